@@ -1,0 +1,5 @@
+//! Thin doors to the outside: processes, files, the clock, Kubernetes, Helm, downloads. Foreign errors become ours here.
+
+pub mod clock;
+pub mod files;
+pub mod process;

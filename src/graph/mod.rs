@@ -1,0 +1,1 @@
+//! Ordering over edges; knows no nouns of ours.

@@ -1,0 +1,36 @@
+//! The nouns: ids, specs, what was seen, secrets. No I/O, no `async`, no clock; every other module may use them.
+
+mod cluster;
+mod digest;
+mod failure;
+mod id;
+mod identity;
+mod kubernetes;
+mod mark;
+mod object;
+mod observed;
+mod output;
+mod resource;
+mod secret;
+mod value;
+
+pub use cluster::{ClusterFacts, ClusterSpec, NodeSpec, Taint};
+pub use digest::Digest;
+pub use failure::{Failure, FailureKind};
+pub use id::{Family, Name, NameError, ResourceId, ResourceIdError, ResourceKind, Scope};
+pub use identity::{Identity, InstallationId, RunId};
+pub use kubernetes::{
+    ChartSource, ClaimSpec, Condition, ConditionTest, CrdPolicy, CrdsSpec, HelmWait, JobReady,
+    JobSpec, Manifests, NamespaceSpec, ObjectsSpec, ReleaseSpec, RemoteFile, SecretKey, SecretRule,
+    SecretSpec, WaitSpec,
+};
+pub use mark::{Marks, annotation, label, label_value};
+pub use object::{Object, ObjectRef};
+pub use observed::{
+    AfterApply, Applied, Cause, Discovery, Found, Health, ObjectFound, Observed, Owner, Power,
+    Progress, ReleaseFound, ReleaseStatus, Snapshot, Version,
+};
+pub use output::{Known, OutputName, Outputs};
+pub use resource::{Class, CloudSpec, Desired, KubernetesSpec, Patience, Rendered, Resource, Spec};
+pub use secret::{Redactor, Secret, SecretRef};
+pub use value::{Leaf, Value};

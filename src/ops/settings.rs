@@ -1,0 +1,108 @@
+//! What a command was asked to do: arguments, environment and defaults, resolved once by the command line.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// `-l`, `-r` or `-k`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Location {
+    /// The section `local:`.
+    Local,
+    /// The section `remote:`.
+    Remote,
+    /// The section `hybrid:`.
+    Hybrid,
+}
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputFormat {
+    /// For people.
+    Text,
+    /// One JSON document for what was asked for; one JSON event per fact on standard error.
+    Json,
+    /// The same as YAML.
+    Yaml,
+}
+
+/// What needs the user's word before it is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confirm {
+    /// Every change (`apply`).
+    Changes,
+    /// Destructive lines only (data-mill's `-i`).
+    Destructive,
+    /// Nothing but the loss of data (`--yes`).
+    Nothing,
+}
+
+/// The resolved settings of a command.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The folder the user stands in.
+    pub folder: PathBuf,
+    /// The user's home.
+    pub home: PathBuf,
+    /// The environment, read once.
+    pub environment: BTreeMap<String, String>,
+    /// The user's cache folder for datamill: tools, charts, rendered manifests, locks. Safe to delete when no cluster of ours runs.
+    pub cache: PathBuf,
+    /// The folder for local clusters' own files, gone after `destroy`.
+    pub data: PathBuf,
+    /// This program's own file: Helm's post-renderer plugin calls it.
+    pub program: PathBuf,
+    /// `-f`.
+    pub flavour: Option<PathBuf>,
+    /// `-t`.
+    pub target: Option<String>,
+    /// `-l`, `-r`, `-k`.
+    pub location: Option<Location>,
+    /// `--provider`.
+    pub provider: Option<String>,
+    /// `--kubeconfig`: for hybrid the one to read; for local clusters the one to write the context to.
+    pub kubeconfig: Option<PathBuf>,
+    /// `--context`, for hybrid.
+    pub context: Option<String>,
+    /// `--use-context`: make the cluster's context the current one.
+    pub use_context: bool,
+    /// `-c`, as often as given.
+    pub components: Vec<String>,
+    /// `--profile`.
+    pub profiles: Vec<String>,
+    /// `--set PATH=VALUE`.
+    pub set: Vec<(String, String)>,
+    /// `--values NAME=FILE`.
+    pub values: Vec<(String, PathBuf)>,
+    /// `--strict`: warnings about values keys are errors.
+    pub strict: bool,
+    /// What needs the user's word.
+    pub confirm: Confirm,
+    /// `--include-data`.
+    pub include_data: bool,
+    /// `--confirm-project NAME`.
+    pub confirm_project: Option<String>,
+    /// `--cascade`.
+    pub cascade: bool,
+    /// `--with-needs`.
+    pub with_needs: bool,
+    /// `--all-flavours`.
+    pub all_flavours: bool,
+    /// `destroy --project NAME`: works without readable files, together with `flavour_name`.
+    pub project: Option<String>,
+    /// `destroy --flavour-name NAME`.
+    pub flavour_name: Option<String>,
+    /// `--save-credentials FILE`.
+    pub save_credentials: Option<PathBuf>,
+    /// `--forget-credentials`.
+    pub forget_credentials: bool,
+    /// `--wait-jobs`.
+    pub wait_jobs: bool,
+    /// `--detailed-exitcode`.
+    pub detailed_exit_code: bool,
+    /// `--parallel N`: Helm calls at a time.
+    pub parallel: Option<usize>,
+    /// How results are written.
+    pub output: OutputFormat,
+    /// Whether a question can be answered: a terminal, no `CI`, text output.
+    pub interactive: bool,
+}

@@ -1,0 +1,300 @@
+//! Decisions: a pure function from what is wanted and what was seen to what will be done. No clock, no I/O, no randomness.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::model::{Desired, Digest, Found, Name, ObjectRef, Resource, ResourceId, Snapshot};
+
+/// What a plan is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// What is wanted; nothing at all for a destroy.
+    pub desired: &'a Desired,
+    /// What was seen.
+    pub snapshot: &'a Snapshot,
+    /// Which part of it this run is about.
+    pub selection: &'a Selection,
+    /// What the user allows.
+    pub permits: &'a Permits,
+}
+
+/// Which part of the platform a run is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selection {
+    /// All of it.
+    All,
+    /// These instances only; what else is there is neither changed nor pruned.
+    Instances(BTreeSet<Name>),
+}
+
+/// What the user allows beyond the ordinary.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Permits {
+    /// Data may go (`--include-data` with the project's name confirmed).
+    pub include_data: bool,
+    /// Protection is in force (`environment: production`).
+    pub production: bool,
+    /// Hosts on which no data is: what lives in them goes with them, unasked (simulated clusters).
+    pub holds_no_data: BTreeSet<ResourceId>,
+    /// The flavour of this run: what bears another one's mark is left alone.
+    pub flavour: Option<String>,
+    /// Take instances that need a deleted one along.
+    pub cascade: bool,
+}
+
+/// What will be done, in order. Immutable, printable, comparable.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Plan {
+    /// Each id once; what a step waits for stands before it.
+    pub steps: Vec<Step>,
+    /// What a person should know, a line each.
+    pub notes: Vec<String>,
+}
+
+/// One resource's part of a plan.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// Which.
+    pub id: ResourceId,
+    /// What is done.
+    pub action: Action,
+    /// As wanted; nothing for what goes.
+    pub wanted: Option<Arc<Resource>>,
+    /// As found; nothing for what is not there.
+    pub found: Option<Arc<Found>>,
+    /// The steps that must be done before.
+    pub after: BTreeSet<ResourceId>,
+    /// What must still be so directly before the write.
+    pub precondition: Precondition,
+    /// Field by field.
+    pub changes: Vec<Change>,
+    /// What a person should know, a line each.
+    pub notes: Vec<String>,
+}
+
+/// What is done to a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// It is not there and will be made.
+    Create,
+    /// Its inputs changed.
+    Update,
+    /// Its inputs are the same, but somebody changed what is live.
+    Repair,
+    /// It cannot be changed in place: it goes and is made anew.
+    Replace,
+    /// It was made by hand or by another flavour and becomes ours.
+    Adopt,
+    /// It goes.
+    Delete,
+    /// It is as wanted.
+    Keep,
+    /// It left the file and stays where it is.
+    Retain {
+        /// Why.
+        why: String,
+    },
+    /// It is not ours, does what is needed, and is left as it is.
+    Use,
+    /// It goes with its host; nothing is done for it alone.
+    GoesWith {
+        /// The host.
+        host: ResourceId,
+    },
+    /// It is stopped and will be started before anything else is known.
+    Start,
+    /// It cannot be decided before another one is made.
+    Deferred {
+        /// Which one.
+        on: ResourceId,
+    },
+    /// It waits for a long job to end; a later apply goes on.
+    Waiting {
+        /// For what.
+        on: ResourceId,
+    },
+    /// It cannot be done.
+    Blocked {
+        /// Why.
+        by: Block,
+    },
+}
+
+/// Why a step cannot be done; each has an exit code (`semantics.md` 5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Block {
+    /// Something of somebody else is in the way.
+    Foreign {
+        /// What.
+        object: String,
+        /// Whose, as far as it tells.
+        owner: String,
+    },
+    /// Protected.
+    Protected {
+        /// Why.
+        why: String,
+    },
+    /// The cluster refuses or lacks something.
+    Preflight {
+        /// What.
+        why: String,
+    },
+    /// Something else still needs it.
+    Needed {
+        /// By whom.
+        by: BTreeSet<ResourceId>,
+    },
+    /// A need is neither in the plan nor there.
+    MissingNeed {
+        /// Which.
+        need: ResourceId,
+    },
+    /// Another run holds it.
+    Held {
+        /// Who.
+        by: String,
+    },
+    /// It could not be looked at.
+    Unreachable {
+        /// Why.
+        because: String,
+    },
+}
+
+impl Action {
+    /// Whether something is written.
+    pub fn changes_something(&self) -> bool {
+        match self {
+            Self::Create
+            | Self::Update
+            | Self::Repair
+            | Self::Replace
+            | Self::Adopt
+            | Self::Delete
+            | Self::Start
+            | Self::GoesWith { .. }
+            | Self::Deferred { .. } => true,
+            Self::Keep
+            | Self::Retain { .. }
+            | Self::Use
+            | Self::Waiting { .. }
+            | Self::Blocked { .. } => false,
+        }
+    }
+
+    /// The word for plans and events, as an imperative.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Repair => "repair",
+            Self::Replace => "replace",
+            Self::Adopt => "adopt",
+            Self::Delete => "delete",
+            Self::Keep => "keep",
+            Self::Retain { .. } => "retain",
+            Self::Use => "use",
+            Self::GoesWith { .. } => "goes with its host",
+            Self::Start => "start",
+            Self::Deferred { .. } => "deferred",
+            Self::Waiting { .. } => "waiting",
+            Self::Blocked { .. } => "blocked",
+        }
+    }
+}
+
+/// One difference.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// In which object; nothing where the resource is no set of objects.
+    pub object: Option<ObjectRef>,
+    /// Where: a JSON pointer; empty for the whole object.
+    pub path: String,
+    /// Before.
+    pub from: Shown,
+    /// After.
+    pub to: Shown,
+    /// What it does to what runs.
+    pub effect: Effect,
+    /// Who made the difference.
+    pub origin: Origin,
+}
+
+/// A value as a plan shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Shown {
+    /// Nothing there.
+    Absent,
+    /// As text (JSON for what is no text).
+    Text(String),
+    /// A secret.
+    Masked,
+    /// Known only later.
+    Unknown,
+}
+
+/// What a change does to what runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effect {
+    /// Nothing restarts.
+    InPlace,
+    /// Pods restart.
+    Restart,
+    /// It goes and is made anew.
+    Recreate,
+    /// Data goes.
+    LosesData,
+}
+
+/// Who made a difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// The files changed.
+    You,
+    /// The live object changed.
+    Somebody,
+    /// Without memory of the last apply nobody can tell.
+    Unknown,
+}
+
+/// What must still be so directly before a write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Precondition {
+    /// Nothing to check.
+    Nothing,
+    /// It must not be there.
+    Absent,
+    /// It must be the same, unchanged in the fields that were compared.
+    Unchanged {
+        /// Uid per object (or of the thing itself under the empty key).
+        uids: BTreeMap<String, String>,
+        /// The digest of the live fields.
+        fields: Option<Digest>,
+    },
+}
+
+/// A plan cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// Two resources need each other.
+    #[error("these need one another: {}", chain.iter().map(ToString::to_string).collect::<Vec<_>>().join(" → "))]
+    Cycle {
+        /// The first again at the end.
+        chain: Vec<ResourceId>,
+    },
+    /// A resource needs what is neither wanted nor there.
+    #[error("`{id}` needs `{missing}`, which the flavour does not contain")]
+    MissingNeed {
+        /// Who.
+        id: ResourceId,
+        /// What.
+        missing: ResourceId,
+    },
+    /// A wanted resource was not looked at.
+    #[error("`{id}` was not looked at")]
+    NotObserved {
+        /// Which.
+        id: ResourceId,
+    },
+}
