@@ -1,0 +1,86 @@
+//! Which cluster a run is about: the provider by hand or by `auto`, the wanted cluster, and what the target is called.
+
+use crate::config::{LocalProvider, Project, Target};
+use crate::model::{
+    ClusterFacts, ClusterSpec, Failure, FailureKind, Known, Resource, ResourceId, ResourceKind,
+    Spec,
+};
+use crate::provider::local;
+
+/// The wanted cluster, and why it is this one when nobody said so.
+pub(super) struct Choice {
+    pub(super) cluster: Resource,
+    /// A sentence for the screen; nothing when the file or a flag decided.
+    pub(super) because: Option<String>,
+}
+
+/// Chooses the cluster of a project.
+pub(super) fn choose(project: &Project) -> Result<Choice, Failure> {
+    match &project.target {
+        Target::Local(local) => match local.provider {
+            LocalProvider::Kwok => Ok(Choice { cluster: kwok(project, local.nodes.clone()), because: None }),
+            // With what is built so far, nothing else can be chosen.
+            LocalProvider::Auto => Ok(Choice {
+                cluster: kwok(project, local.nodes.clone()),
+                because: Some(
+                    "provider `auto` chose kwok: a simulated cluster, since it needs no container engine"
+                        .to_owned(),
+                ),
+            }),
+            LocalProvider::Kind | LocalProvider::Minikube | LocalProvider::Microk8s => {
+                Err(not_built(&format!("{:?}", local.provider).to_lowercase()))
+            }
+        },
+        Target::Hybrid(hybrid) => Ok(Choice {
+            cluster: existing(hybrid.kubeconfig.clone(), hybrid.context.clone()),
+            because: None,
+        }),
+        Target::Remote(remote) => Err(not_built(&remote.provider.to_string())),
+    }
+}
+
+fn not_built(provider: &str) -> Failure {
+    Failure::new(FailureKind::Preflight, format!("provider `{provider}` is not built into this version yet"))
+        .because("this version creates kwok clusters and uses existing ones")
+        .hint("simulate the platform:\n    datamill plan -l --provider kwok")
+        .hint("use a cluster that is there:\n    datamill plan -k --context NAME")
+}
+
+fn kwok(project: &Project, nodes: Vec<crate::model::NodeSpec>) -> Resource {
+    let name = cluster_name(&project.name);
+    let spec = Spec::Cluster(ClusterSpec::Kwok { name: name.clone(), nodes });
+    Resource::new(ResourceId::target(ResourceKind::Cluster, name), spec)
+}
+
+fn existing(kubeconfig: Option<std::path::PathBuf>, context: Option<String>) -> Resource {
+    let spec = Spec::Cluster(ClusterSpec::Existing { kubeconfig, context });
+    Resource::new(ResourceId::target(ResourceKind::Cluster, "existing"), spec)
+}
+
+/// The name of a project's local cluster and of its context.
+pub(super) fn cluster_name(project: &str) -> String {
+    format!("datamill-{project}")
+}
+
+/// What the target is called in marks: never a file name.
+pub(super) fn target_name(cluster: &Resource, known: &Known) -> String {
+    match &cluster.spec {
+        Spec::Cluster(ClusterSpec::Kwok { name, .. }) => format!("local-kwok-{name}"),
+        Spec::Cluster(ClusterSpec::Existing { .. }) => {
+            let uid: String = known
+                .text(&cluster.id, "uid")
+                .unwrap_or_default()
+                .chars()
+                .filter(char::is_ascii_hexdigit)
+                .take(10)
+                .collect();
+            format!("hybrid-{uid}")
+        }
+        Spec::Kubernetes(_) | Spec::Cloud(_) => "unknown".to_owned(),
+    }
+}
+
+/// What is known of a cluster that does not run: what its target declares.
+pub(super) fn declared(cluster: &Resource) -> ClusterFacts {
+    local::declared_facts(&cluster.spec)
+}
