@@ -156,9 +156,11 @@ mod tests {
 
     #[test]
     fn each_answer_of_the_server_has_a_word_of_ours() {
-        let conflict = read(json!({"code": 409, "reason": "Conflict", "message": "Apply failed", "details": {"causes": [
-            {"reason": "FieldManagerConflict", "field": ".spec.replicas", "message": "conflict with \"kubectl\" with subresource \"scale\" using apps/v1"}
-        ]}}));
+        let conflict = read(
+            json!({"code": 409, "reason": "Conflict", "message": "Apply failed", "details": {"causes": [
+                {"reason": "FieldManagerConflict", "field": ".spec.replicas", "message": "conflict with \"kubectl\" with subresource \"scale\" using apps/v1"}
+            ]}}),
+        );
         assert_eq!(
             conflict,
             KubeError::Conflict {
@@ -168,11 +170,13 @@ mod tests {
         );
         let terminating = read(
             json!({"code": 403, "reason": "Forbidden", "message": "no", "details": {"name": "x", "causes": [
-            {"reason": "NamespaceTerminating", "message": "namespace t1 is being terminated", "field": "metadata.namespace"}
-        ]}}),
+                {"reason": "NamespaceTerminating", "message": "namespace t1 is being terminated", "field": "metadata.namespace"}
+            ]}}),
         );
         assert_eq!(terminating, KubeError::Terminating("t1".to_owned()));
-        let absent = read(json!({"code": 404, "reason": "NotFound", "message": "namespaces \"x\" not found", "details": {"name": "x"}}));
+        let absent = read(
+            json!({"code": 404, "reason": "NotFound", "message": "namespaces \"x\" not found", "details": {"name": "x"}}),
+        );
         assert!(absent.means_absent() && !absent.is_transient());
         assert!(read(json!({"code": 503, "message": "later"})).is_transient());
         assert!(matches!(

@@ -61,8 +61,7 @@ impl Kinds {
             let mut seen = BTreeSet::new();
             for version in &group.versions {
                 let number = version.version.clone().unwrap_or_default();
-                let api_version =
-                    if name.is_empty() { number } else { format!("{name}/{number}") };
+                let api_version = if name.is_empty() { number } else { format!("{name}/{number}") };
                 if version.freshness.as_deref() == Some("Stale") {
                     kinds.stale.push(api_version.clone());
                 }
@@ -115,9 +114,7 @@ mod tests {
     #[test]
     fn a_kind_knows_its_path_and_each_kind_is_preferred_once() {
         let list = |json| serde_json::from_value::<APIGroupDiscoveryList>(json).unwrap();
-        let resource = |kind: &str, plural: &str, scope: &str| {
-            json!({"resource": plural, "responseKind": {"kind": kind}, "scope": scope, "verbs": ["get", "list"]})
-        };
+        let resource = |kind: &str, plural: &str, scope: &str| json!({"resource": plural, "responseKind": {"kind": kind}, "scope": scope, "verbs": ["get", "list"]});
         let kinds = Kinds::read(&[
             list(json!({"items": [{"metadata": {}, "versions": [{"version": "v1", "resources": [
                 resource("Secret", "secrets", "Namespaced"), resource("Namespace", "namespaces", "Cluster")]}]}]})),

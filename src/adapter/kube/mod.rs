@@ -128,9 +128,7 @@ impl Cluster {
     ) -> Result<T, KubeError> {
         match tokio::time::timeout(ANSWER, ask).await {
             Ok(answer) => answer.map_err(error::from_client),
-            Err(_) => {
-                Err(KubeError::Timeout { what: what.to_owned(), seconds: ANSWER.as_secs() })
-            }
+            Err(_) => Err(KubeError::Timeout { what: what.to_owned(), seconds: ANSWER.as_secs() }),
         }
     }
 }
