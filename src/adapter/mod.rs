@@ -4,4 +4,5 @@ pub mod clock;
 pub mod download;
 pub mod files;
 pub mod lock;
+pub mod kube;
 pub mod process;
