@@ -1,6 +1,8 @@
 //! Thin doors to the outside: processes, files, the clock, Kubernetes, Helm, downloads. Foreign errors become ours here.
 
 pub mod clock;
+pub mod download;
 pub mod files;
+pub mod lock;
 pub mod kube;
 pub mod process;
