@@ -9,8 +9,8 @@ mod problem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use merge::merge;
-pub use parse::{parse, parse_all};
+pub use merge::{layer, merge};
+pub use parse::{parse, parse_all, plain_scalar};
 pub use print::{from_json, to_yaml};
 pub use problem::{Problem, Problems, Severity};
 
