@@ -2,8 +2,6 @@
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
     reason = "a test may fail loudly and touches files of its own; clippy's in-tests settings do not cover helpers"
 )]
 
