@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::draw::{self, Drawing, Goal, draw};
 use super::scene::{self, Scene};
-use super::{Confirm, Ended, Settings, load};
+use super::{Confirm, Ended, Settings, address, load};
 
 /// Shows what `apply` would change.
 pub async fn plan(settings: &Settings, screen: &Screen) -> Result<Ended, Failure> {
@@ -17,7 +17,7 @@ pub async fn plan(settings: &Settings, screen: &Screen) -> Result<Ended, Failure
     let drawing = draw(&scene, Goal::Install, settings.include_data).await?;
     screen.show_plan(&drawing.plan, &scene.header());
     draw::refuse_blocked(&drawing.plan)?;
-    if settings.detailed_exit_code && drawing.plan.has_changes() {
+    if settings.manner.detailed_exit_code && drawing.plan.has_changes() {
         return Ok(Ended::Changes);
     }
     Ok(Ended::Well)
@@ -106,8 +106,8 @@ pub(super) async fn execute(
     cancel: watch::Receiver<Cancel>,
 ) -> Report {
     let options = Options {
-        releases: scene.settings.parallel.unwrap_or(Options::default().releases),
-        wait_jobs: scene.settings.wait_jobs,
+        releases: scene.settings.manner.parallel.unwrap_or(Options::default().releases),
+        wait_jobs: scene.settings.manner.wait_jobs,
         ..Options::default()
     };
     let run = engine::Run {
@@ -138,14 +138,15 @@ pub(super) fn summary(
         })
         .collect();
     let installed = goal == Goal::Install && report.failure_kind().is_none();
-    let endpoints = if installed { drawing.expansion.endpoints.clone() } else { Vec::new() };
+    let endpoints = if installed { address::endpoints(&drawing.expansion) } else { Vec::new() };
     let notes = if installed { drawing.expansion.notes.clone() } else { Vec::new() };
     Summary {
         header: scene.header(),
+        context: scene.known.text(&scene.cluster.id, "context").map(str::to_owned),
         endpoints,
         notes,
         kept,
-        left_out: scene.project.left_out.clone(),
+        left_out: address::left_out(&scene.project),
         next: next_commands(scene, goal, installed),
     }
 }

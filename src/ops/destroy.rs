@@ -30,7 +30,7 @@ pub async fn destroy(
     let mut goal = Goal::Destroy;
     let mut drawing = draw(&scene, goal, settings.include_data).await?;
     let others = other_flavours(&scene, &drawing);
-    if !others.is_empty() && !settings.all_flavours {
+    if !others.is_empty() && !settings.reach.all_flavours {
         let names = others.into_iter().collect::<Vec<_>>().join(", ");
         screen.warn(&format!(
             "the cluster stays: flavour {names} lives in it too; `--all-flavours` takes all"

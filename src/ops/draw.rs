@@ -96,7 +96,7 @@ fn want(
             desired.resources.extend(expansion.desired.resources.clone());
             let selection = if named.is_empty() {
                 Selection::All
-            } else if scene.settings.with_needs {
+            } else if scene.settings.reach.with_needs {
                 Selection::Instances(with_needs(&expansion.desired, named))
             } else {
                 Selection::Instances(named.clone())

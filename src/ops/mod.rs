@@ -1,9 +1,12 @@
 //! Use cases: load, look, plan, ask, execute. The only module that sees all below. A use case is a short list of the steps in
 //! `ARCHITECTURE.md` 1; what they share lives in `scene` (what a run stands on) and `look` (what was seen).
 
+mod address;
 mod apply;
 mod destroy;
+mod draw;
 mod listing;
+mod load;
 mod lock;
 mod look;
 mod power;
@@ -19,7 +22,9 @@ pub use listing::{
     components_list, components_show, flavours_list, flavours_show, post_render, schema, validate,
 };
 pub use power::{start, stop};
-pub use settings::{Confirm, Location, OutputFormat, Settings};
+pub use settings::{
+    Confirm, Credentials, Location, Manner, OutputFormat, Reach, SchemaFor, Settings,
+};
 pub use status::status;
 pub use tools::{tools, tools_install};
 

@@ -77,7 +77,7 @@ impl Scene<'_> {
             production: self.project.environment.is_production(),
             holds_no_data,
             flavour: Some(self.identity.flavour.clone()),
-            cascade: self.settings.cascade,
+            cascade: self.settings.reach.cascade,
         }
     }
 

@@ -17,25 +17,25 @@ pub(super) struct Choice {
 /// Chooses the cluster of a project.
 pub(super) fn choose(project: &Project) -> Result<Choice, Failure> {
     match &project.target {
-        Target::Local(local) => match local.provider {
-            LocalProvider::Kwok => Ok(Choice { cluster: kwok(project, local.nodes.clone()), because: None }),
+        Target::Local { provider, nodes, .. } => match provider {
+            LocalProvider::Kwok => Ok(Choice { cluster: kwok(project, nodes.clone()), because: None }),
             // With what is built so far, nothing else can be chosen.
             LocalProvider::Auto => Ok(Choice {
-                cluster: kwok(project, local.nodes.clone()),
+                cluster: kwok(project, nodes.clone()),
                 because: Some(
                     "provider `auto` chose kwok: a simulated cluster, since it needs no container engine"
                         .to_owned(),
                 ),
             }),
             LocalProvider::Kind | LocalProvider::Minikube | LocalProvider::Microk8s => {
-                Err(not_built(&format!("{:?}", local.provider).to_lowercase()))
+                Err(not_built(provider.word()))
             }
         },
-        Target::Hybrid(hybrid) => Ok(Choice {
-            cluster: existing(hybrid.kubeconfig.clone(), hybrid.context.clone()),
+        Target::Hybrid { kubeconfig, context, .. } => Ok(Choice {
+            cluster: existing(kubeconfig.clone(), context.clone()),
             because: None,
         }),
-        Target::Remote(remote) => Err(not_built(&remote.provider.to_string())),
+        Target::Remote { provider, .. } => Err(not_built(provider.word())),
     }
 }
 
