@@ -19,7 +19,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | quote }}
 {{- $command = list "/bin/sh" "-c" $command -}}
 {{- end -}}
 {{- end -}}
-{{- toJson $command -}}
+{{- $words := list -}}
+{{- range $command -}}{{- $words = append $words (toString .) -}}{{- end -}}
+{{- toJson $words -}}
 {{- end -}}
 
 {{- define "dataloader.image" -}}
