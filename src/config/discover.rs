@@ -86,8 +86,7 @@ fn unnamed(request: &LoadRequest, embedded: &Embedded) -> Result<PathBuf, Proble
         (_, Some(default)) => Ok(default.clone()),
         (0, None) => Err(nothing_here(request, embedded)),
         (several, None) => {
-            let message =
-                format!("`flavours` holds {several} flavours and none is `default.yaml`");
+            let message = format!("`flavours` holds {several} flavours and none is `default.yaml`");
             Err(Problem::error("no-flavour", message)
                 .help(candidates(found.into_values().collect(), request)))
         }

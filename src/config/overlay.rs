@@ -146,16 +146,34 @@ impl Overlay<'_> {
         found
     }
 
-    /// A component's folder on disk, complete: the project's own where the binary has no file that it lacks; else a copy in the
-    /// cache with the project's files over those of the binary, made once.
-    pub(super) fn component_folder(&self, name: &str, cache: &Path) -> Result<PathBuf, Problem> {
+    /// A component's folder on disk, complete: the project's own where the binary has no file that it lacks; else the place in
+    /// the cache where [`Overlay::lay_down`] puts the project's files over those of the binary.
+    pub(super) fn component_path(&self, name: &str, cache: &Path) -> Result<PathBuf, Problem> {
+        self.component_folder(name, cache).map(|(path, _)| path)
+    }
+
+    /// As [`Overlay::component_path`], and puts the files there.
+    pub(super) fn lay_down(&self, name: &str, cache: &Path) -> Result<PathBuf, Problem> {
+        let (path, content) = self.component_folder(name, cache)?;
+        if let Some(content) = content {
+            let content = content.iter().map(|(path, bytes)| (path.as_path(), bytes.as_ref()));
+            files::place_folder(&path, content).map_err(|error| unreadable(&error))?;
+        }
+        Ok(path)
+    }
+
+    fn component_folder(
+        &self,
+        name: &str,
+        cache: &Path,
+    ) -> Result<(PathBuf, Option<Content<'_>>), Problem> {
         let relative = Path::new("components").join(name);
         let on_disk = self.root.join(&relative);
-        let complete = |path: &Path| files::is_file(&self.root.join(path));
-        if self.embedded.below(&relative).all(|(path, _)| complete(path)) {
-            return Ok(on_disk);
+        let on_disk_too = |path: &Path| files::is_file(&self.root.join(path));
+        if self.embedded.below(&relative).all(|(path, _)| on_disk_too(path)) {
+            return Ok((on_disk, None));
         }
-        let mut all: BTreeMap<PathBuf, Cow<'_, [u8]>> = self
+        let mut content: Content<'_> = self
             .embedded
             .below(&relative)
             .filter_map(|(path, bytes)| {
@@ -163,18 +181,19 @@ impl Overlay<'_> {
             })
             .collect();
         if files::is_folder(&on_disk) {
-            add_from_disk(&on_disk, &on_disk, MOST_DEPTH, &mut all)?;
+            add_from_disk(&on_disk, &on_disk, MOST_DEPTH, &mut content)?;
         }
-        let parts = all.iter().map(|(path, bytes)| {
+        let parts = content.iter().map(|(path, bytes)| {
             format!("{}\0{}", path.display(), Digest::of(bytes.as_ref()).as_str())
         });
         let digest = Digest::of(parts.collect::<Vec<_>>().join("\0"));
         let place = cache.join("embedded").join(digest.short(16)).join(name);
-        let content = all.iter().map(|(path, bytes)| (path.as_path(), bytes.as_ref()));
-        files::place_folder(&place, content).map_err(|error| unreadable(&error))?;
-        Ok(place)
+        Ok((place, Some(content)))
     }
 }
+
+/// The files of a folder by their path in it.
+type Content<'a> = BTreeMap<PathBuf, Cow<'a, [u8]>>;
 
 /// Folders of components are shallow; a deeper one is a link that leads back.
 const MOST_DEPTH: usize = 12;
@@ -292,15 +311,15 @@ mod tests {
         let embedded = embedded();
         let overlay =
             Overlay { here: root.path(), root: root.path().to_owned(), embedded: &embedded };
-        let folder = overlay.component_folder("store", cache.path()).unwrap();
+        let folder = overlay.lay_down("store", cache.path()).unwrap();
         assert!(folder.starts_with(cache.path()));
         assert_eq!(files::read(&folder.join("component.yaml")).unwrap(), "name: store");
         assert_eq!(files::read(&folder.join("chart/Chart.yaml")).unwrap(), "name: mine");
-        assert_eq!(overlay.component_folder("store", cache.path()).unwrap(), folder);
+        assert_eq!(overlay.lay_down("store", cache.path()).unwrap(), folder);
         files::write(&own, "name: changed").unwrap();
-        assert_ne!(overlay.component_folder("store", cache.path()).unwrap(), folder);
+        assert_ne!(overlay.lay_down("store", cache.path()).unwrap(), folder);
         files::write(&root.path().join("components/store/component.yaml"), "name: s").unwrap();
-        let folder = overlay.component_folder("store", cache.path()).unwrap();
+        let folder = overlay.lay_down("store", cache.path()).unwrap();
         assert_eq!(folder, root.path().join("components/store"));
     }
 
@@ -324,7 +343,10 @@ mod tests {
         let overlay = Overlay { here: Path::new("/w"), root: "/w".into(), embedded: &embedded };
         let source = Source::new("flavours/a.yaml", "");
         let home = Path::new("/home/u");
-        assert_eq!(overlay.beside(&source, "~/.kube/config", home), Path::new("/home/u/.kube/config"));
+        assert_eq!(
+            overlay.beside(&source, "~/.kube/config", home),
+            Path::new("/home/u/.kube/config")
+        );
         assert_eq!(overlay.beside(&source, "../k/c", home), Path::new("/w/k/c"));
         assert_eq!(overlay.beside(&source, "/etc/c", home), Path::new("/etc/c"));
     }

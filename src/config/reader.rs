@@ -148,7 +148,8 @@ impl<'a> Reader<'a> {
 
     /// Reports a value of the wrong kind.
     pub(super) fn wrong(&self, key: &str, value: &Located, wanted: &str, problems: &mut Problems) {
-        let message = format!("`{}.{key}` is {wanted}, and here stands {}", self.title, seen(value));
+        let message =
+            format!("`{}.{key}` is {wanted}, and here stands {}", self.title, seen(value));
         problems.push(Problem::error("wrong-type", message).at(&value.span));
     }
 
@@ -157,10 +158,13 @@ impl<'a> Reader<'a> {
         for entry in self.tree.entries() {
             if !self.asked.contains(&entry.key.as_str()) {
                 problems.push(
-                    Problem::error("unknown-key", format!("`{}` has no key `{}`", self.title, entry.key))
-                        .at(&entry.key_span)
-                        .label("unknown key")
-                        .suggest(&entry.key, self.asked.iter().copied()),
+                    Problem::error(
+                        "unknown-key",
+                        format!("`{}` has no key `{}`", self.title, entry.key),
+                    )
+                    .at(&entry.key_span)
+                    .label("unknown key")
+                    .suggest(&entry.key, self.asked.iter().copied()),
                 );
             }
         }

@@ -21,8 +21,9 @@ pub(super) fn read(path: &str, value: &str) -> Result<Setting, Problem> {
     let keys: Vec<_> = keys.collect();
     if target.is_empty() || keys.is_empty() || keys.iter().any(String::is_empty) {
         let message = format!("`--set {written}` names no setting");
-        return Err(Problem::error("set", message)
-            .help("write `--set COMPONENT.PARAMETER=VALUE` or `--set COMPONENT.values.PATH=VALUE`"));
+        return Err(Problem::error("set", message).help(
+            "write `--set COMPONENT.PARAMETER=VALUE` or `--set COMPONENT.values.PATH=VALUE`",
+        ));
     }
     let leaf = at(typed(value, &span)?, &span);
     let section = keys.into_iter().rev().fold(leaf, |below, key| Located {
@@ -100,7 +101,10 @@ mod tests {
     fn a_path_becomes_a_section_and_a_value_is_typed() {
         assert_eq!(read("kafka.replicas", "3").unwrap().target, "kafka");
         assert_eq!(json("kafka.replicas", "3"), json!({"replicas": 3}));
-        assert_eq!(json("a.values.x.y", "[1, {z: b}]"), json!({"values": {"x": {"y": [1, {"z": "b"}]}}}));
+        assert_eq!(
+            json("a.values.x.y", "[1, {z: b}]"),
+            json!({"values": {"x": {"y": [1, {"z": "b"}]}}})
+        );
         assert_eq!(json("a.b", "http://x:80"), json!({"b": "http://x:80"}));
         assert_eq!(json("a.b", "\"3\""), json!({"b": "3"}));
         assert_eq!(json("a.b", ""), json!({"b": null}));

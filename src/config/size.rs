@@ -6,13 +6,14 @@ pub(super) fn mebibytes(text: &str, unit: u64) -> Option<u64> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, suffix) = text.split_at_checked(digits)?;
     let number: u64 = number.parse().ok()?;
-    let factor = match suffix.trim().to_ascii_lowercase().trim_end_matches('b').trim_end_matches('i') {
-        "" => unit,
-        "m" => 1,
-        "g" => 1024,
-        "t" => 1024 * 1024,
-        _ => return None,
-    };
+    let factor =
+        match suffix.trim().to_ascii_lowercase().trim_end_matches('b').trim_end_matches('i') {
+            "" => unit,
+            "m" => 1,
+            "g" => 1024,
+            "t" => 1024 * 1024,
+            _ => return None,
+        };
     number.checked_mul(factor).filter(|size| *size > 0)
 }
 

@@ -21,9 +21,9 @@ pub(super) fn substitute(
             }
         }
         Node::Null | Node::Bool(_) | Node::Number(_) | Node::Text(_) => tree.node.clone(),
-        Node::List(items) => Node::List(
-            items.iter().map(|item| substitute(item, environment, problems)).collect(),
-        ),
+        Node::List(items) => {
+            Node::List(items.iter().map(|item| substitute(item, environment, problems)).collect())
+        }
         Node::Map(entries) => Node::Map(
             entries
                 .iter()
@@ -130,8 +130,8 @@ mod tests {
 
     fn filled(text: &str) -> (serde_json::Value, Problems) {
         let tree = parse(&Source::new("flavours/x.yaml", text)).unwrap();
-        let environment =
-            [("N", "3"), ("ZERO", "007"), ("E", ""), ("USER", "ada")].map(|(k, v)| (k.to_owned(), v.to_owned()));
+        let environment = [("N", "3"), ("ZERO", "007"), ("E", ""), ("USER", "ada")]
+            .map(|(k, v)| (k.to_owned(), v.to_owned()));
         let mut problems = Problems::default();
         let tree = substitute(&tree, &environment.into(), &mut problems);
         (tree.to_json(), problems)

@@ -75,7 +75,8 @@ mod tests {
 
     #[test]
     fn layers_may_be_merged_in_any_grouping() {
-        let (low, mid, high) = (tree("a: 1\nm: {x: 1}"), tree("a: null\nm: null"), tree("m: {y: 2}"));
+        let (low, mid, high) =
+            (tree("a: 1\nm: {x: 1}"), tree("a: null\nm: null"), tree("m: {y: 2}"));
         let left = merge(merge(low.clone(), mid.clone()), high.clone()).to_json();
         assert_eq!(left, json!({"m": {"y": 2}}));
         assert_eq!(layer(mid, tree("b: 1")).to_json(), json!({"a": null, "m": null, "b": 1}));

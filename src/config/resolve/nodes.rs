@@ -80,12 +80,12 @@ pub(super) fn nodes(
         return named(&[Group { count, ..standard }], problems, Some(value));
     }
     let Node::List(items) = &value.node else {
-        let message = format!("`local.nodes` is a number or a list, and here stands {}", value.kind());
+        let message =
+            format!("`local.nodes` is a number or a list, and here stands {}", value.kind());
         problems.push(Problem::error("wrong-type", message).at(&value.span));
         return Vec::new();
     };
-    let groups: Vec<_> =
-        items.iter().filter_map(|item| group(item, settings, problems)).collect();
+    let groups: Vec<_> = items.iter().filter_map(|item| group(item, settings, problems)).collect();
     named(&groups, problems, Some(value))
 }
 
@@ -116,7 +116,8 @@ pub(super) fn size(
     let value = reader.value(key)?;
     let size = text_of(value).and_then(|text| mebibytes(&text, unit));
     if size.is_none() || flag_of(value).is_some() {
-        let wanted = if unit == 1 { "a size in MiB, or one such as `16G`" } else { "a size such as `60G`" };
+        let wanted =
+            if unit == 1 { "a size in MiB, or one such as `16G`" } else { "a size such as `60G`" };
         reader.wrong(key, value, wanted, problems);
     }
     size
@@ -139,11 +140,7 @@ fn taint(item: &Located, problems: &mut Problems) -> Option<Taint> {
         let parsed = text.rsplit_once(':').and_then(|(left, effect)| {
             let effect = EFFECTS.iter().find(|(word, _)| *word == effect)?.1;
             let (key, value) = left.split_once('=').unwrap_or((left, ""));
-            Some(Taint {
-                key: key.to_owned(),
-                value: value.to_owned(),
-                effect: effect.to_owned(),
-            })
+            Some(Taint { key: key.to_owned(), value: value.to_owned(), effect: effect.to_owned() })
         });
         if parsed.is_none() {
             problems.push(
@@ -182,7 +179,8 @@ fn named(groups: &[Group], problems: &mut Problems, at: Option<&Located>) -> Vec
             && groups.iter().filter(|other| other.name == group.name).count() == 1
             && group.name != "node";
         for number in 1..=group.count {
-            let mut name = if alone { group.name.clone() } else { format!("{}-{number}", group.name) };
+            let mut name =
+                if alone { group.name.clone() } else { format!("{}-{number}", group.name) };
             let mut next = number;
             while !used.insert(name.clone()) {
                 next += 1;
@@ -242,7 +240,10 @@ mod tests {
     fn wrong_nodes_are_named() {
         assert_eq!(read("nodes: 0").1.sorted()[0].code, "wrong-value");
         assert_eq!(read("nodes: few").1.sorted()[0].code, "wrong-type");
-        assert_eq!(read("nodes: [{gpu: 1}]").1.sorted()[0].help.as_deref(), Some("did you mean `gpus`?"));
+        assert_eq!(
+            read("nodes: [{gpu: 1}]").1.sorted()[0].help.as_deref(),
+            Some("did you mean `gpus`?")
+        );
         assert_eq!(read("nodes: [{taints: [x]}]").1.sorted()[0].code, "wrong-value");
         assert_eq!(read("nodes: [{name: A_b}]").1.sorted()[0].code, "wrong-value");
     }

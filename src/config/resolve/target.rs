@@ -197,10 +197,16 @@ fn read(overlay: &Overlay<'_>, path: &Path, problems: &mut Problems) -> Option<L
             let known = ["local", "remote", "hybrid", "version"];
             for entry in entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
                 let problem = if entry.key == "project" {
-                    Problem::warning("unused-section", "a target file has no `project`; the flavour's counts")
+                    Problem::warning(
+                        "unused-section",
+                        "a target file has no `project`; the flavour's counts",
+                    )
                 } else {
-                    Problem::error("unknown-key", format!("a target file has no section `{}`", entry.key))
-                        .suggest(&entry.key, known)
+                    Problem::error(
+                        "unknown-key",
+                        format!("a target file has no section `{}`", entry.key),
+                    )
+                    .suggest(&entry.key, known)
                 };
                 problems.push(problem.at(&entry.key_span));
             }
@@ -215,7 +221,8 @@ fn read(overlay: &Overlay<'_>, path: &Path, problems: &mut Problems) -> Option<L
             None
         }
         Node::Bool(_) | Node::Number(_) | Node::Text(_) | Node::List(_) => {
-            let message = format!("the target file `{name}` is {}, not a map of sections", tree.kind());
+            let message =
+                format!("the target file `{name}` is {}, not a map of sections", tree.kind());
             problems.push(Problem::error("not-a-map", message).at(&tree.span));
             None
         }
@@ -322,9 +329,12 @@ fn local(
     if settings.use_multipass == Some(false) && macos && provider == LocalProvider::Microk8s {
         let at = section.get("use_multipass").map_or(&section.span, |value| &value.span);
         problems.push(
-            Problem::error("no-bare-microk8s", "microk8s runs on a Mac only in a virtual machine of multipass")
-                .at(at)
-                .help("write `use_multipass: true`, or `provider: kind`"),
+            Problem::error(
+                "no-bare-microk8s",
+                "microk8s runs on a Mac only in a virtual machine of multipass",
+            )
+            .at(at)
+            .help("write `use_multipass: true`, or `provider: kind`"),
         );
     }
     let adds = section.get("istio_support").filter(|_| settings.istio_support);
@@ -341,8 +351,10 @@ fn only_for(
 ) {
     let mut without = |key: &str, of: &str| {
         if let Some(value) = section.get(key) {
-            let message = format!("`local.{key}` is for {of}; on {} it does nothing", provider.word());
-            problems.push(Problem::warning("unused-key", message).at(&value.span).help("remove it"));
+            let message =
+                format!("`local.{key}` is for {of}; on {} it does nothing", provider.word());
+            problems
+                .push(Problem::warning("unused-key", message).at(&value.span).help("remove it"));
         }
     };
     let free = |of: LocalProvider| provider != of && provider != LocalProvider::Auto;
@@ -370,9 +382,12 @@ fn gpu(reader: &mut Reader<'_>, problems: &mut Problems) -> Gpu {
         (Some(false), _) => Gpu::Off,
         (Some(true), _) => {
             problems.push(
-                Problem::warning("gpu-support", "`gpu_support: true` means `auto`: a machine without a GPU goes on")
-                    .at(&value.span)
-                    .help("write `gpu_support: auto`, or `required` to stop without a GPU"),
+                Problem::warning(
+                    "gpu-support",
+                    "`gpu_support: true` means `auto`: a machine without a GPU goes on",
+                )
+                .at(&value.span)
+                .help("write `gpu_support: auto`, or `required` to stop without a GPU"),
             );
             Gpu::Auto
         }
@@ -392,14 +407,17 @@ fn version(reader: &mut Reader<'_>, problems: &mut Problems) -> Option<String> {
     let parts: Vec<_> = plain.split('.').map(str::parse::<u32>).collect();
     if !(2..=3).contains(&parts.len()) || parts.iter().any(Result::is_err) {
         let message = format!("`{text}` is no version of Kubernetes");
-        problems.push(Problem::error("wrong-value", message).at(reader.at()).help("write one such as `1.35`"));
+        problems.push(
+            Problem::error("wrong-value", message).at(reader.at()).help("write one such as `1.35`"),
+        );
         return None;
     }
     Some(plain.to_owned())
 }
 
 fn remote(section: &Located, flag: Option<RemoteProvider>, problems: &mut Problems) -> Target {
-    let mut settings = RemoteSettings { at: Some(section.span.clone()), ..RemoteSettings::default() };
+    let mut settings =
+        RemoteSettings { at: Some(section.span.clone()), ..RemoteSettings::default() };
     let Some(mut reader) = Reader::of(section, "remote", problems) else {
         let provider = flag.unwrap_or(RemoteProvider::Aws);
         return Target::Remote { provider, settings: Box::new(settings) };
@@ -439,7 +457,8 @@ fn check_places(
 ) {
     let wrong = |what: &str, text: &str, right: &str, at: &Span| {
         let message = format!("`{text}` is no {what} of {}", provider.word());
-        let problem = Problem::error(if what == "zone" { "zone" } else { "region" }, message).at(at);
+        let problem =
+            Problem::error(if what == "zone" { "zone" } else { "region" }, message).at(at);
         if right.is_empty() { problem } else { problem.help(format!("did you mean `{right}`?")) }
     };
     let at = section.get("region").map_or(&section.span, |value| &value.span);
@@ -465,7 +484,8 @@ fn hybrid(
     section: &Located,
     problems: &mut Problems,
 ) -> (Target, Vec<(&'static str, Span)>) {
-    let nothing = Target::Hybrid { kubeconfig: None, context: None, settings: HybridSettings::default() };
+    let nothing =
+        Target::Hybrid { kubeconfig: None, context: None, settings: HybridSettings::default() };
     let Some(mut reader) = Reader::of(section, "hybrid", problems) else {
         return (nothing, Vec::new());
     };
@@ -480,7 +500,8 @@ fn hybrid(
         Some((None, value)) => {
             let wanted = format!("true or false, and here stands {}", seen(value));
             problems.push(
-                Problem::error("wrong-type", format!("`hybrid.gpu_support` is {wanted}")).at(&value.span),
+                Problem::error("wrong-type", format!("`hybrid.gpu_support` is {wanted}"))
+                    .at(&value.span),
             );
             false
         }
