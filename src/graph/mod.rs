@@ -53,6 +53,11 @@ impl<N: Ord + Clone> Graph<N> {
         self.before.get(node).into_iter().flatten()
     }
 
+    /// Whether a node is there.
+    pub fn contains(&self, node: &N) -> bool {
+        self.before.contains_key(node)
+    }
+
     /// All nodes.
     pub fn nodes(&self) -> impl Iterator<Item = &N> {
         self.before.keys()
