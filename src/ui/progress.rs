@@ -93,6 +93,11 @@ impl Screen {
         run.since.is_some() && (run.finished < run.steps || !run.running.is_empty())
     }
 
+    /// Whether a run was begun.
+    pub fn has_run(&self) -> bool {
+        self.run().since.is_some()
+    }
+
     /// Says of each step that has been silent for ten seconds that it is still at it. Called about once a second.
     pub fn beat(&self, now: Instant) {
         if self.look().mode == Mode::Terminal {

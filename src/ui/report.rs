@@ -184,16 +184,18 @@ impl Screen {
         };
         let paint = self.paint_out();
         let mut text = heading("Where things are, inside the cluster:", paint);
-        let rows: Vec<_> = endpoints
-            .iter()
-            .map(|endpoint| {
-                let login = endpoint.login.clone().unwrap_or_default();
-                let what = format!("{}/{}", endpoint.instance, endpoint.id);
-                vec![what, endpoint.kind.clone(), endpoint.address(), login]
-            })
-            .collect();
-        text.push_str(&self.table(&["what", "kind", "address", "login"], &rows));
-        text.push('\n');
+        let what = |endpoint: &Endpoint| format!("{}/{}", endpoint.instance, endpoint.id);
+        let widest = endpoints.iter().map(|e| length(&what(e))).max();
+        let column = widest.unwrap_or_default().min(40);
+        for endpoint in endpoints {
+            // An address stays on one line, so that it can be copied.
+            let (what, address) = (what(endpoint), endpoint.address());
+            text.push_str(&format!("  {what:column$}  {:7}  {address}\n", endpoint.kind));
+            if let Some(login) = &endpoint.login {
+                text.push_str(&wrap(login, self.look().width, "      ", "      "));
+                text.push('\n');
+            }
+        }
         if simulated {
             text.push_str("  nothing answers there: no container runs\n");
         } else {
@@ -230,8 +232,13 @@ fn section(
 /// The first lines: how it ended, in counts and time.
 fn outcome_text(report: &Report, done: &Done, width: usize, paint: Paint) -> String {
     let failed = report.outcomes.values().any(|o| matches!(o, Outcome::Failed(_)));
-    let counts: Vec<_> =
-        done.tally.iter().map(|(word, number)| format!("{number} {word}")).collect();
+    let mut tally = done.tally.clone();
+    if tally.is_empty() {
+        report.outcomes.values().for_each(|outcome| {
+            *tally.entry(OutcomeDocument::new(outcome).outcome).or_insert(0) += 1;
+        });
+    }
+    let counts: Vec<_> = tally.iter().map(|(word, number)| format!("{number} {word}")).collect();
     let counts = if counts.is_empty() { "nothing to do".to_owned() } else { counts.join(", ") };
     let took = done.took.map(|took| format!(" in {}", duration(took))).unwrap_or_default();
     let (word, colour) = match (report.interrupted, failed) {
@@ -418,7 +425,7 @@ mod tests {
         for part in [
             "Not all was done",
             "kafka/release/kafka: it has stalled\n  cause: Deployment data-mill/kafka: 0 of 1 ready",
-            "  `kafka/release/kafka` failed: mlflow/health/installed, mlflow/release/mlflow",
+            "  `kafka/release/kafka` failed: mlflow/release/mlflow, mlflow/health/installed",
             "Assumed, since no container runs:\n  minio/health/installed: http check",
             "  minio/claim/data (10Gi): it holds data",
             "http://proxy-public.data-mill:80/hub",
