@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod download;
 pub mod files;
-pub mod lock;
 pub mod kube;
+pub mod kubeconfig;
+pub mod lock;
 pub mod process;
