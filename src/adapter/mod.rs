@@ -3,4 +3,5 @@
 pub mod clock;
 pub mod files;
 pub mod helm;
+pub mod kube;
 pub mod process;

@@ -145,8 +145,9 @@ fn missing_dependency(what: &str, said: &str) -> Option<Failure> {
 }
 
 fn terminating(what: &str, said: &str) -> Option<Failure> {
-    let name = between(said, "because namespace ", " is being terminated")
-        .or_else(|| between(said, "namespace ", " is being terminated"))?;
+    let (before, _) = said.split_once(" is being terminated")?;
+    let before = before.strip_suffix(" because it").unwrap_or(before);
+    let (_, name) = before.rsplit_once("namespace ")?;
     let cause = format!("namespace `{name}` is being deleted");
     let hint = format!("see what holds it up:\n    kubectl describe namespace {name}");
     Some(Failure::new(FailureKind::Preflight, what).because(cause).hint(hint))

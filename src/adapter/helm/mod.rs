@@ -21,7 +21,7 @@ pub use post_render::{RULES_VARIABLE, Rules, apply_rules, post_render, post_rend
 pub use storage::{StorageError, StoredRelease};
 
 /// How Helm is run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct HelmSettings {
     /// The helm 4 program.
     pub program: PathBuf,

@@ -257,8 +257,8 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "the chart does not know the values key `replcias`; did you mean `replicas`?",
                 "the chart does not know the values key `image.tga`; did you mean `image.tag`?",
+                "the chart does not know the values key `replcias`; did you mean `replicas`?",
                 "the chart does not know the values key `sub.sise`; did you mean `sub.size`?",
             ]
         );
