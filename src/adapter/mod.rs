@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod download;
 pub mod files;
+pub mod helm;
 pub mod kube;
 pub mod kubeconfig;
 pub mod lock;
