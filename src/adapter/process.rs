@@ -327,6 +327,12 @@ async fn end_group(pid: Option<u32>) {
     killpg(group, Signal::SIGKILL).ok();
 }
 
+/// This machine's name, as it stands in run ids.
+pub fn host() -> String {
+    let name = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned());
+    name.unwrap_or_else(|_unnamed| "unknown".to_owned())
+}
+
 /// The last 20 lines: what a program says before it gives up is what matters.
 fn last_words(text: &str) -> String {
     let lines: Vec<_> = text.trim_end().lines().collect();

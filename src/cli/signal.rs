@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::engine::Cancel;
+use crate::ops::Cancel;
 use crate::ui::{Typed, Typist};
 
 /// How often a pending question looks whether it was interrupted.
@@ -27,9 +27,9 @@ pub(super) async fn listen(cancel: watch::Sender<Cancel>) {
         }
         let level = *cancel.borrow();
         match level {
-            Cancel::No => cancel.send_replace(Cancel::Gently),
-            Cancel::Gently => cancel.send_replace(Cancel::Now),
-            Cancel::Now => return,
+            Cancel::No => cancel.send_replace(Cancel::StartNothing),
+            Cancel::StartNothing => cancel.send_replace(Cancel::Stop),
+            Cancel::Stop => return,
         };
     }
 }

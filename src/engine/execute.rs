@@ -239,7 +239,11 @@ impl<'a> State<'a> {
         self.tasks.insert(handle.id(), step);
     }
 
-    fn ended(&mut self, ended: Result<(tokio::task::Id, Ended), JoinError>, observer: &dyn Observer) {
+    fn ended(
+        &mut self,
+        ended: Result<(tokio::task::Id, Ended), JoinError>,
+        observer: &dyn Observer,
+    ) {
         let (task, ended) = match ended {
             Ok((task, ended)) => (task, ended),
             Err(error) => {
@@ -251,7 +255,8 @@ impl<'a> State<'a> {
         let Some(step) = self.tasks.remove(&task) else { return };
         let mut outputs = step.found.as_ref().map(|f| f.outputs.clone()).unwrap_or_default();
         outputs.extend(ended.outputs);
-        let goes_on = matches!(ended.outcome, Outcome::Done | Outcome::Assumed(_) | Outcome::Started);
+        let goes_on =
+            matches!(ended.outcome, Outcome::Done | Outcome::Assumed(_) | Outcome::Started);
         if goes_on && step.action != Action::Delete {
             self.report.known.insert(step.id.clone(), outputs);
         }
@@ -299,9 +304,12 @@ fn broken(what: String, error: JoinError) -> Ended {
             .unwrap_or_else(|| "without a message".to_owned()),
         Err(error) => error.to_string(),
     };
-    let failure = Failure::new(FailureKind::Bug, format!("datamill broke while it worked on `{what}`"))
-        .because(says)
-        .hint("report this with the command that led to it; a rerun goes on where this one ended");
+    let failure =
+        Failure::new(FailureKind::Bug, format!("datamill broke while it worked on `{what}`"))
+            .because(says)
+            .hint(
+                "report this with the command that led to it; a rerun goes on where this one ended",
+            );
     Ended { outcome: Outcome::Failed(failure), outputs: Outputs::new(), took: Duration::ZERO }
 }
 

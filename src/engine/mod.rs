@@ -15,9 +15,10 @@ use crate::plan::Action;
 pub use execute::execute;
 
 /// How far a run is to be cut short.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cancel {
     /// Not at all.
+    #[default]
     No,
     /// Start nothing new, let running steps come to their end.
     StartNothing,
@@ -144,18 +145,6 @@ impl Default for Options {
             tries: 5,
         }
     }
-}
-
-/// How urgently a run is to end.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Cancel {
-    /// It goes on.
-    #[default]
-    No,
-    /// The first interrupt: nothing new is started, what runs ends.
-    Gently,
-    /// The second: everything stops.
-    Now,
 }
 
 /// What came of a run. Half done is a normal end for infrastructure and is shown in full.

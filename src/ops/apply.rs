@@ -1,6 +1,8 @@
 //! `plan`, `apply` and `uninstall`: the same path, with different things wanted.
 
-use crate::engine::{self, Cancel, Options, Report};
+use std::convert::Infallible;
+
+use crate::engine::{self, Cancel, Options, Outcome, Report};
 use crate::model::{Failure, FailureKind, Power};
 use crate::plan::{Action, Plan};
 use crate::ui::{Answer, Question, Screen, Summary};
@@ -110,12 +112,27 @@ pub(super) async fn execute(
         wait_jobs: scene.settings.manner.wait_jobs,
         ..Options::default()
     };
+    let (stop, stopped) = watch::channel(false);
     let run = engine::Run {
         identity: scene.identity.clone(),
         known: scene.known.clone(),
         redactor: scene.redactor.clone(),
+        stop: stopped,
     };
-    engine::execute(plan, &scene.providers, run, scene.screen.observer(), &options, cancel).await
+    let observer = scene.screen.observer();
+    let carried = engine::execute(plan, &scene.providers, &run, observer, &options, cancel.clone());
+    tokio::select! {
+        report = carried => report,
+        never = tell_stop(cancel, stop) => match never {},
+    }
+}
+
+/// Tells providers to stop at the second interrupt; never ends by itself.
+async fn tell_stop(mut cancel: watch::Receiver<Cancel>, stop: watch::Sender<bool>) -> Infallible {
+    if cancel.wait_for(|cancel| *cancel == Cancel::Stop).await.is_ok() {
+        stop.send_replace(true);
+    }
+    std::future::pending().await
 }
 
 /// What stands below a report.
@@ -196,6 +213,34 @@ pub(super) fn end(report: &Report) -> Result<Ended, Failure> {
             FailureKind::Interrupted,
             "interrupted; what was done is consistent, and the same command goes on",
         )),
-        Some(kind) => Err(report.failure(kind)),
+        Some(kind) => Err(worst(report, kind)),
     }
+}
+
+/// One failure for a whole run: that of the only step that failed, or one that names them all.
+fn worst(report: &Report, kind: FailureKind) -> Failure {
+    let failed: Vec<_> = report
+        .outcomes
+        .iter()
+        .filter_map(|(id, outcome)| match outcome {
+            Outcome::Failed(failure) => Some((id, failure)),
+            Outcome::Done | Outcome::Assumed(_) | Outcome::Started | Outcome::Skipped(_) => None,
+        })
+        .collect();
+    let mut failure = match failed.as_slice() {
+        [(id, only)] => {
+            let mut failure = (*only).clone();
+            failure.what = format!("`{id}`: {}", only.what);
+            failure
+        }
+        several => {
+            let mut failure = Failure::new(kind, format!("{} steps failed", several.len()));
+            for (id, one) in several {
+                failure.causes.push(format!("`{id}`: {}", one.what));
+            }
+            failure
+        }
+    };
+    failure.kind = kind;
+    failure.hint("what was done stays; the same command goes on where this run ended")
 }

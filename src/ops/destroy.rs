@@ -19,11 +19,11 @@ pub async fn destroy(
     screen: &Screen,
     cancel: watch::Receiver<Cancel>,
 ) -> Result<Ended, Failure> {
-    let project = load::load_for_destroy(settings, screen)?;
+    let project = load::load(settings, screen)?;
     let scene = scene::open(settings, screen, project).await?;
     if scene.cluster_seen == Observed::Absent {
-        scene.local.forget(&scene.cluster).await?;
-        screen.note(&format!("there is no cluster `{}`; nothing to destroy", scene.cluster.id.name));
+        screen
+            .note(&format!("there is no cluster `{}`; nothing to destroy", scene.cluster.id.name));
         return Ok(Ended::Well);
     }
     confirm_project(settings, &scene.identity.project)?;
@@ -86,11 +86,10 @@ fn approved(scene: &Scene<'_>, plan: &Plan) -> Result<bool, Failure> {
     }
     let settings = scene.settings;
     let named = settings.confirm_project.is_some();
-    let loses_data =
-        plan.steps.iter().any(|step| {
-            step.action == Action::Delete
-                && step.found.as_ref().is_some_and(|found| found.class == crate::model::Class::Data)
-        });
+    let loses_data = plan.steps.iter().any(|step| {
+        step.action == Action::Delete
+            && step.found.as_ref().is_some_and(|found| found.class == crate::model::Class::Data)
+    });
     if named && (settings.confirm == Confirm::Nothing || settings.include_data) {
         return Ok(true);
     }

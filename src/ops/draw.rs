@@ -6,9 +6,9 @@ use crate::catalogue::Expansion;
 use crate::model::{Desired, Failure, FailureKind, Name, ResourceId, ResourceKind};
 use crate::plan::{self, Action, Block, Plan, Request, Selection};
 
+use super::load;
 use super::look::{Look, look};
 use super::scene::Scene;
-use super::load;
 
 /// What a run is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,11 @@ pub(super) struct Drawing {
 }
 
 /// Draws the plan for a goal.
-pub(super) async fn draw(scene: &Scene<'_>, goal: Goal, include_data: bool) -> Result<Drawing, Failure> {
+pub(super) async fn draw(
+    scene: &Scene<'_>,
+    goal: Goal,
+    include_data: bool,
+) -> Result<Drawing, Failure> {
     let expansion = expand(scene)?;
     let selected = named(scene)?;
     let (desired, selection) = want(scene, goal, &expansion, &selected);
@@ -55,8 +59,7 @@ pub(super) async fn draw(scene: &Scene<'_>, goal: Goal, include_data: bool) -> R
 
 /// All instances wired, for the cluster as it is or as it is declared.
 fn expand(scene: &Scene<'_>) -> Result<Expansion, Failure> {
-    let installation = scene.installation().id;
-    match scene.project.expand(&scene.facts, &scene.cluster.id, &installation) {
+    match scene.project.expand(&scene.facts) {
         Ok(expansion) => {
             scene.screen.show_problems(&expansion.warnings);
             Ok(expansion)
@@ -111,11 +114,8 @@ fn want(
             };
             let rest = expansion.desired.resources.iter().filter(|(id, _)| stays(id));
             desired.resources.extend(rest.map(|(id, resource)| (id.clone(), resource.clone())));
-            let selection = if named.is_empty() {
-                Selection::All
-            } else {
-                Selection::Instances(named.clone())
-            };
+            let selection =
+                if named.is_empty() { Selection::All } else { Selection::Instances(named.clone()) };
             (desired, selection)
         }
     }
@@ -157,7 +157,7 @@ pub(super) fn refuse_blocked(plan: &Plan) -> Result<(), Failure> {
     };
     let mut failure = Failure::new(kind, "the plan cannot be carried out; nothing was changed");
     for (id, by) in &blocked {
-        failure.causes.push(format!("`{id}`: {by}"));
+        failure.causes.push(format!("`{id}`: {}", by.says()));
         for hint in hints(id, by) {
             if !failure.hints.contains(&hint) {
                 failure.hints.push(hint);

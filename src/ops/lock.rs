@@ -41,8 +41,9 @@ impl Lock {
             Ok(text) => text,
             Err(error) if error.is_missing() => return Ok(Self::default()),
             Err(error) => {
-                return Err(Failure::new(FailureKind::Usage, "cannot use the lock file")
-                    .caused_by(&error));
+                return Err(
+                    Failure::new(FailureKind::Usage, "cannot use the lock file").caused_by(&error)
+                );
             }
         };
         let broken = |because: String| {

@@ -28,6 +28,8 @@ pub use settings::{
 pub use status::status;
 pub use tools::{tools, tools_install};
 
+pub use crate::engine::Cancel;
+
 /// How a command ended when it did not fail: the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {

@@ -5,6 +5,7 @@ use tokio::sync::watch;
 use crate::engine::Cancel;
 use crate::model::{ClusterSpec, Desired, Failure, FailureKind, Power, Spec};
 use crate::plan::{self, Request, Selection};
+use crate::provider::local;
 use crate::ui::Screen;
 
 use super::scene::{self, Scene};
@@ -74,9 +75,15 @@ pub async fn stop(settings: &Settings, screen: &Screen) -> Result<Ended, Failure
             Ok(Ended::Well)
         }
         (_, Some(Power::On)) => {
-            scene.local.stop(&scene.cluster).await?;
+            scene.local.stop(&name, &says(&scene)).await?;
             screen.note(&format!("stopped the cluster `{name}`; `datamill start` starts it again"));
             Ok(Ended::Well)
         }
     }
+}
+
+/// Shows what a provider says while it works outside of a plan.
+fn says(scene: &Scene<'_>) -> local::Says {
+    let screen = scene.screen.clone();
+    std::sync::Arc::new(move |words: String| screen.note(&words))
 }

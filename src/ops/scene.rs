@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use rand::RngExt as _;
 
-use crate::adapter::clock;
-use crate::config::Project;
+use crate::adapter::{clock, process};
+use crate::config::{Environment, Project};
 use crate::model::{
     ClusterFacts, Desired, Failure, FailureKind, Family, Identity, InstallationId, Known,
-    KubernetesSpec, Observed, Power, Redactor, Resource, ResourceId, ResourceKind, RunId, Spec,
+    KubernetesSpec, Observed, Power, Redactor, Resource, RunId, Spec,
 };
 use crate::plan::Permits;
 use crate::provider::kubernetes::Kubernetes;
-use crate::provider::local::Local;
+use crate::provider::local::{self, Local};
 use crate::provider::{Provider as _, Providers};
 use crate::ui::{PlanHeader, Screen};
 
@@ -53,7 +53,7 @@ impl Scene<'_> {
 
     /// The node of the plan that records the installation.
     pub(super) fn installation(&self) -> Resource {
-        let id = ResourceId::target(ResourceKind::Installation, self.identity.project.clone());
+        let id = self.project.installation_id();
         let mut resource = Resource::new(id, Spec::kubernetes(KubernetesSpec::Installation));
         resource.host = Some(self.cluster.id.clone());
         resource.needs = BTreeSet::from([self.cluster.id.clone()]);
@@ -70,14 +70,18 @@ impl Scene<'_> {
 
     /// What the settings allow.
     pub(super) fn permits(&self, include_data: bool) -> Permits {
-        let holds_no_data =
-            if self.simulated() { BTreeSet::from([self.cluster.id.clone()]) } else { BTreeSet::new() };
+        let holds_no_data = if self.simulated() {
+            BTreeSet::from([self.cluster.id.clone()])
+        } else {
+            BTreeSet::new()
+        };
         Permits {
             include_data,
-            production: self.project.environment.is_production(),
+            production: self.project.environment == Environment::Production,
             holds_no_data,
             flavour: Some(self.identity.flavour.clone()),
             cascade: self.settings.reach.cascade,
+            wait_jobs: self.settings.manner.wait_jobs,
         }
     }
 
@@ -104,7 +108,9 @@ impl Scene<'_> {
                 let context = self.known.text(&self.cluster.id, "context").unwrap_or_default();
                 format!("{provider} cluster `{context}` with Kubernetes {version}")
             }
-            Observed::Unreachable { because } => format!("a cluster that cannot be reached: {because}"),
+            Observed::Unreachable { because } => {
+                format!("a cluster that cannot be reached: {because}")
+            }
         }
     }
 }
@@ -122,7 +128,8 @@ pub(super) async fn open<'a>(
     }
     let redactor = Redactor::default();
     let toolchain = super::tools::toolchain(settings, &redactor);
-    let local = Arc::new(Local::new(super::tools::local_settings(settings, screen, &toolchain, &redactor)));
+    let local =
+        Arc::new(Local::new(super::tools::local_settings(settings, screen, &toolchain, &redactor)));
     let mut identity = Identity {
         project: project.name.clone(),
         flavour: project.flavour.clone(),
@@ -137,18 +144,21 @@ pub(super) async fn open<'a>(
         .remove(&cluster.id)
         .unwrap_or_else(|| Observed::Unreachable { because: "it was not looked at".to_owned() });
     if let Observed::Unreachable { because } = &cluster_seen {
-        return Err(Failure::new(FailureKind::Preflight, "cannot reach the cluster").because(because));
+        return Err(
+            Failure::new(FailureKind::Preflight, "cannot reach the cluster").because(because)
+        );
     }
-    let mut facts = target::declared(&cluster);
-    let helm = super::tools::helm(settings, screen, &toolchain, &lock, &redactor).await?;
-    let kubernetes = Arc::new(Kubernetes::new(super::tools::kubernetes_settings(settings, helm, &redactor)));
+    let mut facts = target::declared(&project);
+    let helm = super::tools::helm(settings, screen, &toolchain, &project, &lock, &redactor).await?;
+    let kubernetes =
+        Arc::new(Kubernetes::new(super::tools::kubernetes_settings(settings, helm, &redactor)));
     if let Some(found) = cluster_seen.found() {
         if let Some(owner) = found.outputs.get("owner").and_then(serde_json::Value::as_str) {
             identity.owner = InstallationId(owner.to_owned());
         }
         if found.power == Power::On {
             known.insert(cluster.id.clone(), found.outputs.clone());
-            facts = kubernetes.facts(&known, &facts).await?;
+            facts = local::facts(&found.outputs).await?;
             if let Some(owner) = kubernetes.installation(&known, &identity.project).await? {
                 identity.owner = owner;
             }
@@ -178,8 +188,7 @@ pub(super) async fn open<'a>(
 
 /// The id of this run: host, process and a random part.
 fn run_id() -> RunId {
-    let host = nix::unistd::gethostname()
-        .map_or_else(|_| "unknown".to_owned(), |name| name.to_string_lossy().into_owned());
+    let host = process::host();
     let since = clock::since_epoch().as_secs();
     RunId(format!("{host}.{}.{since}.{}", std::process::id(), random_text(4)))
 }

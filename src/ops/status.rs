@@ -110,4 +110,3 @@ pub(super) fn chain(id: &ResourceId, causes: &[Cause]) -> String {
     });
     std::iter::once(id.to_string()).chain(links).collect::<Vec<_>>().join(" ← ")
 }
-

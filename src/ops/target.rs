@@ -1,9 +1,10 @@
 //! Which cluster a run is about: the provider by hand or by `auto`, the wanted cluster, and what the target is called.
 
+use std::path::PathBuf;
+
 use crate::config::{LocalProvider, Project, Target};
 use crate::model::{
-    ClusterFacts, ClusterSpec, Failure, FailureKind, Known, Resource, ResourceId, ResourceKind,
-    Spec,
+    ClusterFacts, ClusterSpec, Failure, FailureKind, Known, NodeSpec, Resource, Spec,
 };
 use crate::provider::local;
 
@@ -32,7 +33,7 @@ pub(super) fn choose(project: &Project) -> Result<Choice, Failure> {
             }
         },
         Target::Hybrid { kubeconfig, context, .. } => Ok(Choice {
-            cluster: existing(kubeconfig.clone(), context.clone()),
+            cluster: existing(project, kubeconfig.clone(), context.clone()),
             because: None,
         }),
         Target::Remote { provider, .. } => Err(not_built(provider.word())),
@@ -40,26 +41,23 @@ pub(super) fn choose(project: &Project) -> Result<Choice, Failure> {
 }
 
 fn not_built(provider: &str) -> Failure {
-    Failure::new(FailureKind::Preflight, format!("provider `{provider}` is not built into this version yet"))
-        .because("this version creates kwok clusters and uses existing ones")
-        .hint("simulate the platform:\n    datamill plan -l --provider kwok")
-        .hint("use a cluster that is there:\n    datamill plan -k --context NAME")
+    Failure::new(
+        FailureKind::Preflight,
+        format!("provider `{provider}` is not built into this version yet"),
+    )
+    .because("this version creates kwok clusters and uses existing ones")
+    .hint("simulate the platform:\n    datamill plan -l --provider kwok")
+    .hint("use a cluster that is there:\n    datamill plan -k --context NAME")
 }
 
-fn kwok(project: &Project, nodes: Vec<crate::model::NodeSpec>) -> Resource {
-    let name = cluster_name(&project.name);
-    let spec = Spec::Cluster(ClusterSpec::Kwok { name: name.clone(), nodes });
-    Resource::new(ResourceId::target(ResourceKind::Cluster, name), spec)
+fn kwok(project: &Project, nodes: Vec<NodeSpec>) -> Resource {
+    let spec = Spec::Cluster(ClusterSpec::Kwok { name: project.cluster_name(), nodes });
+    Resource::new(project.cluster_id(), spec)
 }
 
-fn existing(kubeconfig: Option<std::path::PathBuf>, context: Option<String>) -> Resource {
+fn existing(project: &Project, kubeconfig: Option<PathBuf>, context: Option<String>) -> Resource {
     let spec = Spec::Cluster(ClusterSpec::Existing { kubeconfig, context });
-    Resource::new(ResourceId::target(ResourceKind::Cluster, "existing"), spec)
-}
-
-/// The name of a project's local cluster and of its context.
-pub(super) fn cluster_name(project: &str) -> String {
-    format!("datamill-{project}")
+    Resource::new(project.cluster_id(), spec)
 }
 
 /// What the target is called in marks: never a file name.
@@ -81,6 +79,18 @@ pub(super) fn target_name(cluster: &Resource, known: &Known) -> String {
 }
 
 /// What is known of a cluster that does not run: what its target declares.
-pub(super) fn declared(cluster: &Resource) -> ClusterFacts {
-    local::declared_facts(&cluster.spec)
+pub(super) fn declared(project: &Project) -> ClusterFacts {
+    let location = project.target.location().word().to_owned();
+    match &project.target {
+        Target::Local { provider: LocalProvider::Auto | LocalProvider::Kwok, .. } => {
+            local::declared()
+        }
+        // No other provider is built in yet; what the embedded control plane serves stands for what any cluster does.
+        Target::Local { .. } | Target::Remote { .. } | Target::Hybrid { .. } => ClusterFacts {
+            provider: project.target.provider().to_owned(),
+            location,
+            simulated: false,
+            ..local::declared()
+        },
+    }
 }

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use crate::adapter::helm::HelmSettings;
+use crate::adapter::process;
+use crate::config::Project;
 use crate::model::{Failure, Redactor};
 use crate::provider::kubernetes::KubernetesSettings;
-use crate::provider::local::LocalSettings;
+use crate::provider::local::{LocalSettings, usual_kubeconfig};
 use crate::toolchain::{self, Tool, ToolSettings, ToolState, Toolchain};
 use crate::ui::{Screen, ToolEvent, ToolRow, duration};
 
@@ -45,7 +47,8 @@ fn rows(states: &[ToolState]) -> Vec<ToolRow> {
 /// Shows what happens while a tool is got.
 fn tell(screen: &Screen, event: toolchain::ToolEvent) {
     use toolchain::ToolEvent as Event;
-    let building = |tool: Tool, says: String| ToolEvent::Building { tool: tool.name().to_owned(), says };
+    let building =
+        |tool: Tool, says: String| ToolEvent::Building { tool: tool.name().to_owned(), says };
     screen.tool_event(&match event {
         Event::Started { tool, how, takes } => {
             building(tool, format!("{}, about {}", how.words(), duration(takes)))
@@ -83,17 +86,15 @@ pub(super) fn local_settings(
     toolchain: &Arc<Toolchain>,
     redactor: &Redactor,
 ) -> LocalSettings {
-    let usual = settings.home.join(".kube/config");
-    let user_kubeconfig = settings.kubeconfig.clone().unwrap_or_else(|| {
-        let first = settings.environment.get("KUBECONFIG").and_then(|list| {
-            list.split(':').find(|path| !path.is_empty()).map(std::path::PathBuf::from)
-        });
-        first.unwrap_or(usual)
-    });
+    let user_kubeconfig = settings
+        .kubeconfig
+        .clone()
+        .unwrap_or_else(|| usual_kubeconfig(&settings.environment, &settings.home));
     let screen = screen.clone();
     LocalSettings {
         toolchain: Arc::clone(toolchain),
         clusters: settings.data.join("clusters"),
+        locks: settings.cache.join("locks"),
         user_kubeconfig,
         use_context: settings.manner.use_context,
         home: settings.home.clone(),
@@ -108,18 +109,17 @@ pub(super) async fn helm(
     settings: &Settings,
     screen: &Screen,
     toolchain: &Arc<Toolchain>,
+    project: &Project,
     lock: &Lock,
     redactor: &Redactor,
 ) -> Result<HelmSettings, Failure> {
     let tools = toolchain.ensure(&[Tool::Helm], &|event| tell(screen, event)).await?;
     Ok(HelmSettings {
-        program: tools.path(Tool::Helm),
-        self_exe: settings.program.clone(),
-        cache: settings.cache.clone(),
-        home: settings.home.clone(),
-        environment: settings.environment.clone(),
-        pinned: lock.digests().clone(),
+        mirrors: project.mirrors.clone(),
+        pins: lock.digests().clone(),
+        host: process::host(),
         redactor: redactor.clone(),
+        ..HelmSettings::new(tools.path(Tool::Helm), settings.program.clone(), &settings.cache)
     })
 }
 

@@ -99,7 +99,8 @@ impl<'a> World<'a> {
     pub(super) fn host(&self, id: &ResourceId) -> Option<&'a ResourceId> {
         let wanted = self.desired(id).and_then(|resource| resource.host.as_ref());
         let found = || self.discovered(id).and_then(|found| found.host.as_ref());
-        let cluster = || if id.kind.family() == Family::Kubernetes { self.only_cluster } else { None };
+        let cluster =
+            || if id.kind.family() == Family::Kubernetes { self.only_cluster } else { None };
         wanted.or_else(found).or_else(cluster)
     }
 

@@ -10,9 +10,9 @@ mod problem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use manifest::{ManifestError, manifests, print_manifests};
 pub use merge::{layer, merge};
 pub use parse::{parse, parse_all, plain_scalar};
-pub use manifest::{ManifestError, manifests, print_manifests};
 pub use print::{from_json, to_yaml};
 pub use problem::{Problem, Problems, Severity};
 
