@@ -4,14 +4,22 @@
 
 mod capability;
 mod component;
+mod condition;
+mod evaluate;
 mod expand;
 mod expansion;
 mod expression;
 mod fields;
+mod layer;
+mod lookup;
 mod param;
 mod platform;
 mod rule;
+mod scope;
 mod step;
+mod template;
+mod wiring;
+mod world;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
