@@ -175,19 +175,15 @@ impl<'a> State<'a> {
     }
 
     /// How a step ends that has nothing to do, or may not.
-    fn without_work(&mut self, step: &Step) -> Option<Outcome> {
-        for after in &step.after {
-            match self.report.outcomes.get(after) {
-                Some(Outcome::Skipped(SkipReason::Waiting(on))) if !step.action.leaves_alone() => {
-                    return Some(Outcome::Skipped(SkipReason::Waiting(on.clone())));
-                }
-                Some(Outcome::Failed(_) | Outcome::Skipped(_)) if !step.action.leaves_alone() => {
-                    return Some(Outcome::Skipped(SkipReason::NeedFailed(self.root_of(after))));
-                }
-                _ => {}
+    fn without_work(&mut self, step: &'a Step) -> Option<Outcome> {
+        let idle = self.work(step).is_none();
+        if !(idle && step.action.leaves_alone()) {
+            let reason = step.after.iter().find_map(|after| self.reason_to_skip(after));
+            if let Some(reason) = reason {
+                return Some(Outcome::Skipped(reason));
             }
         }
-        if self.work(step).is_some() {
+        if !idle {
             return None;
         }
         Some(match &step.action {
@@ -217,11 +213,12 @@ impl<'a> State<'a> {
         })
     }
 
-    /// The step that failed first in a chain of skipped ones.
-    fn root_of(&self, id: &ResourceId) -> ResourceId {
-        match self.report.outcomes.get(id) {
-            Some(Outcome::Skipped(SkipReason::NeedFailed(root))) => root.clone(),
-            _ => id.clone(),
+    /// Why what needs this one is not begun, if it is not: the step that failed first in a chain of skipped ones.
+    fn reason_to_skip(&self, id: &ResourceId) -> Option<SkipReason> {
+        match self.report.outcomes.get(id)? {
+            Outcome::Skipped(reason) => Some(reason.clone()),
+            Outcome::Failed(_) => Some(SkipReason::NeedFailed(id.clone())),
+            Outcome::Done | Outcome::Assumed(_) | Outcome::Started => None,
         }
     }
 
@@ -239,7 +236,11 @@ impl<'a> State<'a> {
         self.tasks.insert(handle.id(), step);
     }
 
-    fn ended(&mut self, ended: Result<(tokio::task::Id, Ended), JoinError>, observer: &dyn Observer) {
+    fn ended(
+        &mut self,
+        ended: Result<(tokio::task::Id, Ended), JoinError>,
+        observer: &dyn Observer,
+    ) {
         let (task, ended) = match ended {
             Ok((task, ended)) => (task, ended),
             Err(error) => {
@@ -251,7 +252,8 @@ impl<'a> State<'a> {
         let Some(step) = self.tasks.remove(&task) else { return };
         let mut outputs = step.found.as_ref().map(|f| f.outputs.clone()).unwrap_or_default();
         outputs.extend(ended.outputs);
-        let goes_on = matches!(ended.outcome, Outcome::Done | Outcome::Assumed(_) | Outcome::Started);
+        let goes_on =
+            matches!(ended.outcome, Outcome::Done | Outcome::Assumed(_) | Outcome::Started);
         if goes_on && step.action != Action::Delete {
             self.report.known.insert(step.id.clone(), outputs);
         }
@@ -299,9 +301,12 @@ fn broken(what: String, error: JoinError) -> Ended {
             .unwrap_or_else(|| "without a message".to_owned()),
         Err(error) => error.to_string(),
     };
-    let failure = Failure::new(FailureKind::Bug, format!("datamill broke while it worked on `{what}`"))
-        .because(says)
-        .hint("report this with the command that led to it; a rerun goes on where this one ended");
+    let failure =
+        Failure::new(FailureKind::Bug, format!("datamill broke while it worked on `{what}`"))
+            .because(says)
+            .hint(
+                "report this with the command that led to it; a rerun goes on where this one ended",
+            );
     Ended { outcome: Outcome::Failed(failure), outputs: Outputs::new(), took: Duration::ZERO }
 }
 

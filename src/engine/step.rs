@@ -114,7 +114,11 @@ async fn try_until_done(
         };
         let stopped = *hands.cancel.borrow() != Cancel::No;
         if tries >= hands.options.tries || stopped {
-            return Err(if tries > 1 { failure.because(format!("tried {tries} times")) } else { failure });
+            return Err(if tries > 1 {
+                failure.because(format!("tried {tries} times"))
+            } else {
+                failure
+            });
         }
         let wait = after.unwrap_or_default().max(pause);
         let because = run.redactor.redact(&failure.to_string());

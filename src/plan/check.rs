@@ -61,7 +61,9 @@ impl fmt::Display for BrokenRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Twice { id } => write!(f, "`{id}` has more than one step"),
-            Self::Order { id, after } => write!(f, "`{id}` waits for `{after}`, which does not stand before it"),
+            Self::Order { id, after } => {
+                write!(f, "`{id}` waits for `{after}`, which does not stand before it")
+            }
             Self::StillNeeded { id, by } => write!(f, "`{id}` goes, but `{by}` needs it"),
             Self::Inhabited { host, by } => write!(f, "`{host}` goes, but `{by}` in it is kept"),
             Self::Foreign { id } => write!(f, "`{id}` is not ours and would be changed"),
@@ -125,18 +127,14 @@ fn alone(step: &Step, broken: &mut Vec<BrokenRule>) {
 }
 
 /// What a step that stays shows about those that go.
-fn together(
-    step: &Step,
-    by_id: &BTreeMap<&ResourceId, &Step>,
-    broken: &mut Vec<BrokenRule>,
-) {
+fn together(step: &Step, by_id: &BTreeMap<&ResourceId, &Step>, broken: &mut Vec<BrokenRule>) {
     if matches!(step.action, Action::Delete | Action::GoesWith { .. } | Action::Blocked { .. }) {
         return;
     }
     let goes = |id: &ResourceId| {
-        by_id.get(id).is_some_and(|step| {
-            matches!(step.action, Action::Delete | Action::GoesWith { .. })
-        })
+        by_id
+            .get(id)
+            .is_some_and(|step| matches!(step.action, Action::Delete | Action::GoesWith { .. }))
     };
     let wanted = step.wanted.iter().flat_map(|wanted| wanted.needs.iter());
     // What changes lets go of what it needed before; what stays as it is does not.

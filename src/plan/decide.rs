@@ -117,7 +117,11 @@ fn not_ours(wanted: &Resource, found: &Found) -> Option<Decision> {
                 owner: manager.clone().unwrap_or_else(|| "somebody else".to_owned()),
             });
             let fits = may_be_used(wanted) && !suitable;
-            Some(if fits { decision.note("what is there does not do what is needed") } else { decision })
+            Some(if fits {
+                decision.note("what is there does not do what is needed")
+            } else {
+                decision
+            })
         }
     }
 }
@@ -138,20 +142,22 @@ fn may_be_used(wanted: &Resource) -> bool {
 
 /// The first wanted object that lives and is not ours.
 fn foreign_object(wanted: &Resource, found: &Found) -> Option<Decision> {
-    found.objects.iter().filter(|object| object.wanted && object.live.is_some()).find_map(|object| {
-        let owner = match &object.owner {
-            Owner::Ours => return None,
-            Owner::Other(owner) => owner.clone(),
-            Owner::Unmarked { suitable: true, .. } if may_be_used(wanted) => return None,
-            Owner::Unmarked { manager, .. } => {
-                manager.clone().unwrap_or_else(|| "somebody else".to_owned())
-            }
-        };
-        Some(
-            Decision::blocked(Block::Foreign { object: object.object.to_string(), owner })
-                .note("datamill did not make it and does not change it"),
-        )
-    })
+    found.objects.iter().filter(|object| object.wanted && object.live.is_some()).find_map(
+        |object| {
+            let owner = match &object.owner {
+                Owner::Ours => return None,
+                Owner::Other(owner) => owner.clone(),
+                Owner::Unmarked { suitable: true, .. } if may_be_used(wanted) => return None,
+                Owner::Unmarked { manager, .. } => {
+                    manager.clone().unwrap_or_else(|| "somebody else".to_owned())
+                }
+            };
+            Some(
+                Decision::blocked(Block::Foreign { object: object.object.to_string(), owner })
+                    .note("datamill did not make it and does not change it"),
+            )
+        },
+    )
 }
 
 /// Whether the inputs of the last apply are those that are wanted now.
@@ -264,12 +270,7 @@ fn trouble(release: &ReleaseFound) -> Option<String> {
 }
 
 /// Fields that cannot change in place: stateless things are made anew, data is not.
-fn immutable(
-    wanted: &Resource,
-    survey: Survey,
-    permits: &Permits,
-    origin: Origin,
-) -> Decision {
+fn immutable(wanted: &Resource, survey: Survey, permits: &Permits, origin: Origin) -> Decision {
     let data = survey.immutable.iter().find(|refused| refused.class == Class::Data);
     let class = if data.is_some() { Class::Data } else { wanted.class };
     let Some(first) = data.or(survey.immutable.first()) else {

@@ -40,8 +40,8 @@ pub fn objects(live: &Object, after: &Object) -> Vec<Difference> {
     let kind = after.kind();
     let mut found = Vec::new();
     compare("", Some(&live.0), Some(&after.0), &mut |path, from, to| {
-        let masked = kind == "Secret"
-            && (path.starts_with("/data/") || path.starts_with("/stringData/"));
+        let masked =
+            kind == "Secret" && (path.starts_with("/data/") || path.starts_with("/stringData/"));
         found.push(Difference {
             path: path.to_owned(),
             from: if masked { mask(from) } else { shown(from) },
@@ -244,7 +244,8 @@ mod tests {
     #[test]
     fn values_of_secrets_are_masked() {
         let secret = |data: Json| json!({"kind": "Secret", "data": data});
-        let differences = told(secret(json!({"a": "aGk="})), secret(json!({"a": "aG8=", "b": "eA=="})));
+        let differences =
+            told(secret(json!({"a": "aGk="})), secret(json!({"a": "aG8=", "b": "eA=="})));
         assert_eq!(
             differences,
             [

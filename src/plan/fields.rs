@@ -25,9 +25,9 @@ pub(super) fn cluster(spec: &ClusterSpec, found: &Found) -> Decision {
 /// The wanted fields that were recorded at all.
 fn narrowed_to(recorded: &Json, wanted: Json) -> Json {
     match wanted {
-        Json::Object(map) => Json::Object(
-            map.into_iter().filter(|(key, _)| recorded.get(key).is_some()).collect(),
-        ),
+        Json::Object(map) => {
+            Json::Object(map.into_iter().filter(|(key, _)| recorded.get(key).is_some()).collect())
+        }
         other @ (Json::Null
         | Json::Bool(_)
         | Json::Number(_)
@@ -44,8 +44,7 @@ pub(super) fn cloud(
     permits: &Permits,
     fill: Fill<'_>,
 ) -> Decision {
-    let mut resolve =
-        |leaf: &Leaf| fill(leaf).unwrap_or_else(|| Json::String(leaf.shown()));
+    let mut resolve = |leaf: &Leaf| fill(leaf).unwrap_or_else(|| Json::String(leaf.shown()));
     let fields: Map<_, _> =
         spec.fields.iter().map(|(key, value)| (key.clone(), value.to_json(&mut resolve))).collect();
     let differences = diff::fields(&found.fields, &Json::Object(fields));

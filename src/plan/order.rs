@@ -75,7 +75,10 @@ fn edges(world: &World<'_>, entries: &Entries) -> Graph<ResourceId> {
 
 /// Makes one step wait for another. Needs written on live things may be odd: one that would close a circle is left out.
 fn link(graph: &mut Graph<ResourceId>, entries: &Entries, node: &ResourceId, before: &ResourceId) {
-    if node != before && entries.contains_key(before) && graph.add_edge(node.clone(), before.clone()).is_err() {
+    if node != before
+        && entries.contains_key(before)
+        && graph.add_edge(node.clone(), before.clone()).is_err()
+    {
         graph.add_node(node.clone());
     }
 }

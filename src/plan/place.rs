@@ -99,7 +99,8 @@ impl<'a> World<'a> {
     pub(super) fn host(&self, id: &ResourceId) -> Option<&'a ResourceId> {
         let wanted = self.desired(id).and_then(|resource| resource.host.as_ref());
         let found = || self.discovered(id).and_then(|found| found.host.as_ref());
-        let cluster = || if id.kind.family() == Family::Kubernetes { self.only_cluster } else { None };
+        let cluster =
+            || if id.kind.family() == Family::Kubernetes { self.only_cluster } else { None };
         wanted.or_else(found).or_else(cluster)
     }
 
@@ -136,9 +137,13 @@ impl<'a> World<'a> {
         ids
     }
 
-    /// Whether one thing needs something of an instance.
+    /// Whether one thing needs something of an instance: by the files where it is wanted, else by what is written on it.
     pub(super) fn needs_instance(&self, id: &ResourceId, name: &Name) -> bool {
-        self.needs(id).any(|need| need.instance_name() == Some(name))
+        let of_it = |need: &ResourceId| need.instance_name() == Some(name);
+        match (self.desired(id), self.found(id)) {
+            (Some(wanted), _) => wanted.needs.iter().any(of_it),
+            (None, found) => found.is_some_and(|found| found.needs.iter().any(of_it)),
+        }
     }
 
     /// The needs in the files and those written on the thing.

@@ -30,11 +30,12 @@ pub(super) fn taken_along(world: &World<'_>) -> BTreeSet<Name> {
             .filter_map(|id| id.instance_name().cloned())
             .filter(|name| taken.contains(name) || !has_wanted(world, name))
             .collect();
-        let next = everything(world).into_iter().filter(|id| !is_of_others(world, id)).find_map(|id| {
-            let name = id.instance_name()?;
-            let fresh = !taken.contains(name) && !leaving.contains(name);
-            (fresh && leaving.iter().any(|gone| world.needs_instance(id, gone))).then_some(name)
-        });
+        let next =
+            everything(world).into_iter().filter(|id| !is_of_others(world, id)).find_map(|id| {
+                let name = id.instance_name()?;
+                let fresh = !taken.contains(name) && !leaving.contains(name);
+                (fresh && leaving.iter().any(|gone| world.needs_instance(id, gone))).then_some(name)
+            });
         match next {
             Some(name) => taken.insert(name.clone()),
             None => return taken,
@@ -261,7 +262,9 @@ impl<'a> Pruner<'_, 'a> {
 
     fn holds_back(&self, id: &ResourceId) -> Option<String> {
         if id.kind == ResourceKind::Cluster {
-            return self.holds_data(id).filter(|_| !self.world.request.permits.holds_no_data.contains(id));
+            return self
+                .holds_data(id)
+                .filter(|_| !self.world.request.permits.holds_no_data.contains(id));
         }
         let stays = self.going.iter().filter(|(_, fate)| matches!(fate, Fate::Stays(_)));
         for (other, _) in stays.clone() {
@@ -299,9 +302,10 @@ impl<'a> Pruner<'_, 'a> {
 
     /// Why a namespace stays: something in it is kept, or is not ours.
     fn shelters(&self, namespace: &ResourceId) -> Option<String> {
-        let kept = self.going.iter().find(|(id, fate)| {
-            !fate.is_gone() && self.world.hosts(id).contains(&namespace)
-        });
+        let kept = self
+            .going
+            .iter()
+            .find(|(id, fate)| !fate.is_gone() && self.world.hosts(id).contains(&namespace));
         let foreign = || {
             let found = self.world.discovered(namespace)?;
             let names: Vec<_> = found.foreign.iter().take(3).map(ToString::to_string).collect();
@@ -329,9 +333,11 @@ impl<'a> Pruner<'_, 'a> {
             if by.is_empty() {
                 continue;
             }
-            for (_, fate) in self.going.iter_mut().filter(|(id, fate)| {
-                id.instance_name() == Some(&name) && **fate == Fate::Goes
-            }) {
+            for (_, fate) in self
+                .going
+                .iter_mut()
+                .filter(|(id, fate)| id.instance_name() == Some(&name) && **fate == Fate::Goes)
+            {
                 *fate = Fate::Refused(Block::Needed { by: by.clone() });
             }
         }
@@ -354,7 +360,8 @@ impl<'a> Pruner<'_, 'a> {
 fn needs(found: &Found, id: &ResourceId) -> bool {
     found.host.as_ref() == Some(id)
         || found.needs.iter().any(|need| {
-            need == id || need.kind.only_looks() && need.scope == id.scope && id.scope != Scope::Target
+            need == id
+                || need.kind.only_looks() && need.scope == id.scope && id.scope != Scope::Target
         })
 }
 

@@ -242,8 +242,10 @@ impl Page {
                     None => by_kind.push((&object.kind, vec![&object.name])),
                 }
             }
-            let texts: Vec<_> =
-                by_kind.iter().map(|(kind, names)| format!("{kind} {}", names.join(", "))).collect();
+            let texts: Vec<_> = by_kind
+                .iter()
+                .map(|(kind, names)| format!("{kind} {}", names.join(", ")))
+                .collect();
             if !texts.is_empty() {
                 self.wrapped(LineKind::Detail, &format!("      {lead}"), &texts.join("; "));
             }
@@ -269,7 +271,8 @@ impl Page {
         let (from, to) = (shortened(&from, room), shortened(&to, room));
         let head = format!("{indent}{}{place}:", change.path);
         let values = format!("{from} -> {to}");
-        let length = |parts: &[&str]| parts.iter().map(|part| part.chars().count() + 1).sum::<usize>();
+        let length =
+            |parts: &[&str]| parts.iter().map(|part| part.chars().count() + 1).sum::<usize>();
         if length(&[&head, &values, &words]) <= self.width + 1 {
             self.add(LineKind::Detail, format!("{head} {values} {words}"));
         } else {

@@ -89,7 +89,8 @@ impl Planner<'_> {
         match self.world.request.selection {
             Selection::All => self.graph.nodes().cloned().collect(),
             Selection::Instances(names) => {
-                let selected = |id: &&ResourceId| id.instance_name().is_some_and(|n| names.contains(n));
+                let selected =
+                    |id: &&ResourceId| id.instance_name().is_some_and(|n| names.contains(n));
                 self.graph.closure(self.graph.nodes().filter(selected))
             }
         }
@@ -131,7 +132,8 @@ impl Planner<'_> {
             wanted: wanted.clone(),
             found: found.cloned().map(Arc::new),
         };
-        if let Some(need) = self.graph.before(&resource.id).find(|n| !self.entries.contains_key(*n)) {
+        if let Some(need) = self.graph.before(&resource.id).find(|n| !self.entries.contains_key(*n))
+        {
             let block = Block::MissingNeed { need: need.clone() };
             return Ok(entry(Decision::blocked(block), None));
         }
@@ -270,9 +272,10 @@ impl Planner<'_> {
         }
         self.entries.get(id).is_some_and(|entry| match &entry.decision.action {
             Action::Create | Action::Update | Action::Replace => true,
-            Action::Keep => entry.found.as_ref().is_some_and(|found| {
-                matches!(found.health, Health::Started | Health::Settling(_))
-            }),
+            Action::Keep => entry
+                .found
+                .as_ref()
+                .is_some_and(|found| matches!(found.health, Health::Started | Health::Settling(_))),
             Action::Repair
             | Action::Adopt
             | Action::Delete
