@@ -153,13 +153,12 @@ impl FakeWorld {
     }
 
     /// What is there, without what differs from run to run.
-    pub(crate) fn shape(&self) -> BTreeMap<ResourceId, (Json, usize, bool)> {
+    pub(crate) fn shape(&self) -> BTreeMap<ResourceId, (Json, BTreeMap<String, Object>)> {
         self.state()
             .things
             .iter()
             .map(|(id, thing)| {
-                let fields = without_outputs(&thing.fields);
-                (id.clone(), (fields, thing.objects.len(), thing.applied.is_some()))
+                (id.clone(), (without_outputs(&thing.fields), thing.objects.clone()))
             })
             .collect()
     }
