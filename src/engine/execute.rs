@@ -175,19 +175,15 @@ impl<'a> State<'a> {
     }
 
     /// How a step ends that has nothing to do, or may not.
-    fn without_work(&mut self, step: &Step) -> Option<Outcome> {
-        for after in &step.after {
-            match self.report.outcomes.get(after) {
-                Some(Outcome::Skipped(SkipReason::Waiting(on))) if !step.action.leaves_alone() => {
-                    return Some(Outcome::Skipped(SkipReason::Waiting(on.clone())));
-                }
-                Some(Outcome::Failed(_) | Outcome::Skipped(_)) if !step.action.leaves_alone() => {
-                    return Some(Outcome::Skipped(SkipReason::NeedFailed(self.root_of(after))));
-                }
-                _ => {}
+    fn without_work(&mut self, step: &'a Step) -> Option<Outcome> {
+        let idle = self.work(step).is_none();
+        if !(idle && step.action.leaves_alone()) {
+            let reason = step.after.iter().find_map(|after| self.reason_to_skip(after));
+            if let Some(reason) = reason {
+                return Some(Outcome::Skipped(reason));
             }
         }
-        if self.work(step).is_some() {
+        if !idle {
             return None;
         }
         Some(match &step.action {
@@ -217,11 +213,12 @@ impl<'a> State<'a> {
         })
     }
 
-    /// The step that failed first in a chain of skipped ones.
-    fn root_of(&self, id: &ResourceId) -> ResourceId {
-        match self.report.outcomes.get(id) {
-            Some(Outcome::Skipped(SkipReason::NeedFailed(root))) => root.clone(),
-            _ => id.clone(),
+    /// Why what needs this one is not begun, if it is not: the step that failed first in a chain of skipped ones.
+    fn reason_to_skip(&self, id: &ResourceId) -> Option<SkipReason> {
+        match self.report.outcomes.get(id)? {
+            Outcome::Skipped(reason) => Some(reason.clone()),
+            Outcome::Failed(_) => Some(SkipReason::NeedFailed(id.clone())),
+            Outcome::Done | Outcome::Assumed(_) | Outcome::Started => None,
         }
     }
 

@@ -137,9 +137,13 @@ impl<'a> World<'a> {
         ids
     }
 
-    /// Whether one thing needs something of an instance.
+    /// Whether one thing needs something of an instance: by the files where it is wanted, else by what is written on it.
     pub(super) fn needs_instance(&self, id: &ResourceId, name: &Name) -> bool {
-        self.needs(id).any(|need| need.instance_name() == Some(name))
+        let of_it = |need: &ResourceId| need.instance_name() == Some(name);
+        match (self.desired(id), self.found(id)) {
+            (Some(wanted), _) => wanted.needs.iter().any(of_it),
+            (None, found) => found.is_some_and(|found| found.needs.iter().any(of_it)),
+        }
     }
 
     /// The needs in the files and those written on the thing.
