@@ -1,7 +1,24 @@
 //! Decisions: a pure function from what is wanted and what was seen to what will be done. No clock, no I/O, no randomness.
 
+mod check;
+mod count;
+mod decide;
+pub mod diff;
+mod fields;
+mod objects;
+mod order;
+mod place;
+mod precondition;
+mod prune;
+mod text;
+mod whole;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+pub use check::{BrokenRule, check};
+pub use text::{Line, LineKind, lines, lines_within, text};
+pub use whole::plan;
 
 use crate::model::{Desired, Digest, Found, Name, ObjectRef, Resource, ResourceId, Snapshot};
 
@@ -40,6 +57,8 @@ pub struct Permits {
     pub flavour: Option<String>,
     /// Take instances that need a deleted one along.
     pub cascade: bool,
+    /// The run waits for long jobs (`--wait-jobs`), so nothing that needs their result is put off.
+    pub wait_jobs: bool,
 }
 
 /// What will be done, in order. Immutable, printable, comparable.

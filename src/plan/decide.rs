@@ -1,0 +1,356 @@
+//! One resource: what is wanted and what was found make an action. Knows nothing of order or of other resources.
+
+use std::collections::BTreeMap;
+
+use super::objects::Survey;
+use super::{Action, Block, Change, Effect, Origin, Permits, Precondition, Shown, diff};
+use crate::model::{
+    Class, ClusterSpec, Found, Leaf, ObjectRef, Owner, Power, ReleaseFound, ReleaseStatus,
+    Rendered, Resource, ResourceKind, Spec,
+};
+
+/// What is done to one resource, and why.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Decision {
+    /// What is done.
+    pub(super) action: Action,
+    /// Field by field.
+    pub(super) changes: Vec<Change>,
+    /// For a person.
+    pub(super) notes: Vec<String>,
+    /// What must still be so.
+    pub(super) precondition: Precondition,
+}
+
+impl Decision {
+    /// An action without changes, notes and precondition.
+    pub(super) fn plain(action: Action) -> Self {
+        Self { action, changes: Vec::new(), notes: Vec::new(), precondition: Precondition::Nothing }
+    }
+
+    /// A step that cannot be done.
+    pub(super) fn blocked(by: Block) -> Self {
+        Self::plain(Action::Blocked { by })
+    }
+
+    /// Adds a line for a person.
+    #[must_use]
+    pub(super) fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+}
+
+/// Fills the places in a cloud's spec that are known already; nothing for those that are not.
+pub(super) type Fill<'a> = &'a dyn Fn(&Leaf) -> Option<serde_json::Value>;
+
+/// A resource that is not there, or whose host is made anew.
+pub(super) fn absent(wanted: &Resource) -> Decision {
+    if let Spec::Cluster(ClusterSpec::Existing { .. }) = wanted.spec {
+        return Decision::blocked(Block::Preflight {
+            why: "the existing cluster was not found; check the kubeconfig and the context"
+                .to_owned(),
+        });
+    }
+    let mut decision = Decision::plain(Action::Create);
+    decision.precondition = Precondition::Absent;
+    if let Some(rendered) = &wanted.rendered {
+        decision.changes =
+            rendered.objects.iter().filter_map(|object| object.reference()).map(created).collect();
+        decision.notes = notes_of(rendered);
+    }
+    decision
+}
+
+/// A resource that is there, whole or in part, in a host that stays.
+pub(super) fn present(
+    wanted: &Resource,
+    found: &Found,
+    permits: &Permits,
+    fill: Fill<'_>,
+) -> Decision {
+    if let Some(decision) = not_ours(wanted, found) {
+        return decision;
+    }
+    if found.power == Power::Off {
+        let mut decision = Decision::plain(Action::Start)
+            .note("it is stopped; what is in it is known once it runs");
+        decision.precondition = Precondition::of(found);
+        return decision;
+    }
+    let mut decision = match &wanted.spec {
+        Spec::Cluster(spec) => super::fields::cluster(spec, found),
+        Spec::Cloud(spec) => super::fields::cloud(wanted, spec, found, permits, fill),
+        Spec::Kubernetes(_) => kubernetes(wanted, found, permits),
+    };
+    if decision.action.changes_something() {
+        decision.precondition = Precondition::of(found);
+        if let Some(rendered) = &wanted.rendered {
+            decision.notes.extend(notes_of(rendered));
+        }
+    }
+    decision
+}
+
+/// What is not ours is used as it is, or in the way.
+fn not_ours(wanted: &Resource, found: &Found) -> Option<Decision> {
+    match &found.owner {
+        Owner::Ours if existing(wanted) => Some(Decision::plain(Action::Use)),
+        Owner::Ours => foreign_object(wanted, found),
+        Owner::Other(owner) => {
+            let mut decision = Decision::blocked(Block::Foreign {
+                object: format!("`{}`", wanted.id),
+                owner: owner.clone(),
+            });
+            if let (Some(name), Some(flavour)) = (wanted.id.instance_name(), &found.flavour) {
+                decision = decision
+                    .note(format!("to take it over: datamill adopt {name} --from {flavour}"));
+            }
+            Some(decision)
+        }
+        Owner::Unmarked { suitable: true, .. } if may_be_used(wanted) => {
+            Some(Decision::plain(Action::Use).note("it is not ours and is left as it is"))
+        }
+        Owner::Unmarked { manager, suitable } => {
+            let decision = Decision::blocked(Block::Foreign {
+                object: format!("`{}`", wanted.id),
+                owner: manager.clone().unwrap_or_else(|| "somebody else".to_owned()),
+            });
+            let fits = may_be_used(wanted) && !suitable;
+            Some(if fits {
+                decision.note("what is there does not do what is needed")
+            } else {
+                decision
+            })
+        }
+    }
+}
+
+/// An existing cluster is never ours.
+fn existing(wanted: &Resource) -> bool {
+    matches!(wanted.spec, Spec::Cluster(ClusterSpec::Existing { .. }))
+}
+
+/// Kinds of which somebody else's is as good as ours.
+fn may_be_used(wanted: &Resource) -> bool {
+    existing(wanted)
+        || matches!(
+            wanted.id.kind,
+            ResourceKind::Namespace | ResourceKind::Crds | ResourceKind::Bucket
+        )
+}
+
+/// The first wanted object that lives and is not ours.
+fn foreign_object(wanted: &Resource, found: &Found) -> Option<Decision> {
+    found.objects.iter().filter(|object| object.wanted && object.live.is_some()).find_map(
+        |object| {
+            let owner = match &object.owner {
+                Owner::Ours => return None,
+                Owner::Other(owner) => owner.clone(),
+                Owner::Unmarked { suitable: true, .. } if may_be_used(wanted) => return None,
+                Owner::Unmarked { manager, .. } => {
+                    manager.clone().unwrap_or_else(|| "somebody else".to_owned())
+                }
+            };
+            Some(
+                Decision::blocked(Block::Foreign { object: object.object.to_string(), owner })
+                    .note("datamill did not make it and does not change it"),
+            )
+        },
+    )
+}
+
+/// Whether the inputs of the last apply are those that are wanted now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Inputs {
+    Same,
+    Differ,
+    Unknown,
+}
+
+/// A recorded digest shorter than this says nothing.
+const SHORTEST_DIGEST: usize = 8;
+
+fn inputs(wanted: &Resource, found: &Found) -> Inputs {
+    let (Some(rendered), Some(applied)) = (&wanted.rendered, &found.applied) else {
+        return Inputs::Unknown;
+    };
+    let recorded = applied.inputs.as_str();
+    if recorded.len() >= SHORTEST_DIGEST && rendered.inputs.as_str().starts_with(recorded) {
+        Inputs::Same
+    } else {
+        Inputs::Differ
+    }
+}
+
+fn kubernetes(wanted: &Resource, found: &Found, permits: &Permits) -> Decision {
+    let inputs = inputs(wanted, found);
+    let origin = match inputs {
+        Inputs::Same => Origin::Somebody,
+        Inputs::Differ => Origin::You,
+        Inputs::Unknown => Origin::Unknown,
+    };
+    let survey = Survey::of(wanted, found, origin);
+    if let Some((object, says)) = survey.refused.first() {
+        let why = format!("the cluster refuses {object}: {says}");
+        return Decision::blocked(Block::Preflight { why });
+    }
+    if !survey.immutable.is_empty() {
+        return immutable(wanted, survey, permits, origin);
+    }
+    let is_release = wanted.id.kind == ResourceKind::Release;
+    let nothing_there = survey.nothing_there && found.release.is_none();
+    let mut decision = if nothing_there || (is_release && found.release.is_none()) {
+        Decision::plain(Action::Create)
+    } else {
+        settled(inputs, is_release, &survey, found.release.as_ref())
+    };
+    if let (Some(rendered), true) =
+        (&wanted.rendered, decision.action == Action::Create && found.objects.is_empty())
+    {
+        let objects = rendered.objects.iter().filter_map(|object| object.reference());
+        decision.changes.extend(objects.map(created));
+    }
+    if decision.action == Action::Update && survey.changes.is_empty() {
+        decision.changes.push(Change {
+            object: None,
+            path: "values".to_owned(),
+            from: Shown::Text("as applied".to_owned()),
+            to: Shown::Text("as in the files".to_owned()),
+            effect: Effect::InPlace,
+            origin,
+        });
+    }
+    if nothing_there && found.applied.is_some() && wanted.id.kind == ResourceKind::Job {
+        decision.notes.push("the finished Job is missing: it runs again".to_owned());
+    }
+    decision.changes.extend(survey.changes);
+    decision.notes.extend(survey.notes);
+    decision
+}
+
+/// The action when nothing refuses and at least a part is there.
+fn settled(
+    inputs: Inputs,
+    is_release: bool,
+    survey: &Survey,
+    release: Option<&ReleaseFound>,
+) -> Decision {
+    if let Some(note) = release.and_then(trouble) {
+        return Decision::plain(Action::Update).note(note);
+    }
+    match (inputs, survey.changes.is_empty()) {
+        (Inputs::Same, true) => Decision::plain(Action::Keep),
+        (Inputs::Same, false) => Decision::plain(Action::Repair),
+        // Without memory a release's values cannot be told from others that render alike.
+        (Inputs::Unknown, true) if !is_release => Decision::plain(Action::Keep),
+        (Inputs::Unknown | Inputs::Differ, _) => {
+            let decision = Decision::plain(Action::Update);
+            match release.and_then(|release| release.held.as_ref()) {
+                Some(who) => decision.note(format!("waits for {who}")),
+                None => decision,
+            }
+        }
+    }
+}
+
+/// Why a release must be upgraded even if nothing changed.
+fn trouble(release: &ReleaseFound) -> Option<String> {
+    match (release.status, &release.held) {
+        (ReleaseStatus::Deployed, _) => None,
+        (_, Some(who)) => Some(format!("waits for {who}")),
+        (ReleaseStatus::Pending, None) => {
+            Some(format!("takes over revision {}, which was begun and not ended", release.revision))
+        }
+        (ReleaseStatus::Failed, None) => Some(format!("revision {} failed", release.revision)),
+        (ReleaseStatus::Uninstalling, None) => {
+            Some("its removal was begun and not ended".to_owned())
+        }
+    }
+}
+
+/// Fields that cannot change in place: stateless things are made anew, data is not.
+fn immutable(wanted: &Resource, survey: Survey, permits: &Permits, origin: Origin) -> Decision {
+    let data = survey.immutable.iter().find(|refused| refused.class == Class::Data);
+    let class = if data.is_some() { Class::Data } else { wanted.class };
+    let Some(first) = data.or(survey.immutable.first()) else {
+        return Decision::plain(Action::Keep);
+    };
+    match class {
+        Class::Data => {
+            let why = format!("{} cannot be changed in place: {}", first.object, first.says);
+            Decision::blocked(Block::Preflight { why })
+        }
+        Class::Stateful if permits.production => Decision::blocked(Block::Protected {
+            why: format!("{} would have to be made anew: {}", first.object, first.says),
+        }),
+        Class::Stateful | Class::Stateless => {
+            let mut decision = Decision::plain(Action::Replace);
+            for refused in &survey.immutable {
+                decision.notes.push(format!("{}: {}", refused.object, refused.says));
+                decision.changes.push(whole(
+                    refused.object.clone(),
+                    (Shown::Text("present".to_owned()), Shown::Text("present".to_owned())),
+                    Effect::Recreate,
+                    origin,
+                ));
+            }
+            decision.changes.extend(survey.changes);
+            decision.notes.extend(survey.notes);
+            decision
+        }
+    }
+}
+
+/// What a person should know of a rendering.
+fn notes_of(rendered: &Rendered) -> Vec<String> {
+    let mut later: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for leaf in &rendered.unknown {
+        if let Leaf::Output(of, name) = leaf {
+            later.entry(of.to_string()).or_default().push(name);
+        }
+    }
+    let mut notes: Vec<_> = later
+        .into_iter()
+        .map(|(of, names)| format!("known after {of}: {}", names.join(", ")))
+        .collect();
+    if !rendered.unstable.is_empty() {
+        let names: Vec<_> = rendered.unstable.iter().map(String::as_str).collect();
+        notes.push(format!("its chart renders differently each time: {}", names.join(", ")));
+    }
+    notes.extend(rendered.warnings.iter().cloned());
+    notes
+}
+
+/// A whole object that comes.
+pub(super) fn created(object: ObjectRef) -> Change {
+    let to = Shown::Text("present".to_owned());
+    whole(object, (Shown::Absent, to), Effect::InPlace, Origin::You)
+}
+
+/// A change of a whole object.
+pub(super) fn whole(
+    object: ObjectRef,
+    (from, to): (Shown, Shown),
+    effect: Effect,
+    origin: Origin,
+) -> Change {
+    Change { object: Some(object), path: String::new(), from, to, effect, origin }
+}
+
+/// Differences as changes of one object, or of the thing itself.
+pub(super) fn changes(
+    object: Option<&ObjectRef>,
+    differences: Vec<diff::Difference>,
+    origin: Origin,
+) -> Vec<Change> {
+    let change = |difference: diff::Difference| Change {
+        object: object.cloned(),
+        path: difference.path,
+        from: difference.from,
+        to: difference.to,
+        effect: difference.effect,
+        origin,
+    };
+    differences.into_iter().map(change).collect()
+}

@@ -1,0 +1,1 @@
+//! What is planned in the situations of a platform's life.

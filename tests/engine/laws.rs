@@ -1,0 +1,1 @@
+//! The laws that hold whatever the flavour and whenever the program dies.

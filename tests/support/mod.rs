@@ -1,0 +1,4 @@
+//! What tests share.
+
+pub(crate) mod lab;
+pub(crate) mod world;
