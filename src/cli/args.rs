@@ -1,6 +1,10 @@
 //! The command line's types: what was typed, nothing else. data-mill's flags fold into the same types in `fold`.
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
+
+use clap::{
+    ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
+};
 
 use super::options::{
     CascadeArgs, ConsentArgs, DestroyArgs, ExitArgs, NeedsArgs, Options, OutputArg, PartArgs,
@@ -43,18 +47,35 @@ Exit codes:
     infer_subcommands = false
 )]
 pub struct Cli {
+    /// How results are written: first, so that no heading of a group stands above it.
+    #[command(flatten)]
+    pub format: Format,
     /// data-mill's actions.
     #[command(flatten)]
     pub actions: ActionFlags,
     /// Options of a command that is given as a flag, or before its name.
     #[command(flatten)]
     pub options: Options,
-    /// How results are written.
-    #[command(flatten)]
-    pub format: Format,
     /// The command.
     #[command(subcommand)]
     pub command: Option<Command>,
+}
+
+/// The command line, as clap knows it. In the short help of the whole program only frequent options are listed.
+pub fn command_line() -> clap::Command {
+    const FREQUENT: [&str; 9] =
+        ["local", "remote", "hybrid", "flavour", "target", "components", "yes", "output", "help"];
+    Cli::command().mut_args(|arg| {
+        let is_frequent = FREQUENT.contains(&arg.get_id().as_str());
+        arg.hide_short_help(!is_frequent)
+    })
+}
+
+/// Reads the arguments, the program's name first.
+pub fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
+    let mut command = command_line();
+    let matches = command.try_get_matches_from_mut(args)?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
 /// Options of every command.

@@ -78,13 +78,11 @@ pub fn show_usage(error: &clap::Error, screen: &Screen) -> u8 {
         return 0;
     }
     let failure = usage(error);
-    if screen.look().is_document() {
+    // A word of another tool is near to the wrong one of ours: `install` to `uninstall`.
+    if screen.look().is_document() || word_hint(error).is_some() {
         return show(&failure, screen);
     }
     screen.say(&text(screen.look().colour_err));
-    if let Some(hint) = word_hint(error) {
-        screen.say(&format!("\nhint: {hint}"));
-    }
     failure.kind.exit_code()
 }
 
@@ -95,9 +93,10 @@ pub fn usage(error: &clap::Error) -> Failure {
     let first = lines.next().unwrap_or_default();
     let what = first.strip_prefix("error: ").unwrap_or(first).replace('\'', "`");
     let mut failure = Failure::new(FailureKind::Usage, what);
-    failure.hints =
-        lines.filter_map(|line| line.strip_prefix("tip: ")).map(str::to_owned).collect();
-    failure.hints.extend(word_hint(error));
+    failure.hints = match word_hint(error) {
+        Some(hint) => vec![hint],
+        None => lines.filter_map(|line| line.strip_prefix("tip: ")).map(str::to_owned).collect(),
+    };
     failure
 }
 
@@ -113,7 +112,7 @@ fn word_hint(error: &clap::Error) -> Option<String> {
         return Some(format!("`{word}` comes with a later version"));
     }
     let (_, here) = ELSEWHERE.iter().find(|(elsewhere, _)| elsewhere == word)?;
-    Some(format!("here this is called:\n          datamill {here}"))
+    Some(format!("here this is called:\n    datamill {here}"))
 }
 
 /// Whether a script reads: needed before the arguments are understood.

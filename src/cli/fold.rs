@@ -35,16 +35,23 @@ pub enum Action {
     ToolsInstall,
     /// `schema`
     Schema(Option<SchemaFor>),
-    /// `components list`
-    ComponentsList,
-    /// `components show`
-    ComponentsShow(String),
-    /// `flavours list`
-    FlavoursList,
-    /// `flavours show`
-    FlavoursShow(String),
+    /// `components` and `flavours`
+    List(Listing),
     /// `helm-post-render`
     PostRender,
+}
+
+/// What is listed or shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listing {
+    /// `components list`
+    Components,
+    /// `components show`
+    Component(String),
+    /// `flavours list`
+    Flavours,
+    /// `flavours show`
+    Flavour(String),
 }
 
 /// A command with its options.
@@ -72,8 +79,8 @@ impl Action {
             Self::Status => "status",
             Self::Tools | Self::ToolsInstall => "tools",
             Self::Schema(_) => "schema",
-            Self::ComponentsList | Self::ComponentsShow(_) => "components",
-            Self::FlavoursList | Self::FlavoursShow(_) => "flavours",
+            Self::List(Listing::Components | Listing::Component(_)) => "components",
+            Self::List(Listing::Flavours | Listing::Flavour(_)) => "flavours",
             Self::PostRender => "helm-post-render",
         }
     }
@@ -90,10 +97,7 @@ impl Action {
             | Self::Tools
             | Self::ToolsInstall
             | Self::Schema(_)
-            | Self::ComponentsList
-            | Self::ComponentsShow(_)
-            | Self::FlavoursList
-            | Self::FlavoursShow(_)
+            | Self::List(_)
             | Self::PostRender => Asked::Document,
         }
     }
@@ -111,11 +115,7 @@ impl Action {
             }
             Self::Destroy => &[Group::Place, Group::Destroy, Group::Consent, Group::Run],
             Self::Start => &[Group::Place, Group::Run],
-            Self::Stop
-            | Self::ComponentsList
-            | Self::ComponentsShow(_)
-            | Self::FlavoursList
-            | Self::FlavoursShow(_) => &[Group::Place],
+            Self::Stop | Self::List(_) => &[Group::Place],
             Self::Tools | Self::ToolsInstall | Self::Schema(_) | Self::PostRender => &[],
         }
     }
@@ -189,7 +189,7 @@ fn split(command: Command) -> (Action, Options) {
         Command::Destroy(args) => {
             let (place, destroy) = (args.place, args.destroy);
             let (consent, run) = (args.consent, args.run);
-            (Action::Destroy, Options { place, destroy, consent, run, ..none })
+            (Action::Destroy, Options { place, consent, run, destroy, ..none })
         }
         Command::Start(args) => {
             (Action::Start, Options { place: args.place, run: args.run, ..none })
@@ -198,20 +198,24 @@ fn split(command: Command) -> (Action, Options) {
         Command::Tools { action: None } => (Action::Tools, none),
         Command::Tools { action: Some(ToolsCommand::Install) } => (Action::ToolsInstall, none),
         Command::Schema { kind } => (Action::Schema(kind.map(schema)), none),
-        Command::Components { action } => {
-            list(action, Action::ComponentsList, Action::ComponentsShow)
-        }
-        Command::Flavours { action } => list(action, Action::FlavoursList, Action::FlavoursShow),
+        Command::Components { action } => list(action, Listing::Components, Listing::Component),
+        Command::Flavours { action } => list(action, Listing::Flavours, Listing::Flavour),
         Command::HelmPostRender => (Action::PostRender, none),
     }
 }
 
-fn list(action: Option<ListCommand>, all: Action, one: fn(String) -> Action) -> (Action, Options) {
+fn list(
+    action: Option<ListCommand>,
+    all: Listing,
+    one: fn(String) -> Listing,
+) -> (Action, Options) {
     let none = Options::default();
     match action {
-        None => (all, none),
-        Some(ListCommand::List(args)) => (all, Options { place: args.place, ..none }),
-        Some(ListCommand::Show { name, place }) => (one(name), Options { place, ..none }),
+        None => (Action::List(all), none),
+        Some(ListCommand::List(args)) => (Action::List(all), Options { place: args.place, ..none }),
+        Some(ListCommand::Show { name, place }) => {
+            (Action::List(one(name)), Options { place, ..none })
+        }
     }
 }
 
@@ -323,9 +327,9 @@ mod tests {
             ("schema flavour", Action::Schema(Some(SchemaFor::Flavour))),
             ("-l tools", Action::Tools),
             ("tools install", Action::ToolsInstall),
-            ("components", Action::ComponentsList),
-            ("components show kafka", Action::ComponentsShow("kafka".to_owned())),
-            ("flavours list -f x.yaml", Action::FlavoursList),
+            ("components", Action::List(Listing::Components)),
+            ("components show kafka", Action::List(Listing::Component("kafka".to_owned()))),
+            ("flavours list -f x.yaml", Action::List(Listing::Flavours)),
             ("helm-post-render", Action::PostRender),
         ];
         for (line, wanted) in table {

@@ -11,7 +11,6 @@ use std::ffi::OsString;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use clap::{CommandFactory as _, Parser as _};
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 
@@ -20,8 +19,7 @@ use crate::ops::Cancel;
 use crate::ops::{self, Ended, Settings};
 use crate::ui::{Screen, Typist};
 
-use self::args::Cli;
-use self::fold::{Action, Request};
+use self::fold::{Action, Listing, Request};
 use self::options::OutputArg;
 use self::settings::Surroundings;
 
@@ -29,13 +27,13 @@ use self::settings::Surroundings;
 const BEAT: Duration = Duration::from_secs(1);
 
 /// Runs one command; gives the exit code.
-pub fn run(args: Vec<OsString>) -> u8 {
+pub fn run(args: &[OsString]) -> u8 {
     let (sender, cancel) = watch::channel(Cancel::No);
-    let parsed = Cli::try_parse_from(&args);
+    let parsed = args::parse(args);
     let around = Surroundings::read();
     let output = match &parsed {
         Ok(cli) => cli.format.output,
-        Err(_) if failure::wants_document(&args) => OutputArg::Json,
+        Err(_) if failure::wants_document(args) => OutputArg::Json,
         Err(_) => OutputArg::Text,
     };
     let early = screen(&around, output, None, signal::typist(cancel.clone()));
@@ -79,7 +77,7 @@ fn screen(
 }
 
 fn short_help(colour: bool) -> String {
-    let help = Cli::command().render_help();
+    let help = args::command_line().render_help();
     if colour { help.ansi().to_string() } else { help.to_string() }
 }
 
@@ -128,11 +126,17 @@ async fn command(
         Action::Tools => ops::tools(settings, screen).await,
         Action::ToolsInstall => ops::tools_install(settings, screen).await,
         Action::Schema(of) => ops::schema(settings, screen, *of).await,
-        Action::ComponentsList => ops::components_list(settings, screen).await,
-        Action::ComponentsShow(name) => ops::components_show(settings, screen, name).await,
-        Action::FlavoursList => ops::flavours_list(settings, screen).await,
-        Action::FlavoursShow(name) => ops::flavours_show(settings, screen, name).await,
+        Action::List(listing) => list(listing, settings, screen).await,
         Action::PostRender => ops::post_render(settings, screen).await,
+    }
+}
+
+async fn list(listing: &Listing, settings: &Settings, screen: &Screen) -> Result<Ended, Failure> {
+    match listing {
+        Listing::Components => ops::components_list(settings, screen).await,
+        Listing::Component(name) => ops::components_show(settings, screen, name).await,
+        Listing::Flavours => ops::flavours_list(settings, screen).await,
+        Listing::Flavour(name) => ops::flavours_show(settings, screen, name).await,
     }
 }
 
@@ -143,7 +147,7 @@ async fn given_up(mut cancel: watch::Receiver<Cancel>, screen: &Screen) {
             return;
         }
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 async fn beats(screen: &Screen) {
@@ -168,7 +172,7 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        args::command_line().debug_assert();
     }
 
     #[test]
@@ -187,12 +191,12 @@ mod tests {
                 check(sub);
             }
         }
-        check(&Cli::command());
+        check(&args::command_line());
     }
 
     #[test]
     fn help_says_what_became_of_data_mills_h() {
-        let help = Cli::command().render_long_help().to_string();
+        let help = args::command_line().render_long_help().to_string();
         assert!(help.contains("data-mill's -h is -k"), "{help}");
         assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
         assert!(short_help(false).contains("its -h is -k"));

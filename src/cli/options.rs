@@ -135,6 +135,7 @@ pub struct DestroyArgs {
 
 /// `--detailed-exitcode`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Exit code")]
 pub struct ExitArgs {
     /// End with 2 when there is something to do
     #[arg(long = "detailed-exitcode")]

@@ -47,7 +47,6 @@ pub struct Terminals {
 
 impl Surroundings {
     /// Reads them.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn read() -> Self {
         let environment = std::env::vars_os()
             .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))

@@ -138,8 +138,8 @@ fn problem_json(problem: &Problem) -> Json {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Look;
     use super::super::screen::tests::recorded;
-    use super::super::{Look, Mode};
     use super::*;
     use crate::yaml::{Source, Span};
 

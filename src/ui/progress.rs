@@ -20,7 +20,7 @@ use super::tool;
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// How often spinners turn.
-const TURN: Duration = Duration::from_millis(120);
+pub(super) const TURN: Duration = Duration::from_millis(120);
 
 /// What is known of the run so far.
 #[derive(Debug, Default)]
@@ -280,7 +280,9 @@ mod tests {
                 took: Duration::from_secs(12),
             },
         ];
-        events.iter().for_each(|event| screen.observer().on_event(event));
+        for event in &events {
+            screen.observer().on_event(event);
+        }
     }
 
     #[test]

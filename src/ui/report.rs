@@ -190,7 +190,7 @@ impl Screen {
         for endpoint in endpoints {
             // An address stays on one line, so that it can be copied.
             let (what, address) = (what(endpoint), endpoint.address());
-            text.push_str(&format!("  {what:column$}  {:7}  {address}\n", endpoint.kind));
+            writeln!(text, "  {what:column$}  {:7}  {address}", endpoint.kind).ok();
             if let Some(login) = &endpoint.login {
                 text.push_str(&wrap(login, self.look().width, "      ", "      "));
                 text.push('\n');

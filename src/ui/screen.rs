@@ -224,9 +224,7 @@ impl Screen {
             .force_no_tty()
             .set_width(u16::try_from(self.look().width).unwrap_or(u16::MAX))
             .set_header(headings.iter().copied().map(str::to_uppercase));
-        rows.iter().for_each(|row| {
-            table.add_row(row);
-        });
+        table.add_rows(rows);
         for column in table.column_iter_mut() {
             column.set_padding((0, 2));
         }

@@ -1,5 +1,7 @@
 //! How everything is: the cluster, each instance, what is kept, where things answer.
 
+use std::fmt::Write as _;
+
 use serde_json::json;
 
 use super::paint::Colour;
@@ -39,7 +41,8 @@ impl Screen {
     pub fn show_status(&self, view: &StatusView) {
         let (width, paint) = (self.look().width, self.paint_out());
         let mut text = view.header.lines("Status of", width, paint);
-        text.push_str(&format!("  the cluster is {}\n", view.cluster));
+        // Writing to a `String` cannot fail.
+        writeln!(text, "  the cluster is {}", view.cluster).ok();
         if !view.rows.is_empty() {
             text.push('\n');
         }
@@ -52,7 +55,7 @@ impl Screen {
                 _ => Colour::Yellow,
             };
             let state = paint.text(colour, &row.state);
-            text.push_str(&format!("  {:column$}  {state}\n", row.instance));
+            writeln!(text, "  {:column$}  {state}", row.instance).ok();
             for says in &row.says {
                 text.push_str(&wrap(says, width, "      ", "        "));
                 text.push('\n');
@@ -60,10 +63,10 @@ impl Screen {
         }
         for (at, (id, size)) in view.kept.iter().enumerate() {
             if at == 0 {
-                text.push_str(&format!("\n{}\n", paint.text(Colour::Bold, "Holds data:")));
+                writeln!(text, "\n{}", paint.text(Colour::Bold, "Holds data:")).ok();
             }
             let size = size.as_ref().map(|size| format!(" ({size})")).unwrap_or_default();
-            text.push_str(&format!("  {id}{size}\n"));
+            writeln!(text, "  {id}{size}").ok();
         }
         text.push_str(&self.endpoints_text(&view.endpoints, view.header.simulated, None));
         let document = json!({

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value as Json, json};
 
-use super::progress::{ToolRun, spinner};
+use super::progress::{TURN, ToolRun, spinner};
 use super::screen::{Mode, Screen};
 use super::text::{cut, duration};
 
@@ -116,33 +116,29 @@ impl Screen {
     }
 
     fn tool_bar(&self, tool: &str, bytes: Option<(u64, Option<u64>)>) -> ProgressBar {
-        let bar = match bytes {
-            Some((_, Some(total))) => {
-                let style = "  {prefix} [{bar:30}] {bytes} of {total_bytes}, {eta} left";
-                let style = ProgressStyle::with_template(style)
-                    .unwrap_or_else(|_| ProgressStyle::default_bar());
-                ProgressBar::new(total).with_style(style.progress_chars("=> "))
-            }
-            Some((_, None)) | None => {
-                let bar = ProgressBar::new_spinner().with_style(spinner(self.look().colour_err));
-                bar.enable_steady_tick(Duration::from_millis(120));
-                bar
-            }
+        let bar = if let Some((_, Some(total))) = bytes {
+            let style = "  {prefix} [{bar:30}] {bytes} of {total_bytes}, {eta} left";
+            let style = ProgressStyle::with_template(style)
+                .unwrap_or_else(|_| ProgressStyle::default_bar());
+            ProgressBar::new(total).with_style(style.progress_chars("=> "))
+        } else {
+            ProgressBar::new_spinner().with_style(spinner(self.look().colour_err))
         };
-        self.bars().add(bar.with_prefix(tool.to_owned()))
+        let bar = self.bars().add(bar.with_prefix(tool.to_owned()));
+        bar.enable_steady_tick(TURN);
+        bar
     }
 
     fn tool_ended(&self, tool: &str, says: &str, state: &str) {
         let run = self.run().tools.remove(tool);
-        let took = run.as_ref().map(|run| run.since.elapsed());
+        let time = run.as_ref().map(|run| format!(" in {}", duration(run.since.elapsed())));
         if let Some(bar) = run.and_then(|run| run.bar) {
             bar.finish_and_clear();
         }
         if self.look().is_document() {
             self.event(&json!({"event": "tool", "tool": tool, "state": state, "says": says}));
         } else {
-            let took = took.map(|took| format!(" in {}", duration(took))).unwrap_or_default();
-            self.say(&format!("{tool}: {says}{took}"));
+            self.say(&format!("{tool}: {says}{}", time.unwrap_or_default()));
         }
     }
 
@@ -158,7 +154,7 @@ impl Screen {
 fn tool_row(tool: &ToolRow) -> Vec<String> {
     let mut how = tool.how.clone();
     if let Some(takes) = tool.takes {
-        how.push_str(&format!(", about {}", duration(takes)));
+        how = format!("{how}, about {}", duration(takes));
     }
     if !tool.pinned {
         how.push_str(", not pinned");
