@@ -185,7 +185,8 @@ impl HelmSettings {
         self.ensure_plugin()?;
         let private = Private::new(self)?;
         let values = private.write("values.json", &of.values.to_string())?;
-        let labels: Vec<_> = of.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let labels: Vec<_> =
+            of.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
         let mut args = words(["upgrade", of.release]);
         args.push(of.chart.into());
         args.extend(words(["--install", "--namespace", of.namespace, "--reset-values"]));

@@ -206,7 +206,8 @@ fn hook(what: &str, said: &str) -> Option<Failure> {
     });
     let late = said.contains("deadline exceeded") || said.contains("timed out");
     let kind = if late { FailureKind::NotReady } else { FailureKind::Partial };
-    let (name, how) = (job.unwrap_or("a hook"), if late { "did not end in time" } else { "failed" });
+    let (name, how) =
+        (job.unwrap_or("a hook"), if late { "did not end in time" } else { "failed" });
     let mut failure =
         Failure::new(kind, what).because(format!("{name} of the chart's {event} hooks {how}"));
     failure = failure.because(said);
@@ -224,7 +225,9 @@ fn rejected(what: &str, said: &str) -> Option<Failure> {
     if let Some(kind) = between(said, "no matches for kind \"", "\"") {
         let version = between(said, "in version \"", "\"").unwrap_or_default();
         let cause = format!("the cluster does not know `{kind}` of `{version}`");
-        return Some(preflight(&cause).hint("its CRDs are missing, or the chart is for another version"));
+        return Some(
+            preflight(&cause).hint("its CRDs are missing, or the chart is for another version"),
+        );
     }
     if said.contains("field is immutable") || said.contains("updates to statefulset spec") {
         return Some(preflight(said).hint(
@@ -264,22 +267,56 @@ mod tests {
     #[test]
     fn what_helm_says_becomes_a_cause_and_a_kind() {
         let cases = [
-            ("Error: INSTALLATION FAILED: template: c/templates/x.yaml:3:5: executing \"c/templates/x.yaml\" at <.a>: nil pointer",
-             FailureKind::Usage, "`c/templates/x.yaml:3:5`"),
-            ("level=ERROR msg=x\nError: execution error at (c/templates/x.yaml:1:4): need a name", FailureKind::Usage, "need a name"),
-            ("Error: YAML parse error on c/templates/x.yaml: error converting YAML to JSON: yaml: line 2: bad", FailureKind::Usage, "line 2"),
-            ("Error: values don't meet the specifications of the schema(s) in the following chart(s):\nc:\n- at '/a/replicas': got string, want integer",
-             FailureKind::Usage, "`a.replicas`: got string"),
-            ("Error: chart requires kubeVersion: >=1.99.0 which is incompatible with Kubernetes v1.35.4", FailureKind::Preflight, ">=1.99.0"),
-            ("Error: UPGRADE FAILED: conflict occurred while applying object ns/d apps/v1, Kind=Deployment: Apply failed with 1 conflict: conflict with \"kubectl\" with subresource \"scale\" using apps/v1: .spec.replicas",
-             FailureKind::Stale, "`.spec.replicas` are held by `kubectl`"),
-            ("Error: unable to continue with install: ConfigMap \"x\" in namespace \"n\" exists and cannot be imported into the current release: invalid ownership metadata; annotation validation error: key \"meta.helm.sh/release-name\" must equal \"a\": current value is \"b\"",
-             FailureKind::Foreign, "belongs to release `b`"),
-            ("Error: configmaps \"x\" is forbidden: unable to create new content in namespace n because it is being terminated: namespace n is being terminated",
-             FailureKind::Preflight, "namespace `n` is being deleted"),
-            ("Error: Deployment.apps \"x\" is invalid: spec.selector: Invalid value: ...: field is immutable", FailureKind::Preflight, "immutable"),
-            ("Error: unable to build kubernetes objects from release manifest: resource mapping not found for name: \"x\" namespace: \"\" from \"\": no matches for kind \"Kafka\" in version \"k/v1\"",
-             FailureKind::Preflight, "does not know `Kafka`"),
+            (
+                "Error: INSTALLATION FAILED: template: c/templates/x.yaml:3:5: executing \"c/templates/x.yaml\" at <.a>: nil pointer",
+                FailureKind::Usage,
+                "`c/templates/x.yaml:3:5`",
+            ),
+            (
+                "level=ERROR msg=x\nError: execution error at (c/templates/x.yaml:1:4): need a name",
+                FailureKind::Usage,
+                "need a name",
+            ),
+            (
+                "Error: YAML parse error on c/templates/x.yaml: error converting YAML to JSON: yaml: line 2: bad",
+                FailureKind::Usage,
+                "line 2",
+            ),
+            (
+                "Error: values don't meet the specifications of the schema(s) in the following chart(s):\nc:\n- at '/a/replicas': got string, want integer",
+                FailureKind::Usage,
+                "`a.replicas`: got string",
+            ),
+            (
+                "Error: chart requires kubeVersion: >=1.99.0 which is incompatible with Kubernetes v1.35.4",
+                FailureKind::Preflight,
+                ">=1.99.0",
+            ),
+            (
+                "Error: UPGRADE FAILED: conflict occurred while applying object ns/d apps/v1, Kind=Deployment: Apply failed with 1 conflict: conflict with \"kubectl\" with subresource \"scale\" using apps/v1: .spec.replicas",
+                FailureKind::Stale,
+                "`.spec.replicas` are held by `kubectl`",
+            ),
+            (
+                "Error: unable to continue with install: ConfigMap \"x\" in namespace \"n\" exists and cannot be imported into the current release: invalid ownership metadata; annotation validation error: key \"meta.helm.sh/release-name\" must equal \"a\": current value is \"b\"",
+                FailureKind::Foreign,
+                "belongs to release `b`",
+            ),
+            (
+                "Error: configmaps \"x\" is forbidden: unable to create new content in namespace n because it is being terminated: namespace n is being terminated",
+                FailureKind::Preflight,
+                "namespace `n` is being deleted",
+            ),
+            (
+                "Error: Deployment.apps \"x\" is invalid: spec.selector: Invalid value: ...: field is immutable",
+                FailureKind::Preflight,
+                "immutable",
+            ),
+            (
+                "Error: unable to build kubernetes objects from release manifest: resource mapping not found for name: \"x\" namespace: \"\" from \"\": no matches for kind \"Kafka\" in version \"k/v1\"",
+                FailureKind::Preflight,
+                "does not know `Kafka`",
+            ),
         ];
         for (says, kind, part) in cases {
             let explained = explained(says);
@@ -291,7 +328,10 @@ mod tests {
 
     #[test]
     fn trouble_that_passes_is_transient() {
-        assert!(explained("Error: Kubernetes cluster unreachable: dial tcp: connection refused").transient);
+        assert!(
+            explained("Error: Kubernetes cluster unreachable: dial tcp: connection refused")
+                .transient
+        );
         assert!(!explained("Error: something else").transient);
     }
 }

@@ -264,7 +264,8 @@ mod tests {
     fn ignored_fields_go_and_api_services_go_where_nothing_runs() {
         let text = "kind: Deployment\nmetadata: {name: d}\nspec: {replicas: 3, c: [{x: 1, y_: 2}, {x: 3}]}\n---\n\
                     kind: APIService\nmetadata: {name: v1}\n---\nkind: Deployment\nmetadata: {name: e}\nspec: {replicas: 3}\n";
-        let ignore = ["Deployment/d:/spec/replicas", "*/*:/spec/c/*/x", "*/*:/spec/c/9", "nonsense"];
+        let ignore =
+            ["Deployment/d:/spec/replicas", "*/*:/spec/c/*/x", "*/*:/spec/c/9", "nonsense"];
         let rules = Rules {
             ignore: ignore.map(str::to_owned).to_vec(),
             simulated: true,

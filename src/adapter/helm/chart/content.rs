@@ -46,7 +46,12 @@ impl ChartContent {
         Ok(content)
     }
 
-    fn add_folder(&mut self, folder: &Path, below: &str, ignore: &Ignore) -> Result<(), ContentError> {
+    fn add_folder(
+        &mut self,
+        folder: &Path,
+        below: &str,
+        ignore: &Ignore,
+    ) -> Result<(), ContentError> {
         for path in files::list(folder)? {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let inside = format!("{below}{name}");
@@ -113,9 +118,7 @@ impl ChartContent {
     pub fn templates(&self) -> impl Iterator<Item = String> + '_ {
         self.files
             .iter()
-            .filter(|(path, _)| {
-                path.starts_with("templates/") || path.contains("/templates/")
-            })
+            .filter(|(path, _)| path.starts_with("templates/") || path.contains("/templates/"))
             .map(|(_, bytes)| String::from_utf8_lossy(bytes).into_owned())
     }
 
@@ -140,7 +143,9 @@ impl ChartContent {
 
 fn is_subchart(path: &str) -> bool {
     path.ends_with(".tgz")
-        && path.rsplit_once('/').is_some_and(|(folder, _)| folder == "charts" || folder.ends_with("/charts"))
+        && path
+            .rsplit_once('/')
+            .is_some_and(|(folder, _)| folder == "charts" || folder.ends_with("/charts"))
 }
 
 /// `.helmignore`, as far as charts use it: names and paths with `*`, `?`, a trailing `/` for folders, `!` for exceptions.

@@ -54,7 +54,8 @@ impl Index {
     pub(super) fn pick(&self, name: &str, constraint: Option<&str>) -> Result<Entry, Missing> {
         let entries = self.0.get("entries").and_then(Json::as_object);
         let Some(versions) = entries.and_then(|map| map.get(name)).and_then(Json::as_array) else {
-            let names: Vec<_> = entries.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+            let names: Vec<_> =
+                entries.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
             return Err(Missing {
                 because: format!("the repository has no chart `{name}`"),
                 hint: suggestion(name, &names),
@@ -174,7 +175,9 @@ pub(super) fn absolute(base: &str, address: &str) -> String {
         Some(path) => {
             let host_ends = base
                 .find("://")
-                .and_then(|at| base.get(at + 3..).and_then(|rest| rest.find('/')).map(|e| at + 3 + e))
+                .and_then(|at| {
+                    base.get(at + 3..).and_then(|rest| rest.find('/')).map(|e| at + 3 + e)
+                })
                 .unwrap_or(base.len());
             format!("{}/{path}", base.get(..host_ends).unwrap_or(base))
         }

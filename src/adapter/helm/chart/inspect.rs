@@ -9,10 +9,27 @@ use super::ChartContent;
 
 /// Functions whose answer changes from call to call.
 const RANDOM: [&str; 21] = [
-    "randAlphaNum", "randAlpha", "randNumeric", "randAscii", "randBytes", "randInt", "genCA",
-    "genCAWithKey", "genPrivateKey", "genSelfSignedCert", "genSelfSignedCertWithKey",
-    "genSignedCert", "genSignedCertWithKey", "uuidv4", "now", "ago", "htpasswd", "bcrypt",
-    "encryptAES", "shuffle", "getHostByName",
+    "randAlphaNum",
+    "randAlpha",
+    "randNumeric",
+    "randAscii",
+    "randBytes",
+    "randInt",
+    "genCA",
+    "genCAWithKey",
+    "genPrivateKey",
+    "genSelfSignedCert",
+    "genSelfSignedCertWithKey",
+    "genSignedCert",
+    "genSignedCertWithKey",
+    "uuidv4",
+    "now",
+    "ago",
+    "htpasswd",
+    "bcrypt",
+    "encryptAES",
+    "shuffle",
+    "getHostByName",
 ];
 /// Fields of the release that differ from revision to revision.
 const RELEASE: [&str; 3] = [".Release.Revision", ".Release.IsInstall", ".Release.IsUpgrade"];
@@ -103,7 +120,8 @@ fn subcharts(content: &ChartContent, below: &str) -> Vec<(String, String)> {
     let charts = format!("{below}charts/");
     let mut folders = BTreeSet::new();
     for path in content.files().keys() {
-        if let Some((folder, _)) = path.strip_prefix(&charts).and_then(|rest| rest.split_once('/')) {
+        if let Some((folder, _)) = path.strip_prefix(&charts).and_then(|rest| rest.split_once('/'))
+        {
             folders.insert(folder.to_owned());
         }
     }
@@ -200,9 +218,8 @@ fn look(
                     .map(|candidate| (strsim::damerau_levenshtein(key, candidate), candidate))
                     .filter(|(distance, c)| *distance <= 1 + c.len().min(key.len()) / 4)
                     .min();
-                let meant = near.map_or(String::new(), |(_, near)| {
-                    format!("; did you mean `{below}{near}`?")
-                });
+                let meant = near
+                    .map_or(String::new(), |(_, near)| format!("; did you mean `{below}{near}`?"));
                 lines.push(format!("the chart does not know the values key `{path}`{meant}"));
             }
         }
@@ -227,8 +244,14 @@ mod tests {
     #[test]
     fn what_makes_renderings_differ_is_found_in_actions_only() {
         let content = chart(&[
-            ("templates/a.yaml", "now: {{ .Values.x }} # randAlpha\nb: {{ \"lookup\" | quote }}\n{{/* genCA */}}"),
-            ("templates/b.tpl", "{{- $p := randAlphaNum 10 }}{{ $.Release.Revision }}{{ (lookup \"v1\" \"Secret\" \"\" \"\").items }}"),
+            (
+                "templates/a.yaml",
+                "now: {{ .Values.x }} # randAlpha\nb: {{ \"lookup\" | quote }}\n{{/* genCA */}}",
+            ),
+            (
+                "templates/b.tpl",
+                "{{- $p := randAlphaNum 10 }}{{ $.Release.Revision }}{{ (lookup \"v1\" \"Secret\" \"\" \"\").items }}",
+            ),
         ]);
         let findings = Findings::of(&content);
         let found: Vec<_> = findings.unstable.iter().map(String::as_str).collect();
@@ -244,7 +267,10 @@ mod tests {
             ("Chart.yaml", "name: c\nversion: 1.0.0\ndependencies: [{name: sub, alias: other}]\n"),
             ("values.yaml", "replicas: 1\nimage: {tag: a}\nextra: {}\n# hidden: true\n"),
             ("values.schema.json", r#"{"properties": {"declared": {"type": "string"}}}"#),
-            ("templates/a.yaml", "{{ .Values.undocumented.deep }}{{ index .Values \"dashed-key\" }}"),
+            (
+                "templates/a.yaml",
+                "{{ .Values.undocumented.deep }}{{ index .Values \"dashed-key\" }}",
+            ),
             ("charts/sub/Chart.yaml", "name: sub\nversion: 1.0.0\n"),
             ("charts/sub/values.yaml", "size: 1Gi\n"),
         ]);

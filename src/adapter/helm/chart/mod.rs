@@ -196,7 +196,8 @@ impl HelmSettings {
         files::create_folder(&self.charts).map_err(|error| failed(&error))?;
         let folder = tempfile::tempdir_in(&self.charts).map_err(|error| failed(&error))?;
         self.pull(&self.mirrored(url), version, folder.path()).await.map_err(|error| {
-            failed(&error).hint("logins of `helm registry login` are used; check address and version")
+            failed(&error)
+                .hint("logins of `helm registry login` are used; check address and version")
         })?;
         let files = files::list(folder.path()).map_err(|error| failed(&error))?;
         let archive = files.iter().find(|path| path.extension().is_some_and(|e| e == "tgz"));
@@ -217,8 +218,7 @@ fn checked(key: &str, chart: Chart, pin: Option<&Digest>) -> Result<Chart, Failu
 
 fn differs(key: &str, wanted: &Digest, found: &Digest) -> Failure {
     let what = format!("chart `{key}` is not the one that is wanted");
-    Failure::new(FailureKind::Usage, what)
-        .because(format!("wanted sha256 {wanted}, found {found}"))
+    Failure::new(FailureKind::Usage, what).because(format!("wanted sha256 {wanted}, found {found}"))
 }
 
 fn unfetched(what: String, error: &FetchError) -> Failure {
@@ -295,7 +295,9 @@ mod tests {
         let (pin, found) = (Digest::of("a"), Digest::of("b"));
         let chart = Chart { path: PathBuf::new(), digest: found.clone() };
         let failure = checked("x", chart, Some(&pin)).unwrap_err();
-        assert!(failure.causes[0].contains(pin.as_str()) && failure.causes[0].contains(found.as_str()));
+        assert!(
+            failure.causes[0].contains(pin.as_str()) && failure.causes[0].contains(found.as_str())
+        );
         assert_eq!(failure.kind, FailureKind::Usage);
     }
 }
