@@ -10,7 +10,11 @@ mod post_render;
 mod storage;
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::model::{Digest, Redactor};
 
@@ -18,7 +22,7 @@ pub use call::{CallError, ClusterAccess, Hold, Template, Uninstall, Upgrade, Wai
 pub use failure::{HelmFailure, explain};
 pub use lock::{Holder, ReleaseLock};
 pub use post_render::{RULES_VARIABLE, Rules, apply_rules, post_render, post_render_by_variable};
-pub use storage::{StorageError, StoredRelease};
+pub use storage::{StorageError, StoredRelease, status_from_word};
 
 /// How Helm is run.
 #[derive(Debug, Clone, Default)]
@@ -45,11 +49,14 @@ pub struct HelmSettings {
     pub host: String,
     /// Masks secrets in what Helm says.
     pub redactor: Redactor,
+    /// Renderings at a time.
+    turns: Option<Arc<Semaphore>>,
 }
 
 impl HelmSettings {
     /// Settings with all folders under a cache folder.
     pub fn new(program: impl Into<PathBuf>, self_exe: impl Into<PathBuf>, cache: &Path) -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, NonZero::get);
         Self {
             program: program.into(),
             self_exe: self_exe.into(),
@@ -62,7 +69,14 @@ impl HelmSettings {
             pins: BTreeMap::new(),
             host: String::new(),
             redactor: Redactor::default(),
+            turns: Some(Arc::new(Semaphore::new(cores))),
         }
+    }
+
+    /// Waits until a rendering may begin: as many run at a time as the machine has cores.
+    pub async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        let turns = self.turns.as_ref()?;
+        Arc::clone(turns).acquire_owned().await.ok()
     }
 
     /// An address with the mirror of its host, or of its beginning, in place.

@@ -1,18 +1,47 @@
-//! Helm releases.
+//! Helm releases: drawn by the real Helm, marked by the post-renderer, looked at in Helm's own storage, written under a lock
+//! that lives as long as Helm does.
+
+mod apply;
+mod cache;
+mod claims;
+mod crds;
+mod deferred;
+mod delete;
+mod discover;
+mod lock;
+mod observe;
+mod precondition;
+mod render;
+mod repair;
+mod scope;
+mod stored;
+mod upgrade;
+mod values;
 
 use std::collections::BTreeMap;
 
+use super::compare::HelmOwnership;
 use super::session::Session;
+use crate::adapter::helm::{ClusterAccess, Rules};
 use crate::model::{
-    ChartSource, ClusterFacts, Discovery, Failure, FailureKind, Identity, Known, Object, ObjectRef,
-    Observed, Outputs, ReleaseSpec, Rendered, Resource, ResourceId,
+    Class, ClusterFacts, HelmWait, Identity, Known, Marks, ObjectRef, Outputs, ReleaseSpec,
+    Rendered, Resource, ResourceId,
 };
-use crate::plan::Step;
-use crate::provider::{ProviderError, RunContext};
 
-/// How Helm is driven.
-#[derive(Debug, Clone, Default)]
-pub struct HelmSettings {}
+pub use crate::adapter::helm::HelmSettings;
+pub use apply::apply;
+pub use claims::mark_claims;
+pub use crds::chart_crds;
+pub use discover::discover;
+pub use observe::observe;
+pub use render::render;
+
+/// The field manager under which Helm writes.
+const MANAGER: &str = "helm";
+/// How much of the inputs' digest the label on a release's storage holds.
+const HASH_LENGTH: usize = 40;
+/// A field manager's name may not be longer.
+const LONGEST_MANAGER: usize = 128;
 
 /// What a release is rendered for.
 pub struct RenderContext<'a> {
@@ -28,58 +57,60 @@ pub struct RenderContext<'a> {
     pub session: Option<&'a Session>,
 }
 
-/// Draws a release as it will be.
-pub async fn render(
-    context: &RenderContext<'_>,
-    resource: &Resource,
-    spec: &ReleaseSpec,
-) -> Result<Rendered, Failure> {
-    let _ = (context, resource, spec);
-    Err(Failure::new(FailureKind::Bug, "releases are not there yet"))
-}
-
-/// The objects of the `crds/` folder and the CRD templates of a chart, for a step `crds`.
-pub async fn chart_crds(
-    context: &RenderContext<'_>,
-    chart: &ChartSource,
-) -> Result<Vec<Object>, Failure> {
-    let _ = (context, chart);
-    Err(Failure::new(FailureKind::Bug, "releases are not there yet"))
-}
-
-/// Looks at wanted releases.
-pub async fn observe(
-    session: &Session,
-    helm: &HelmSettings,
-    wanted: &[(&Resource, &ReleaseSpec)],
-) -> BTreeMap<ResourceId, Observed> {
-    let _ = (session, helm);
-    wanted.iter().map(|(resource, _)| (resource.id.clone(), Observed::Absent)).collect()
-}
-
-/// All releases of this installation. `objects` are the live objects (metadata only) that bear a release's id.
-pub async fn discover(
-    session: &Session,
-    helm: &HelmSettings,
-    objects: &BTreeMap<ResourceId, Vec<Object>>,
-) -> Discovery {
-    let _ = (session, helm, objects);
-    Discovery::default()
-}
-
-/// Installs, upgrades, repairs or uninstalls a release.
-pub async fn apply(
-    session: &Session,
-    helm: &HelmSettings,
-    step: &Step,
-    run: &RunContext,
-) -> Result<Outputs, ProviderError> {
-    let _ = (session, helm, step, run);
-    Ok(Outputs::new())
-}
-
-/// The objects whose readiness counts for a release.
+/// The objects whose readiness counts for a release, as far as it was rendered.
 pub fn health_objects(resource: &Resource, spec: &ReleaseSpec) -> Vec<ObjectRef> {
-    let _ = (resource, spec);
-    Vec::new()
+    match spec.wait {
+        HelmWait::Ready => {
+            let objects = resource.rendered.iter().flat_map(|rendered| &rendered.objects);
+            objects.filter_map(crate::model::Object::reference).collect()
+        }
+        HelmWait::Hooks | HelmWait::Nothing => Vec::new(),
+    }
+}
+
+/// What the post-renderer changes for a release.
+fn rules(identity: &Identity, resource: &Resource, spec: &ReleaseSpec, simulated: bool) -> Rules {
+    let marks = Marks::new(identity, &resource.id, resource.class, &resource.needs);
+    Rules {
+        labels: marks.labels,
+        annotations: marks.annotations,
+        ignore: spec.ignore.clone(),
+        data: match resource.class {
+            Class::Data => ["*/*".to_owned()].into(),
+            Class::Stateful | Class::Stateless => std::collections::BTreeSet::new(),
+        },
+        simulated,
+    }
+}
+
+/// What a release tells others.
+fn outputs(spec_release: &str, namespace: &str, revision: u64) -> Outputs {
+    BTreeMap::from([
+        ("release".to_owned(), spec_release.into()),
+        ("namespace".to_owned(), namespace.into()),
+        ("revision".to_owned(), revision.into()),
+    ])
+}
+
+fn access(session: &Session) -> ClusterAccess {
+    ClusterAccess {
+        kubeconfig: session.kubeconfig.clone(),
+        context: Some(session.context.clone()).filter(|context| !context.is_empty()),
+    }
+}
+
+fn ownership(spec: &ReleaseSpec) -> HelmOwnership<'_> {
+    HelmOwnership { release: &spec.release, namespace: &spec.namespace }
+}
+
+/// The field manager of what datamill itself writes for an instance.
+fn own_manager(identity: &Identity, id: &ResourceId) -> String {
+    let scope = id.instance_name().map_or("target", |name| name.as_str());
+    let name = format!("datamill/{}/{scope}", identity.owner);
+    name.chars().take(LONGEST_MANAGER).collect()
+}
+
+/// The beginning of the inputs' digest, as the storage's label holds it.
+fn short_inputs(rendered: &Rendered) -> &str {
+    rendered.inputs.short(HASH_LENGTH)
 }
