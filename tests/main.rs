@@ -13,4 +13,5 @@ mod cluster;
 mod content;
 mod engine;
 mod program;
+mod scenarios;
 mod support;

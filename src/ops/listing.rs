@@ -9,7 +9,7 @@ use crate::config::{self, SchemaKind};
 use crate::model::{Failure, FailureKind};
 use crate::ui::Screen;
 
-use super::{Ended, SchemaFor, Settings, load, target};
+use super::{Ended, SchemaFor, Settings, describe, load, target};
 
 /// Checks all files and all wiring; reports every problem at once and touches nothing.
 pub async fn validate(settings: &Settings, screen: &Screen) -> Result<Ended, Failure> {
@@ -63,13 +63,13 @@ pub async fn components_list(settings: &Settings, screen: &Screen) -> Result<End
         let from = if entry.built_in { "datamill" } else { "project" };
         rows.push(vec![
             entry.name.clone(),
-            component.status().word().to_owned(),
+            describe::status_word(component.status()).to_owned(),
             from.to_owned(),
             component.summary().to_owned(),
         ]);
         listed.push(json!({
             "name": entry.name, "title": component.title(), "summary": component.summary(),
-            "status": component.status().word(), "from": from,
+            "status": describe::status_word(component.status()), "from": from,
         }));
     }
     let text = screen.table(&["component", "status", "from", "what it is"], &rows);
@@ -88,8 +88,7 @@ pub async fn components_show(
         let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
         return Err(unknown("component", name, &names));
     };
-    let described = component.describe();
-    screen.print_document(&described.document, &described.text);
+    screen.print_document(&describe::document(component), &describe::text(component, screen));
     Ok(Ended::Well)
 }
 

@@ -3,6 +3,7 @@
 
 mod address;
 mod apply;
+mod describe;
 mod destroy;
 mod draw;
 mod listing;

@@ -12,7 +12,15 @@ fn revision(sandbox: &Sandbox, release: &str) -> String {
 fn a_deployment_deleted_by_hand_is_repaired_without_a_new_revision() {
     let sandbox = installed();
     let before = revision(&sandbox, "demo-api");
-    let other = sandbox.kubectl(["get", "deploy", "demo-ui", "-n", "data-mill", "-o", "jsonpath={.metadata.resourceVersion}{.metadata.generation}"]);
+    let other = sandbox.kubectl([
+        "get",
+        "deploy",
+        "demo-ui",
+        "-n",
+        "data-mill",
+        "-o",
+        "jsonpath={.metadata.resourceVersion}{.metadata.generation}",
+    ]);
     sandbox.kubectl(["delete", "deploy", "demo-api", "-n", "data-mill"]);
 
     let plan = plan(&sandbox);
@@ -23,7 +31,15 @@ fn a_deployment_deleted_by_hand_is_repaired_without_a_new_revision() {
     sandbox.kubectl(["get", "deploy", "demo-api", "-n", "data-mill"]);
     assert_eq!(revision(&sandbox, "demo-api"), before);
     let generation = |text: &str| text.chars().last();
-    let after = sandbox.kubectl(["get", "deploy", "demo-ui", "-n", "data-mill", "-o", "jsonpath={.metadata.resourceVersion}{.metadata.generation}"]);
+    let after = sandbox.kubectl([
+        "get",
+        "deploy",
+        "demo-ui",
+        "-n",
+        "data-mill",
+        "-o",
+        "jsonpath={.metadata.resourceVersion}{.metadata.generation}",
+    ]);
     assert_eq!(generation(&after), generation(&other));
     ends_with(&sandbox.datamill(["-l", "-i", "-f", DEMO]), 0, &["nothing to do"]);
 }
@@ -41,9 +57,25 @@ fn a_scaled_deployment_is_drift_and_an_added_field_is_not() {
     assert!(text.contains("/spec/replicas") && text.contains("somebody"), "{text}");
     succeeds(&sandbox.datamill(["apply", "-l", "-f", DEMO, "--yes"]));
 
-    let replicas = sandbox.kubectl(["get", "deploy", "demo-api", "-n", "data-mill", "-o", "jsonpath={.spec.replicas}"]);
+    let replicas = sandbox.kubectl([
+        "get",
+        "deploy",
+        "demo-api",
+        "-n",
+        "data-mill",
+        "-o",
+        "jsonpath={.spec.replicas}",
+    ]);
     assert_eq!(replicas, "1");
-    let note = sandbox.kubectl(["get", "deploy", "demo-ui", "-n", "data-mill", "-o", "jsonpath={.metadata.annotations.somebody}"]);
+    let note = sandbox.kubectl([
+        "get",
+        "deploy",
+        "demo-ui",
+        "-n",
+        "data-mill",
+        "-o",
+        "jsonpath={.metadata.annotations.somebody}",
+    ]);
     assert_eq!(note, "was-here");
     assert_eq!(revision(&sandbox, "demo-api"), before);
     ends_with(&sandbox.datamill(["-l", "-i", "-f", DEMO]), 0, &["nothing to do"]);

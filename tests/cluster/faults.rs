@@ -83,7 +83,8 @@ fn a_chart_that_does_not_render_names_template_and_line() {
 
 #[test]
 fn an_object_the_server_rejects_is_named_and_the_rerun_converges() {
-    let bad = "apiVersion: v1\nkind: Service\nmetadata: {name: bad}\nspec: {ports: [{port: 99999}]}\n";
+    let bad =
+        "apiVersion: v1\nkind: Service\nmetadata: {name: bad}\nspec: {ports: [{port: 99999}]}\n";
     let repository = Repository::start();
     repository.serve(&[good().file("templates/service.yaml", bad)]);
     let sandbox = project(&repository, "1.0.0");
@@ -106,8 +107,27 @@ fn a_release_in_pending_install_that_is_not_ours_is_left_alone() {
     succeeds(&sandbox.datamill(["-l", "-s", "-f", "flavours/one.yaml"]));
     sandbox.kubectl(["create", "namespace", "faults"]);
     let name = "sh.helm.release.v1.thing.v1";
-    sandbox.kubectl(["create", "secret", "generic", name, "-n", "faults", "--type=helm.sh/release.v1", "--from-literal=release=x"]);
-    sandbox.kubectl(["label", "secret", name, "-n", "faults", "owner=helm", "name=thing", "status=pending-install", "version=1"]);
+    sandbox.kubectl([
+        "create",
+        "secret",
+        "generic",
+        name,
+        "-n",
+        "faults",
+        "--type=helm.sh/release.v1",
+        "--from-literal=release=x",
+    ]);
+    sandbox.kubectl([
+        "label",
+        "secret",
+        name,
+        "-n",
+        "faults",
+        "owner=helm",
+        "name=thing",
+        "status=pending-install",
+        "version=1",
+    ]);
     ends_with(&install(&sandbox), 11, &["thing"]);
     succeeds(&sandbox.datamill(["destroy", "-l", "-f", "flavours/one.yaml"]));
 }
@@ -125,7 +145,16 @@ fn a_terminating_namespace_is_named() {
     let run = install(&sandbox);
     assert_ne!(run.code, Some(0), "{run:?}");
     ends_with(&run, run.code.unwrap(), &["faults", "terminating"]);
-    sandbox.kubectl(["patch", "configmap", "held", "-n", "faults", "--type=merge", "-p", r#"{"metadata":{"finalizers":null}}"#]);
+    sandbox.kubectl([
+        "patch",
+        "configmap",
+        "held",
+        "-n",
+        "faults",
+        "--type=merge",
+        "-p",
+        r#"{"metadata":{"finalizers":null}}"#,
+    ]);
     sandbox.kubectl(["wait", "--for=delete", "namespace/faults", "--timeout=30s"]);
     succeeds(&install(&sandbox));
     succeeds(&sandbox.datamill(["destroy", "-l", "-f", "flavours/one.yaml"]));
@@ -137,7 +166,8 @@ fn an_api_server_that_stops_answering_is_an_error_and_not_a_hang() {
     repository.serve(&[good()]);
     let sandbox = project(&repository, "1.0.0");
     succeeds(&install(&sandbox));
-    let server = sandbox.processes().into_iter().find(|line| line.contains("kube-apiserver")).unwrap();
+    let server =
+        sandbox.processes().into_iter().find(|line| line.contains("kube-apiserver")).unwrap();
     let pid = nix::unistd::Pid::from_raw(server.split(' ').next().unwrap().parse().unwrap());
     nix::sys::signal::kill(pid, nix::sys::signal::SIGSTOP).unwrap();
     let start = std::time::Instant::now();

@@ -18,9 +18,8 @@ fn existing() -> (Sandbox, String) {
 fn destroy_on_an_existing_cluster_keeps_the_volume_and_the_cluster() {
     let (sandbox, context) = existing();
     let target = ["-k", "--context", &context, "-f", DEMO];
-    let on = |first: &[&'static str]| -> Run {
-        sandbox.datamill(first.iter().copied().chain(target))
-    };
+    let on =
+        |first: &[&'static str]| -> Run { sandbox.datamill(first.iter().copied().chain(target)) };
     succeeds(&on(&["-i"]));
     ends_with(&on(&["-i"]), 0, &["nothing to do"]);
     let destroyed = on(&["-x", "--yes", "--confirm-project", "demo"]);

@@ -50,7 +50,10 @@ fn helm_knows_the_releases_and_no_secret(sandbox: &Sandbox) {
         for secret in &generated {
             let plain = data_encoding::BASE64.decode(secret.as_bytes()).unwrap();
             let plain = String::from_utf8(plain).unwrap();
-            assert!(!values.contains(secret) && !values.contains(&plain), "{release} shows a secret");
+            assert!(
+                !values.contains(secret) && !values.contains(&plain),
+                "{release} shows a secret"
+            );
         }
     }
 }
@@ -70,7 +73,9 @@ fn nothing_listens_beyond_loopback(sandbox: &Sandbox) {
     }
     assert!(!inodes.is_empty(), "the cluster has no sockets: {:?}", sandbox.processes());
     let mut listening = 0;
-    for (table, loopback) in [("/proc/net/tcp", "0100007F:"), ("/proc/net/tcp6", "00000000000000000000000001000000:")] {
+    for (table, loopback) in
+        [("/proc/net/tcp", "0100007F:"), ("/proc/net/tcp6", "00000000000000000000000001000000:")]
+    {
         for line in std::fs::read_to_string(table).unwrap_or_default().lines().skip(1) {
             let columns: Vec<_> = line.split_whitespace().collect();
             if columns[3] == "0A" && inodes.iter().any(|inode| inode == columns[9]) {

@@ -22,14 +22,27 @@ fn every_problem_of_every_file_is_reported_at_once() {
     ends_with(
         &run,
         10,
-        &["k8s_namespce", "k8s_namespace", "thingy", "kwuk", "kwok", "sise", "size", "count", "one.yaml"],
+        &[
+            "k8s_namespce",
+            "k8s_namespace",
+            "thingy",
+            "kwuk",
+            "kwok",
+            "sise",
+            "size",
+            "count",
+            "one.yaml",
+        ],
     );
 }
 
 #[test]
 fn problems_are_json_when_asked() {
     let sandbox = project();
-    sandbox.write("flavours/one.yaml", "project: {name: one, flavour: thing, wrong: 1}\nlocal: {provider: kwok}\n");
+    sandbox.write(
+        "flavours/one.yaml",
+        "project: {name: one, flavour: thing, wrong: 1}\nlocal: {provider: kwok}\n",
+    );
     let run = sandbox.datamill(["validate", "-f", "flavours/one.yaml", "--output", "json"]);
     assert_eq!(run.code, Some(10));
     let json: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();

@@ -7,7 +7,18 @@ fn usage_errors_exit_with_10_and_help_with_0() {
     let sandbox = project();
     ends_with(&sandbox.datamill(["--version"]), 0, &["datamill"]);
     ends_with(&sandbox.datamill(["--help"]), 0, &["apply", "-k"]);
-    for command in ["validate", "plan", "apply", "uninstall", "destroy", "start", "stop", "status", "tools", "schema"] {
+    for command in [
+        "validate",
+        "plan",
+        "apply",
+        "uninstall",
+        "destroy",
+        "start",
+        "stop",
+        "status",
+        "tools",
+        "schema",
+    ] {
         let run = sandbox.datamill([command, "--help"]);
         ends_with(&run, 0, &["datamill "]);
         assert!(run.stderr.is_empty(), "{}", run.stderr);

@@ -8,7 +8,12 @@ fn tools_lists_what_is_wanted_and_how_it_would_be_got() {
     let run = sandbox.datamill(["tools", "--output", "json"]);
     assert_eq!(run.code, Some(0), "{run:?}");
     let listed: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
-    let names: Vec<_> = listed["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
+    let names: Vec<_> = listed["tools"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|tool| tool["name"].as_str().unwrap())
+        .collect();
     for name in ["helm", "kwokctl", "kwok", "kubectl", "etcd", "kube-apiserver"] {
         assert!(names.contains(&name), "{names:?}");
     }

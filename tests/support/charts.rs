@@ -144,7 +144,8 @@ fn answer(mut stream: std::net::TcpStream, served: &Served) {
         Answer::Truncated(bytes) => (200, bytes.len() * 2, bytes),
         Answer::Status(status) => (status, 0, Vec::new()),
     };
-    let head = format!("HTTP/1.1 {status} x\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+    let head =
+        format!("HTTP/1.1 {status} x\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
     stream.write_all(head.as_bytes()).ok();
     stream.write_all(&body).ok();
 }

@@ -1,6 +1,6 @@
 //! What tests share.
 
-pub(crate) mod lab;
-pub(crate) mod world;
 pub(crate) mod charts;
+pub(crate) mod lab;
 pub(crate) mod sandbox;
+pub(crate) mod world;

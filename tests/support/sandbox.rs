@@ -100,7 +100,8 @@ impl Sandbox {
     /// Runs a program of the sandbox's PATH to its end.
     pub fn run<'a>(&self, program: &str, args: impl IntoIterator<Item = &'a str>) -> Run {
         let args: Vec<_> = args.into_iter().collect();
-        let program = which::which_in(program, self.env.get("PATH"), self.project()).unwrap_or(program.into());
+        let program = which::which_in(program, self.env.get("PATH"), self.project())
+            .unwrap_or(program.into());
         let mut command = self.command(program);
         command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
         finish(command.spawn().unwrap())
@@ -155,7 +156,8 @@ impl Drop for Sandbox {
         for _ in 0..3 {
             for process in self.processes() {
                 let pid = process.split(' ').next().and_then(|pid| pid.parse().ok()).unwrap();
-                nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGKILL).ok();
+                nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGKILL)
+                    .ok();
             }
         }
     }
@@ -202,7 +204,8 @@ pub fn eventually(what: &str, mut so: impl FnMut() -> bool) {
 fn tools() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
-        let output = Command::new(BINARY).args(["tools", "install", "--output", "json"]).output().unwrap();
+        let output =
+            Command::new(BINARY).args(["tools", "install", "--output", "json"]).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let listed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tools");
