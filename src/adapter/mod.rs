@@ -6,4 +6,6 @@ pub mod files;
 pub mod kube;
 pub mod kubeconfig;
 pub mod lock;
+pub mod pid;
+pub mod port;
 pub mod process;
