@@ -7,4 +7,6 @@ pub mod helm;
 pub mod kube;
 pub mod kubeconfig;
 pub mod lock;
+pub mod pid;
+pub mod port;
 pub mod process;

@@ -1,6 +1,7 @@
 //! The only hands: the trait every provider implements, one folder per world.
 
 pub mod kubernetes;
+pub mod local;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
