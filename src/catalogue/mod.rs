@@ -10,6 +10,8 @@ mod expand;
 mod expansion;
 mod expression;
 mod fields;
+#[cfg(test)]
+mod fixture;
 mod layer;
 mod lookup;
 mod param;

@@ -4,6 +4,8 @@ mod job;
 mod release;
 mod secret;
 mod step;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
