@@ -1,4 +1,5 @@
 //! What tests share.
 
 pub(crate) mod lab;
+mod rules;
 pub(crate) mod world;
