@@ -10,6 +10,7 @@ use crate::support::lab::{Lab, expect_all_went_well, id};
 use crate::support::world::Fault;
 
 /// What a random flavour holds.
+#[expect(clippy::struct_excessive_bools, reason = "each is a part that may be there")]
 #[derive(Debug, Clone)]
 struct Flavour {
     storage: bool,

@@ -220,7 +220,7 @@ impl Lab {
         self.desired.resources.retain(|id, _| id.instance_name() != Some(&name));
     }
 
-    pub(crate) fn identity(&self) -> Identity {
+    pub(crate) fn identity() -> Identity {
         Identity {
             project: "lab".to_owned(),
             flavour: "lab".to_owned(),
@@ -232,7 +232,7 @@ impl Lab {
 
     /// Looks at the world and renders what is wanted.
     pub(crate) async fn look(&self) -> (Desired, Snapshot) {
-        let (who, known) = (self.identity(), Known::default());
+        let (who, known) = (Self::identity(), Known::default());
         let mut snapshot = Snapshot::default();
         let mut desired = self.desired.clone();
         for resource in desired.resources.values_mut() {
@@ -289,7 +289,7 @@ impl Lab {
         stop: watch::Receiver<bool>,
     ) -> Report {
         let run = Run {
-            identity: self.identity(),
+            identity: Self::identity(),
             known: Known::default(),
             redactor: Redactor::default(),
             stop,

@@ -3,4 +3,5 @@
 pub(crate) mod charts;
 pub(crate) mod lab;
 pub(crate) mod sandbox;
+mod rules;
 pub(crate) mod world;
