@@ -27,9 +27,9 @@ pub(super) async fn listen(cancel: watch::Sender<Cancel>) {
         }
         let level = *cancel.borrow();
         match level {
-            Cancel::No => cancel.send_replace(Cancel::Gently),
-            Cancel::Gently => cancel.send_replace(Cancel::Now),
-            Cancel::Now => return,
+            Cancel::No => cancel.send_replace(Cancel::StartNothing),
+            Cancel::StartNothing => cancel.send_replace(Cancel::Stop),
+            Cancel::Stop => return,
         };
     }
 }

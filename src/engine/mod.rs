@@ -146,18 +146,6 @@ impl Default for Options {
     }
 }
 
-/// How urgently a run is to end.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Cancel {
-    /// It goes on.
-    #[default]
-    No,
-    /// The first interrupt: nothing new is started, what runs ends.
-    Gently,
-    /// The second: everything stops.
-    Now,
-}
-
 /// What came of a run. Half done is a normal end for infrastructure and is shown in full.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Report {
