@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::engine::{Outcome, SkipReason};
 use crate::model::ResourceId;
-use crate::plan::{Action, Block, Change, Effect, Origin, Plan, Shown, Step};
+use crate::plan::{Action, Change, Effect, Origin, Plan, Shown, Step};
 
 use super::failure::failure_json;
 use super::plan::PlanHeader;
@@ -102,7 +102,7 @@ impl PlanDocument {
             target: header.target.clone(),
             cluster: header.cluster.clone(),
             simulated: header.simulated,
-            has_changes: plan.steps.iter().any(|step| step.action.changes_something()),
+            has_changes: plan.has_changes(),
             counts,
             steps: plan.steps.iter().map(StepDocument::new).collect(),
             notes: plan.notes.clone(),
@@ -173,7 +173,7 @@ pub(super) fn action_word(action: &Action) -> &'static str {
 }
 
 /// The effect as one word.
-pub(super) fn effect_word(effect: Effect) -> &'static str {
+fn effect_word(effect: Effect) -> &'static str {
     match effect {
         Effect::InPlace => "in-place",
         Effect::Restart => "restart",
@@ -183,13 +183,13 @@ pub(super) fn effect_word(effect: Effect) -> &'static str {
 }
 
 /// Why an action is what it is, where it says so.
-pub(super) fn because(action: &Action) -> Option<String> {
+fn because(action: &Action) -> Option<String> {
     match action {
         Action::Retain { why } => Some(why.clone()),
         Action::GoesWith { host } => Some(format!("goes with `{host}`")),
         Action::Deferred { on } => Some(format!("known once `{on}` is made")),
         Action::Waiting { on } => Some(format!("waits for `{on}`; a later apply goes on")),
-        Action::Blocked { by } => Some(blocked_by(by)),
+        Action::Blocked { by } => Some(by.says()),
         Action::Create
         | Action::Update
         | Action::Repair
@@ -199,22 +199,6 @@ pub(super) fn because(action: &Action) -> Option<String> {
         | Action::Keep
         | Action::Use
         | Action::Start => None,
-    }
-}
-
-fn blocked_by(block: &Block) -> String {
-    match block {
-        Block::Foreign { object, owner } => format!("{object} belongs to {owner}"),
-        Block::Protected { why } | Block::Preflight { why } => why.clone(),
-        Block::Needed { by } => {
-            let by: Vec<_> = by.iter().map(|id| format!("`{id}`")).collect();
-            format!("still needed by {}", by.join(", "))
-        }
-        Block::MissingNeed { need } => {
-            format!("needs `{need}`, which is neither planned nor there")
-        }
-        Block::Held { by } => format!("held by {by}"),
-        Block::Unreachable { because } => format!("cannot be looked at: {because}"),
     }
 }
 
@@ -256,6 +240,7 @@ pub(super) fn skipped(reason: &SkipReason) -> String {
         SkipReason::NeedFailed(id) => format!("`{id}` failed"),
         SkipReason::Interrupted => "the run was interrupted".to_owned(),
         SkipReason::Waiting(id) => format!("it waits for `{id}`"),
+        SkipReason::Deferred(id) => format!("it is decided once `{id}` is there; apply again"),
     }
 }
 

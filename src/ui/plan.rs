@@ -1,15 +1,13 @@
-//! A plan as a person reads it at a glance: what goes first, then what comes and changes, then counts.
-
-use std::fmt::Write as _;
+//! A plan on the screen: the header, the colours, and the document for scripts. Its lines come from `plan`.
 
 use serde_json::json;
 
-use crate::plan::{Action, Change, Effect, Origin, Plan, Shown, Step};
+use crate::plan::{LineKind, Plan, lines_within};
 
-use super::json::{PlanDocument, because};
+use super::json::PlanDocument;
 use super::paint::{Colour, Paint};
 use super::screen::{Asked, Screen};
-use super::text::{cut, wrap};
+use super::text::wrap;
 
 /// What stands above a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,216 +61,35 @@ impl PlanHeader {
     }
 }
 
-/// The sections of a plan, in the order they are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Section {
-    LosesData,
-    Destructive,
-    Blocked,
-    Changes,
-    Waiting,
-    Retained,
-    Used,
-    Kept,
-}
-
-impl Section {
-    fn of(step: &Step) -> Self {
-        let loses_data = step.changes.iter().any(|change| change.effect == Effect::LosesData);
-        let is_data =
-            step.found.as_ref().is_some_and(|found| found.class == crate::model::Class::Data);
-        match &step.action {
-            Action::Delete | Action::Replace if loses_data || is_data => Self::LosesData,
-            Action::Delete | Action::Replace | Action::GoesWith { .. } => Self::Destructive,
-            Action::Blocked { .. } => Self::Blocked,
-            Action::Create
-            | Action::Update
-            | Action::Repair
-            | Action::Adopt
-            | Action::Start
-            | Action::Deferred { .. } => Self::Changes,
-            Action::Waiting { .. } => Self::Waiting,
-            Action::Retain { .. } => Self::Retained,
-            Action::Use => Self::Used,
-            Action::Keep => Self::Kept,
-        }
-    }
-
-    fn title(self) -> &'static str {
-        match self {
-            Self::LosesData => "Data that goes",
-            Self::Destructive => "Goes",
-            Self::Blocked => "Cannot be done",
-            Self::Changes => "Changes",
-            Self::Waiting => "Waits for a job",
-            Self::Retained => "Stays",
-            Self::Used => "Used as it is",
-            Self::Kept => "As wanted",
-        }
-    }
-}
-
-/// A plan as text.
+/// A plan as text: the header, then what goes, what comes, what stays.
 pub(super) fn text(plan: &Plan, header: &PlanHeader, width: usize, paint: Paint) -> String {
     let mut text = header.lines("Plan for", width, paint);
-    let mut steps: Vec<_> = plan.steps.iter().map(|step| (Section::of(step), step)).collect();
-    steps.sort_by_key(|(section, _)| *section);
-    let mut current = None;
-    for (section, step) in steps {
-        // What is as wanted is only counted; its notes are worth a line.
-        if section == Section::Kept && step.notes.is_empty() {
-            continue;
-        }
-        if current != Some(section) {
-            let title = format!("\n{}:\n", section.title());
-            text.push_str(&paint.text(Colour::Bold, title.trim_end()));
-            text.push('\n');
-            current = Some(section);
-        }
-        step_lines(&mut text, step, width, paint);
-    }
-    for (at, note) in plan.notes.iter().enumerate() {
-        text.push_str(if at == 0 { "\n" } else { "" });
-        text.push_str(&wrap(note, width, "note: ", "      "));
+    text.push('\n');
+    // Lines below a step that goes are as red as the step.
+    let mut above = LineKind::Blank;
+    for line in lines_within(plan, width) {
+        let kind = if line.kind == LineKind::Detail { above } else { line.kind };
+        above = kind;
+        let painted = match colour(kind) {
+            Some(colour) if line.kind != LineKind::Detail || colour == Colour::Red => {
+                paint.text(colour, &line.text)
+            }
+            Some(_) | None => line.text,
+        };
+        text.push_str(&painted);
         text.push('\n');
     }
-    text.push('\n');
-    text.push_str(&wrap(&counts(plan), width, "", "  "));
-    text.push('\n');
     text
 }
 
-fn step_lines(text: &mut String, step: &Step, width: usize, paint: Paint) {
-    let (sign, colour) = sign(&step.action);
-    let mut line = format!("{sign} {}  {}", step.id, step.action.verb());
-    if let Some(size) = step.found.as_ref().and_then(|found| found.size.as_ref()) {
-        // Writing to a `String` cannot fail.
-        write!(line, " ({size})").ok();
-    }
-    text.push_str(&paint.text(colour, &format!("  {line}")));
-    text.push('\n');
-    if let Some(because) = because(&step.action) {
-        text.push_str(&wrap(&because, width, "      ", "      "));
-        text.push('\n');
-    }
-    let mut object = None;
-    for change in &step.changes {
-        if change.path.is_empty() {
-            object = None;
-            text.push_str(&whole(change, width, paint));
-        } else {
-            if change.object.is_some() && object != change.object.as_ref() {
-                object = change.object.as_ref();
-                let name = change.object.as_ref().map(ToString::to_string).unwrap_or_default();
-                text.push_str(&paint.text(Colour::Yellow, &cut(&format!("    ~ {name}"), width)));
-                text.push('\n');
-            }
-            text.push_str(&field(change, width));
-        }
-        text.push('\n');
-    }
-    for note in &step.notes {
-        text.push_str(&wrap(note, width, "    note: ", "          "));
-        text.push('\n');
-    }
-}
-
-fn sign(action: &Action) -> (&'static str, Colour) {
-    match action {
-        Action::Create | Action::Start => ("+", Colour::Green),
-        Action::Update | Action::Repair | Action::Adopt => ("~", Colour::Yellow),
-        Action::Replace => ("±", Colour::Red),
-        Action::Delete | Action::GoesWith { .. } => ("-", Colour::Red),
-        Action::Blocked { .. } => ("!", Colour::Red),
-        Action::Deferred { .. } | Action::Waiting { .. } => ("?", Colour::Cyan),
-        Action::Keep | Action::Retain { .. } | Action::Use => ("=", Colour::Dim),
-    }
-}
-
-/// A whole object that comes or goes.
-fn whole(change: &Change, width: usize, paint: Paint) -> String {
-    let name = change.object.as_ref().map_or_else(|| "all of it".to_owned(), ToString::to_string);
-    let (sign, colour) = match (&change.from, &change.to) {
-        (Shown::Absent, _) => ("+", Colour::Green),
-        (_, Shown::Absent) => ("-", Colour::Red),
-        (_, _) => ("~", Colour::Yellow),
-    };
-    paint.text(colour, &cut(&format!("    {sign} {name}{}", remarks(change)), width))
-}
-
-/// A field: on one line when it fits, else before and after below one another.
-fn field(change: &Change, width: usize) -> String {
-    let (from, to) = (shown(&change.from), shown(&change.to));
-    let remarks = remarks(change);
-    let line = format!("        {}: {from} → {to}{remarks}", change.path);
-    if line.chars().count() <= width && !line.contains('\n') {
-        return line;
-    }
-    let room = width.saturating_sub(12);
-    format!(
-        "{}\n          - {}\n          + {}",
-        cut(&format!("        {}:{remarks}", change.path), width),
-        cut(&from, room),
-        cut(&to, room)
-    )
-}
-
-fn shown(shown: &Shown) -> String {
-    match shown {
-        Shown::Absent => "(nothing)".to_owned(),
-        Shown::Text(text) => text.clone(),
-        Shown::Masked => "(secret)".to_owned(),
-        Shown::Unknown => "(known later)".to_owned(),
-    }
-}
-
-fn remarks(change: &Change) -> String {
-    let effect = match change.effect {
-        Effect::InPlace => None,
-        Effect::Restart => Some("restarts"),
-        Effect::Recreate => Some("made anew"),
-        Effect::LosesData => Some("loses data"),
-    };
-    let origin = match change.origin {
-        Origin::You => None,
-        Origin::Somebody => Some("changed by somebody"),
-        Origin::Unknown => Some("changed by: unknown"),
-    };
-    let remarks: Vec<_> = effect.into_iter().chain(origin).collect();
-    if remarks.is_empty() { String::new() } else { format!("  ({})", remarks.join(", ")) }
-}
-
-/// `Plan: 3 to create, 1 to delete; 12 as wanted`, or that there is nothing to do.
-fn counts(plan: &Plan) -> String {
-    let count = |pick: fn(&Action) -> bool| plan.steps.iter().filter(|s| pick(&s.action)).count();
-    let parts = [
-        (count(|a| matches!(a, Action::Start)), "to start"),
-        (count(|a| matches!(a, Action::Create)), "to create"),
-        (count(|a| matches!(a, Action::Adopt)), "to adopt"),
-        (count(|a| matches!(a, Action::Update)), "to update"),
-        (count(|a| matches!(a, Action::Repair)), "to repair"),
-        (count(|a| matches!(a, Action::Replace)), "to replace"),
-        (count(|a| matches!(a, Action::Delete)), "to delete"),
-        (count(|a| matches!(a, Action::GoesWith { .. })), "going with the cluster"),
-        (count(|a| matches!(a, Action::Deferred { .. })), "deferred"),
-        (count(|a| matches!(a, Action::Waiting { .. })), "waiting"),
-        (count(|a| matches!(a, Action::Blocked { .. })), "blocked"),
-    ];
-    let rest = [
-        (count(|a| matches!(a, Action::Keep)), "as wanted"),
-        (count(|a| matches!(a, Action::Use)), "used"),
-        (count(|a| matches!(a, Action::Retain { .. })), "staying"),
-    ];
-    let join = |parts: &[(usize, &str)]| {
-        let parts = parts.iter().filter(|(number, _)| *number > 0);
-        parts.map(|(number, what)| format!("{number} {what}")).collect::<Vec<_>>().join(", ")
-    };
-    let (todo, rest) = (join(&parts), join(&rest));
-    match (todo.is_empty(), rest.is_empty()) {
-        (true, true) => "Nothing to do.".to_owned(),
-        (true, false) => format!("Nothing to do: {rest}."),
-        (false, true) => format!("Plan: {todo}."),
-        (false, false) => format!("Plan: {todo}; {rest}."),
+fn colour(kind: LineKind) -> Option<Colour> {
+    match kind {
+        LineKind::Counts | LineKind::Section => Some(Colour::Bold),
+        LineKind::Destroyed | LineKind::Replaced | LineKind::Blocked => Some(Colour::Red),
+        LineKind::Changed | LineKind::Repaired => Some(Colour::Yellow),
+        LineKind::Created => Some(Colour::Green),
+        LineKind::Deferred => Some(Colour::Cyan),
+        LineKind::Kept | LineKind::Detail | LineKind::Note | LineKind::Blank => None,
     }
 }
 
@@ -285,7 +102,7 @@ pub(super) mod tests {
     use super::super::{Look, Mode};
     use super::*;
     use crate::model::{Class, Found, ObjectRef, ResourceId};
-    use crate::plan::{Block, Precondition};
+    use crate::plan::{Action, Block, Change, Effect, Origin, Precondition, Shown, Step};
 
     pub(in crate::ui) fn header() -> PlanHeader {
         PlanHeader {
@@ -355,52 +172,19 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_plan_reads_from_the_worst_to_the_best_in_80_columns() {
+    fn a_plan_fits_80_columns_under_a_header_that_says_where() {
         let text = text(&sample(), &header(), 80, Paint { on: false });
-        let wanted = "\
+        let head = "\
 Plan for `demo`, flavour `demo`
   on kwok cluster `datamill-demo` with Kubernetes 1.35.4
   simulated: no container runs in this cluster
 
-Data that goes:
-  - minio/claim/data  delete (10Gi)
-
-Goes:
-  - old/release/old  delete
-
-Cannot be done:
-  ! x/objects/y  blocked
-      Service x/y belongs to Helm release z
-
-Changes:
-  + mlflow/release/mlflow  create
-    + Deployment data-mill/kafka
-  ~ kafka/release/kafka  update
-    ~ Deployment data-mill/kafka
-        /spec/replicas: 1 → 3
-        /spec/template/x: a → (secret)  (restarts)
-        /spec/long:
-          - aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
-          + bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
-
-Stays:
-  = efs/claim/sets  retain
-      it holds data
-
-note: a newer catalogue has kafka 4.1
-
-Plan: 1 to create, 1 to update, 2 to delete, 1 blocked; 1 as wanted, 1 staying.
-";
-        assert_eq!(text, wanted);
-        assert!(text.lines().all(|line| line.chars().count() <= 80));
-    }
-
-    #[test]
-    fn a_plan_without_changes_says_so() {
-        let plan =
-            Plan { steps: vec![step("kafka/release/kafka", Action::Keep)], ..Plan::default() };
-        let text = text(&plan, &header(), 80, Paint { on: false });
-        assert!(text.ends_with("\nNothing to do: 1 as wanted.\n"), "{text}");
+Plan: ";
+        assert!(text.starts_with(head), "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert!(text.contains("(secret)"), "{text}");
+        let (goes, comes) = (text.find("old/release/old"), text.find("mlflow/release/mlflow"));
+        assert!(goes < comes, "{text}");
     }
 
     #[test]
@@ -418,7 +202,14 @@ Plan: 1 to create, 1 to update, 2 to delete, 1 blocked; 1 as wanted, 1 staying.
     #[test]
     fn what_goes_is_red_and_what_comes_is_green() {
         let text = text(&sample(), &header(), 80, Paint { on: true });
-        assert!(text.contains("\u{1b}[31m  - old/release/old  delete\u{1b}[0m"), "{text}");
-        assert!(text.contains("\u{1b}[32m  + mlflow/release/mlflow  create\u{1b}[0m"), "{text}");
+        let line = |id: &str| text.lines().find(|line| line.contains(id)).unwrap().to_owned();
+        assert!(line("- old/release/old").starts_with("\u{1b}[31m"), "{text}");
+        assert!(line("+ mlflow/release/mlflow").starts_with("\u{1b}[32m"), "{text}");
+        let bare = super::text(&sample(), &header(), 80, Paint { on: false });
+        let mut stripped = text;
+        for code in ["31", "32", "33", "36", "1", "0"] {
+            stripped = stripped.replace(&format!("\u{1b}[{code}m"), "");
+        }
+        assert_eq!(stripped, bare);
     }
 }
