@@ -151,7 +151,7 @@ pub(super) async fn open<'a>(
     let mut facts = target::declared(&project);
     let helm = super::tools::helm(settings, screen, &toolchain, &project, &lock, &redactor).await?;
     let kubernetes =
-        Arc::new(Kubernetes::new(super::tools::kubernetes_settings(settings, helm, &redactor)));
+        Arc::new(Kubernetes::new(super::tools::kubernetes_settings(helm, &redactor)));
     if let Some(found) = cluster_seen.found() {
         if let Some(owner) = found.outputs.get("owner").and_then(serde_json::Value::as_str) {
             identity.owner = InstallationId(owner.to_owned());
@@ -159,8 +159,8 @@ pub(super) async fn open<'a>(
         if found.power == Power::On {
             known.insert(cluster.id.clone(), found.outputs.clone());
             facts = local::facts(&found.outputs).await?;
-            if let Some(owner) = kubernetes.installation(&known, &identity.project).await? {
-                identity.owner = owner;
+            if let Some(record) = kubernetes.record(&known, &identity.project).await? {
+                identity.owner = record.owner;
             }
         }
     }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use crate::adapter::helm::HelmSettings;
+use crate::adapter::download::Downloads;
 use crate::adapter::process;
 use crate::config::Project;
-use crate::model::{Failure, Redactor};
+use crate::model::{Failure, FailureKind, Redactor, RemoteFile};
 use crate::provider::kubernetes::KubernetesSettings;
 use crate::provider::local::{LocalSettings, usual_kubeconfig};
 use crate::toolchain::{self, Tool, ToolSettings, ToolState, Toolchain};
@@ -125,9 +126,21 @@ pub(super) async fn helm(
 
 /// What the provider of everything in a cluster is made from.
 pub(super) fn kubernetes_settings(
-    settings: &Settings,
     helm: HelmSettings,
     redactor: &Redactor,
 ) -> KubernetesSettings {
-    KubernetesSettings { helm, cache: settings.cache.clone(), redactor: redactor.clone() }
+    let mirrors = helm.clone();
+    KubernetesSettings {
+        helm,
+        redactor: redactor.clone(),
+        fetch: Arc::new(move |file: RemoteFile| {
+            let url = mirrors.mirrored(&file.url);
+            Box::pin(async move {
+                Downloads::new().text(&url).await.map_err(|error| {
+                    Failure::new(FailureKind::Preflight, format!("cannot fetch `{url}`"))
+                        .caused_by(&error)
+                })
+            })
+        }),
+    }
 }
