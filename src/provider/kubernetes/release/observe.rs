@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::stream::{self, StreamExt as _};
 
 use super::super::compare::{observe_objects, read_live, version_of};
 use super::super::owner::{class_of, owner_of};
 use super::super::session::Session;
+use super::super::several::several;
 use super::scope::Scopes;
 use super::stored::{Head, Heads, PayloadError};
 use super::{HelmSettings, MANAGER, crds, lock, outputs, ownership, short_inputs, stored};
@@ -26,17 +26,18 @@ pub async fn observe(
     wanted: &[(&Resource, &ReleaseSpec)],
 ) -> BTreeMap<ResourceId, Observed> {
     let namespaces: BTreeSet<_> = wanted.iter().map(|(_, spec)| spec.namespace.as_str()).collect();
-    let lists: Vec<_> = stream::iter(namespaces)
-        .map(async |namespace| {
+    let listing: Vec<_> = namespaces
+        .into_iter()
+        .map(|namespace| async move {
             (namespace, stored::heads(session, Some(namespace), "owner=helm").await)
         })
-        .buffered(AT_A_TIME)
-        .collect()
-        .await;
-    let lists: BTreeMap<&str, Result<Heads, KubeError>> = lists.into_iter().collect();
+        .collect();
+    let lists: BTreeMap<&str, Result<Heads, KubeError>> =
+        several(listing, AT_A_TIME).await.into_iter().collect();
     let lists = &lists;
-    stream::iter(wanted)
-        .map(async |(resource, spec)| {
+    let looking: Vec<_> = wanted
+        .iter()
+        .map(|(resource, spec)| async move {
             let seen = match lists.get(spec.namespace.as_str()) {
                 Some(Ok(heads)) => {
                     let key = (spec.namespace.clone(), spec.release.clone());
@@ -50,9 +51,8 @@ pub async fn observe(
             });
             (resource.id.clone(), seen)
         })
-        .buffer_unordered(AT_A_TIME)
-        .collect()
-        .await
+        .collect();
+    several(looking, AT_A_TIME).await.into_iter().collect()
 }
 
 async fn one(

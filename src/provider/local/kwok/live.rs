@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::node;
-use crate::adapter::kube::{Cluster, KubeError, Listing, Propagation, Write};
+use crate::adapter::kube::{Cluster, KubeError, Listing, Only, Propagation, Write};
 use crate::model::{NodeSpec, Object, ObjectRef};
 
 /// Who writes nodes and the storage class.
@@ -90,7 +90,7 @@ impl Live {
                 namespace: None,
                 name: gone.name,
             };
-            self.0.delete(&reference, None, Propagation::Background).await?;
+            self.0.delete(&reference, Only::default(), Propagation::Background).await?;
         }
         Ok(())
     }
