@@ -2,8 +2,14 @@
 //! one another and checks every value. All problems of all files come at once. Nothing here acts.
 
 mod discover;
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod legacy_tests;
 mod list;
 mod load;
+#[cfg(test)]
+mod load_tests;
 mod overlay;
 mod project;
 mod reader;
