@@ -275,7 +275,7 @@ fn provider_decides_by_hand_and_must_fit_the_location() {
 
 #[test]
 fn sections_that_are_not_selected_are_warnings_only() {
-    let project = Fixture::new("project: {flavour: a}\nlocal: {provider: kwok}\nremote: {provider: azure, region: ${env.NOPE}}\n")
+    let project = Fixture::new("project: {flavour: a}\nlocal: {provider: kwok}\nremote: {provider: azure, region: '${env.NOPE}'}\n")
         .component("a", "")
         .project();
     let warnings = warnings(&project);
@@ -288,6 +288,7 @@ fn extends_is_merged_below_and_cycles_are_found() {
     let fixture = Fixture::new("project: {extends: base.yaml, profiles: [gpu]}\nstore: {replicas: 2}\nlocal: null\n")
         .component("store", SIZED)
         .with("flavours/base.yaml", "project: {name: base, flavour: store}\nstore: {size: 3Gi, replicas: 1}\nlocal: {provider: kind}\nhybrid:\n");
+    let fixture = fixture.asking(|r| r.flavour = Some("flavours/lab.yaml".into()));
     let project = fixture.project();
     assert_eq!(project.name, "base");
     assert_eq!(instance(&project, "store").params.to_json(), json!({"size": "3Gi", "replicas": 2}));

@@ -15,6 +15,7 @@ mod project;
 mod reader;
 mod request;
 mod resolve;
+mod schema;
 mod set;
 mod size;
 mod target;
@@ -25,6 +26,7 @@ pub use load::load;
 pub use project::Project;
 pub use request::{LoadRequest, Location};
 pub use resolve::{Environment, LeftOut};
+pub use schema::{SchemaKind, schema};
 pub use target::{
     Gpu, HybridSettings, LocalProvider, LocalSettings, RemoteProvider, RemoteSettings, Target,
 };

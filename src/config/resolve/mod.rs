@@ -17,7 +17,7 @@ mod version;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-pub(super) use components::{load as load_catalogue, minimal_component};
+pub(super) use components::load as load_catalogue;
 pub(super) use external::{STORAGE_KINDS, TOP_LEVEL};
 pub use flavour::Environment;
 pub(super) use flavour::ProjectSection;
