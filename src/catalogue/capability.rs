@@ -104,14 +104,13 @@ pub(super) fn read(tree: &Located, problems: &mut Problems) -> BTreeMap<String, 
 
 fn contract(entry: &Entry, problems: &mut Problems) -> Option<Contract> {
     let mut fields = Fields::of(&entry.value, "a contract", problems)?;
-    let doc = fields.text("doc", problems).unwrap_or_default();
-    let mut variants = BTreeMap::new();
-    for key in ["auth", "dialect"] {
-        let words = fields.texts(key, problems);
-        if !words.is_empty() {
-            variants.insert(key.to_owned(), words);
-        }
-    }
+    let doc = fields.text("title", problems).unwrap_or_default();
+    fields.raw("doc");
+    let variants: BTreeMap<_, _> = fields
+        .map("variants", problems)
+        .iter()
+        .map(|entry| (entry.key.clone(), words(entry, problems)))
+        .collect();
     let mut outputs: BTreeMap<_, _> = fields
         .map("outputs", problems)
         .iter()
@@ -153,23 +152,22 @@ fn output(entry: &Entry, problems: &mut Problems) -> Option<ContractOutput> {
     let kind = fields.word("type", &TYPES, problems);
     let optional = fields.flag("optional", problems);
     fields.raw("doc");
-    let mut only_with = BTreeMap::new();
-    for key in ["auth", "dialect"] {
-        let words = fields.texts(key, problems);
-        if !words.is_empty() {
-            only_with.insert(key.to_owned(), words);
-        }
-    }
-    for with in fields.map("with", problems) {
-        let words: Vec<String> = if with.value.items().is_empty() {
-            text_of(&with.value, &with.key, problems).into_iter().collect()
-        } else {
-            with.value.items().iter().filter_map(|w| text_of(w, &with.key, problems)).collect()
-        };
-        only_with.insert(with.key.clone(), words);
-    }
+    let only_with = fields
+        .map("only", problems)
+        .iter()
+        .map(|entry| (entry.key.clone(), words(entry, problems)))
+        .collect();
     fields.finish(problems);
     Some(ContractOutput { kind: kind?, optional, only_with })
+}
+
+/// A word or a list of words.
+fn words(entry: &Entry, problems: &mut Problems) -> Vec<String> {
+    let items = match entry.value.items() {
+        [] => std::slice::from_ref(&entry.value),
+        items => items,
+    };
+    items.iter().filter_map(|word| text_of(word, &entry.key, problems)).collect()
 }
 
 /// Checks what a component provides against the contracts, and that the capabilities it uses exist.

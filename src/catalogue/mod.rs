@@ -4,14 +4,24 @@
 
 mod capability;
 mod component;
+mod condition;
+mod evaluate;
 mod expand;
 mod expansion;
 mod expression;
 mod fields;
+#[cfg(test)]
+mod fixture;
+mod layer;
+mod lookup;
 mod param;
 mod platform;
 mod rule;
+mod scope;
 mod step;
+mod template;
+mod wiring;
+mod world;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

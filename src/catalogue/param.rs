@@ -1,7 +1,5 @@
 //! Parameters: what a component lets the user set, and whether a value fits.
 
-use serde_json::Value as Json;
-
 use super::fields::{Fields, duration_of};
 use crate::yaml::{Entry, Located, Node, Problem, Problems, Span};
 
@@ -130,7 +128,11 @@ impl Param {
                 Node::Null | Node::Bool(_) | Node::List(_) | Node::Map(_) => false,
             },
             ParamType::Duration => duration_of(value).is_some(),
-            ParamType::List => matches!(value.node, Node::List(_)),
+            ParamType::List => match &value.node {
+                Node::List(_) => true,
+                Node::Text(text) => super::world::list_in(text).is_some(),
+                Node::Null | Node::Bool(_) | Node::Number(_) | Node::Map(_) => false,
+            },
             ParamType::Map => matches!(value.node, Node::Map(_)),
             ParamType::Enum => return self.check_word(value, problems),
         };
@@ -167,22 +169,6 @@ impl Param {
             ParamType::List => "a list",
             ParamType::Map => "a map",
             ParamType::Enum => "one of some words",
-        }
-    }
-
-    /// The value as its type wants it: numbers and flags given for a text become text.
-    pub(super) fn fit(&self, json: Json) -> Json {
-        let to_text =
-            matches!(self.kind, ParamType::String | ParamType::Enum | ParamType::Quantity);
-        match json {
-            Json::Number(number) if to_text => Json::String(number.to_string()),
-            Json::Bool(flag) if to_text => Json::String(flag.to_string()),
-            other @ (Json::Null
-            | Json::Bool(_)
-            | Json::Number(_)
-            | Json::String(_)
-            | Json::Array(_)
-            | Json::Object(_)) => other,
         }
     }
 }
