@@ -1,6 +1,6 @@
-//! Finds the flavour file and, from it, the project's root. Reads nothing.
+//! Finds the flavour file and, from it, the project's root.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::adapter::files;
@@ -79,7 +79,7 @@ fn stem(path: &Path) -> String {
 /// Without `-f`: the only flavour in `flavours/`, else its `default.yaml`; never one of the binary.
 fn unnamed(request: &LoadRequest, embedded: &Embedded) -> Result<PathBuf, Problem> {
     let folder = request.folder.join("flavours");
-    let found = yaml_files(&folder);
+    let found = flavours_among(yaml_files(&folder));
     let default = found.get("default.yaml").or_else(|| found.get("default.yml"));
     match (found.len(), default) {
         (1, _) => found.into_values().next().ok_or_else(|| nothing_here(request, embedded)),
@@ -91,6 +91,16 @@ fn unnamed(request: &LoadRequest, embedded: &Embedded) -> Result<PathBuf, Proble
                 .help(candidates(found.into_values().collect(), request)))
         }
     }
+}
+
+/// Values files may stand beside flavours: what has no `project:` is none, unless all are so.
+fn flavours_among(found: BTreeMap<String, PathBuf>) -> BTreeMap<String, PathBuf> {
+    let is_flavour = |path: &Path| {
+        files::read(path).is_ok_and(|text| text.lines().any(|line| line.starts_with("project:")))
+    };
+    let flavours: BTreeMap<_, _> =
+        found.iter().filter(|(_, path)| is_flavour(path)).map(|(n, p)| (n.clone(), p.clone())).collect();
+    if flavours.is_empty() { found } else { flavours }
 }
 
 fn nothing_here(request: &LoadRequest, embedded: &Embedded) -> Problem {
@@ -164,6 +174,9 @@ mod tests {
         assert_eq!(Here::with(&["flavours/a.yaml"]).find(None).unwrap().0.stem, "a");
         let two = Here::with(&["flavours/a.yaml", "flavours/default.yaml"]);
         assert_eq!(two.find(None).unwrap().0.stem, "default");
+        let values = Here::with(&["flavours/a.yaml"]);
+        files::write(&values.0.path().join("flavours/v.yaml"), "image: x\n").unwrap();
+        assert_eq!(values.find(None).unwrap().0.stem, "a");
         let unclear = Here::with(&["flavours/a.yaml", "flavours/b.yaml"]).find(None).unwrap_err();
         assert_eq!(unclear.help.unwrap(), "name one: -f flavours/a.yaml, -f flavours/b.yaml");
     }

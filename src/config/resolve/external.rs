@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::catalogue::External;
+use super::secret::plain_secret;
+use crate::catalogue::{Catalogue, External, OutputType};
 use crate::config::reader::{Reader, text_of};
 use crate::config::request::LoadRequest;
 use crate::config::variables::substitute;
@@ -26,7 +27,7 @@ pub(super) struct Others {
 
 /// Reads them.
 pub(super) fn read(flavour: &Located, request: &LoadRequest, problems: &mut Problems) -> Others {
-    let mut filled = |key: &str, problems: &mut Problems| {
+    let filled = |key: &str, problems: &mut Problems| {
         let value = flavour.get(key).filter(|value| !value.is_null())?;
         Some(substitute(value, &request.environment, problems))
     };
@@ -55,6 +56,23 @@ pub(super) fn read(flavour: &Located, request: &LoadRequest, problems: &mut Prob
         );
     }
     others
+}
+
+/// Warns of outputs that a contract keeps in a Secret and that stand as plain text.
+pub(super) fn warn_of_plain_secrets(
+    externals: &BTreeMap<String, External>,
+    catalogue: &Catalogue,
+    problems: &mut Problems,
+) {
+    for (name, external) in externals {
+        let Some(contract) = catalogue.contract(&external.capability) else { continue };
+        for (output, value) in &external.outputs {
+            let secret = contract.outputs.get(output).is_some_and(|o| o.kind == OutputType::Ref);
+            if secret && text_of(value).is_some() {
+                problems.push(plain_secret(&format!("external.{name}.{output}"), &value.span));
+            }
+        }
+    }
 }
 
 /// A map by name, or a list whose items say `as: NAME`.

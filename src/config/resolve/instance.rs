@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::external::TOP_LEVEL;
+use super::legacy::Outside;
 use super::section::{Layers, Reading, Reserved, roots};
 use super::select::{Names, Selected};
 use super::values::{Folders, ValuesFiles};
@@ -28,30 +29,53 @@ pub(super) struct Input<'a> {
     pub(super) component_config: String,
 }
 
-/// Resolves the selected instances.
+/// Resolves the selected instances, and what their old keys say of things outside of the platform.
 pub(super) fn instances(
     input: &Input<'_>,
     selected: &[Selected],
     problems: &mut Problems,
-) -> Vec<Instance> {
+) -> (Vec<Instance>, BTreeMap<String, External>) {
     let settings = settings(input, selected, problems);
     let overrides = overrides(input, selected, problems);
     let mut values_files = ValuesFiles::default();
     let mut configs: BTreeMap<&str, Option<Located>> = BTreeMap::new();
     let mut found = Vec::new();
+    let mut outside = BTreeMap::new();
     for chosen in selected {
         let Some(component) = input.names.catalogue.component(&chosen.component) else { continue };
         let config = configs
             .entry(component.name())
             .or_insert_with(|| config_file(input, component, problems));
         let one = One { input, chosen, component, config: config.as_ref() };
-        found.push(one.resolve(&settings, &overrides, &mut values_files, problems));
+        let (mut instance, parts) = one.resolve(&settings, &overrides, &mut values_files, problems);
+        bind_outside(&mut instance, parts, &mut outside);
+        found.push(instance);
     }
     let shared: BTreeSet<String> = values_files.shared().map(str::to_owned).collect();
     for instance in &mut found {
         instance.values_file_shared = shared.contains(instance.name.as_str());
     }
-    found
+    (found, outside)
+}
+
+/// Makes an external of what the old keys of an instance say of something outside, and binds it.
+fn bind_outside(
+    instance: &mut Instance,
+    outside: Vec<Outside>,
+    externals: &mut BTreeMap<String, External>,
+) {
+    for part in outside {
+        let name = format!("{}-{}", instance.name, part.alias);
+        instance.bind.entry(part.alias).or_insert_with(|| (name.clone(), part.at.clone()));
+        let external = externals.entry(name).or_insert_with(|| External {
+            capability: part.capability,
+            outputs: BTreeMap::new(),
+            secret_from: None,
+            variants: BTreeMap::new(),
+            at: part.at,
+        });
+        external.outputs.insert(part.output, part.value);
+    }
 }
 
 /// The `--set` flags; one for a component that is not installed is a warning.
@@ -188,7 +212,7 @@ impl One<'_> {
         overrides: &[(String, PathBuf)],
         values_files: &mut ValuesFiles,
         problems: &mut Problems,
-    ) -> Instance {
+    ) -> (Instance, Vec<Outside>) {
         let reading = Reading {
             component: self.component,
             overlay: self.input.overlay,
@@ -205,6 +229,7 @@ impl One<'_> {
             }
         }
         let reserved = layers.reserved(self.name());
+        let outside = layers.take_external();
         let (params, secrets) = layers.into_params();
         let mut values = reserved.values.clone();
         for (_, path) in overrides.iter().filter(|(name, _)| name == self.name()) {
@@ -227,7 +252,7 @@ impl One<'_> {
         instance.extra = self.chosen.extra;
         instance.version = version::wanted(&reserved, self.component, self.name(), problems);
         fill(&mut instance, reserved);
-        instance
+        (instance, outside)
     }
 
     fn add_config(&self, layers: &mut Layers, reading: &Reading<'_>, problems: &mut Problems) {

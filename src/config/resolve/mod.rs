@@ -4,8 +4,7 @@ mod components;
 mod external;
 mod flavour;
 mod instance;
-#[cfg(test)]
-mod legacy_tests;
+mod legacy;
 mod nodes;
 mod region;
 mod secret;
@@ -18,7 +17,7 @@ mod version;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-pub(super) use components::{load as load_catalogue, minimal_component};
+pub(super) use components::load as load_catalogue;
 pub(super) use external::{STORAGE_KINDS, TOP_LEVEL};
 pub use flavour::Environment;
 pub(super) use flavour::ProjectSection;
@@ -63,7 +62,7 @@ pub(super) fn resolve(
         macos: cfg!(target_os = "macos"),
     };
     let target = target::resolve(&target_input, problems);
-    let others = external::read(&flavour, request, problems);
+    let mut others = external::read(&flavour, request, problems);
     let project = project?;
     let names = select::Names::of(&flavour, catalogue, problems);
     let selection = select::select(&names, &project, &target.adds, &request.components, problems);
@@ -80,7 +79,10 @@ pub(super) fn resolve(
         flavour_name: super::overlay::name_of(&place.flavour).unwrap_or_default(),
         component_config: project.component_config.clone(),
     };
-    let mut instances = instance::instances(&instance_input, &selection.instances, problems);
+    let (mut instances, outside) =
+        instance::instances(&instance_input, &selection.instances, problems);
+    others.external.extend(outside);
+    external::warn_of_plain_secrets(&others.external, catalogue, problems);
     instance::check_unused(&instance_input, &selection.instances, problems);
     instance::settle_bindings(&mut instances, &names, &others.external);
     let platform = Platform {

@@ -4,7 +4,7 @@ use crate::config::overlay::Overlay;
 use crate::config::reader::{Reader, text_of};
 use crate::config::request::LoadRequest;
 use crate::model::Secret;
-use crate::yaml::{Entry, Node, Problem, Problems};
+use crate::yaml::{Entry, Node, Problem, Problems, Span};
 
 /// What a section says about a secret parameter.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,14 +32,7 @@ pub(super) fn read(
             let span = &value.span;
             let written = span.source.text.get(span.start..span.end).unwrap_or_default();
             if !written.contains("${env.") {
-                // No snippet: it would print the secret.
-                let (file, line) = (span.path().display(), span.line());
-                let message = format!(
-                    "`{title}` is a secret and stands in `{file}`, line {line}, as plain text"
-                );
-                problems.push(Problem::warning("plain-secret", message).help(
-                    "write `{env: NAME}`, `{file: PATH}` or `{secret: namespace/name, key: KEY}`",
-                ));
+                problems.push(plain_secret(&title, span));
             }
             text_of(value).map(|text| SecretSetting::Value(Secret::new(text)))
         }
@@ -49,6 +42,15 @@ pub(super) fn read(
             None
         }
     }
+}
+
+/// Says that a secret stands in a file as plain text. Without a snippet, which would print it.
+pub(super) fn plain_secret(title: &str, at: &Span) -> Problem {
+    let (file, line) = (at.path().display(), at.line());
+    let message =
+        format!("`{title}` is a secret and stands in `{file}`, line {line}, as plain text");
+    let help = "write `{env: NAME}`, `{file: PATH}` or `{secret: namespace/name, key: KEY}`";
+    Problem::warning("plain-secret", message).help(help)
 }
 
 fn reference(

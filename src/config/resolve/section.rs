@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::flavour::EXPOSE;
+use super::legacy;
 use super::secret::{self, SecretSetting};
-use crate::catalogue::{Component, LegacyMeaning, RESERVED_KEYS};
+use crate::catalogue::{Component, Param, ParamType, RESERVED_KEYS};
 use crate::config::overlay::Overlay;
 use crate::config::reader::{Reader, flag_of, text_of};
 use crate::config::request::LoadRequest;
@@ -27,6 +28,7 @@ pub(super) struct Layers {
     reserved: Located,
     params: Located,
     secrets: BTreeMap<String, SecretSetting>,
+    external: Vec<legacy::Outside>,
 }
 
 /// The reserved keys of a section, resolved.
@@ -47,7 +49,12 @@ impl Layers {
     /// No layer yet; `at` is the place of what nobody writes.
     pub(super) fn new(at: &Span) -> Self {
         let empty = Located { node: Node::Map(Vec::new()), span: at.clone() };
-        Self { reserved: empty.clone(), params: empty, secrets: BTreeMap::new() }
+        Self {
+            reserved: empty.clone(),
+            params: empty,
+            secrets: BTreeMap::new(),
+            external: Vec::new(),
+        }
     }
 
     /// Lays a section over those before: old keys are translated, every key and value is checked.
@@ -60,7 +67,12 @@ impl Layers {
     ) {
         let section = match &section.node {
             Node::Null => return,
-            Node::Map(_) => translate(section.clone(), title, reading.component, problems),
+            Node::Map(_) => {
+                let (section, external) =
+                    legacy::translate(section.clone(), title, reading.component, problems);
+                self.external.extend(external);
+                section
+            }
             Node::Bool(_) | Node::Number(_) | Node::Text(_) | Node::List(_) => {
                 let message =
                     format!("`{title}` is a map of settings, and here stands {}", section.kind());
@@ -99,6 +111,11 @@ impl Layers {
         read_reserved(&self.reserved, title, &mut Problems::default())
     }
 
+    /// What old keys say of things outside of the platform.
+    pub(super) fn take_external(&mut self) -> Vec<legacy::Outside> {
+        std::mem::take(&mut self.external)
+    }
+
     /// The parameters of all layers, and the values of secret ones.
     pub(super) fn into_params(self) -> (Located, BTreeMap<String, crate::model::Secret>) {
         let mut params = self.params;
@@ -117,15 +134,11 @@ impl Layers {
     }
 }
 
-/// A number from the environment that came as text is one.
-fn fitted(param: &crate::catalogue::Param, value: &Located) -> Located {
-    use crate::catalogue::ParamType;
-    let node = match (param.kind, &value.node) {
-        (ParamType::String | ParamType::Enum, Node::Number(_) | Node::Bool(_)) => {
-            text_of(value).map_or_else(|| value.node.clone(), Node::Text)
-        }
-        _ => value.node.clone(),
-    };
+/// A number or flag that stands for a text becomes one, as it is written: `1.10` stays `1.10`.
+fn fitted(param: &Param, value: &Located) -> Located {
+    let to_text = matches!(param.kind, ParamType::String | ParamType::Enum);
+    let text = text_of(value).filter(|_| to_text);
+    let node = text.map_or_else(|| value.node.clone(), Node::Text);
     Located { node, span: value.span.clone() }
 }
 
@@ -135,72 +148,6 @@ fn unknown_key(entry: &Entry, title: &str, component: &Component) -> Problem {
         .at(&entry.key_span)
         .label("unknown setting")
         .suggest(&entry.key, params.chain(RESERVED_KEYS))
-}
-
-/// Moves old keys to where they are written now and drops those without a meaning; each is a warning.
-fn translate(
-    section: Located,
-    title: &str,
-    component: &Component,
-    problems: &mut Problems,
-) -> Located {
-    let mut section = section;
-    for old in component.legacy() {
-        let path: Vec<&str> = old.key.split('.').collect();
-        // A parameter that has the name of an old key is the parameter.
-        if component.param(&old.key).is_some() && !matches!(old.meaning, LegacyMeaning::Dropped(_))
-        {
-            continue;
-        }
-        let Some(entry) = take(&mut section, &path) else { continue };
-        let message = format!("`{title}.{}` is an old key", old.key);
-        let problem = Problem::warning("old-key", message).at(&entry.key_span).label("old key");
-        match &old.meaning {
-            LegacyMeaning::MovedTo(new) => {
-                problems.push(problem.help(format!("it is used; write `{title}.{new}` instead")));
-                put(&mut section, &new.split('.').collect::<Vec<_>>(), entry);
-            }
-            LegacyMeaning::Dropped(why) => {
-                problems.push(problem.help(format!("it is not used: {why}; remove it")));
-            }
-        }
-    }
-    section
-}
-
-/// Takes the entry at a path out of a tree; maps that are empty then go as well.
-fn take(tree: &mut Located, path: &[&str]) -> Option<Entry> {
-    let (first, rest) = path.split_first()?;
-    let Node::Map(entries) = &mut tree.node else { return None };
-    let at = entries.iter().position(|entry| entry.key == *first)?;
-    if rest.is_empty() {
-        return Some(entries.remove(at));
-    }
-    let inner = &mut entries.get_mut(at)?.value;
-    let taken = take(inner, rest)?;
-    if matches!(&inner.node, Node::Map(left) if left.is_empty()) {
-        entries.remove(at);
-    }
-    Some(taken)
-}
-
-/// Puts an entry's value at a path, unless something stands there.
-fn put(tree: &mut Located, path: &[&str], old: Entry) {
-    let (Some((first, rest)), Node::Map(entries)) = (path.split_first(), &mut tree.node) else {
-        return;
-    };
-    let at = entries.iter().position(|entry| entry.key == *first);
-    match (at.and_then(|at| entries.get_mut(at)), rest.is_empty()) {
-        (Some(_), true) => {}
-        (Some(inner), false) => put(&mut inner.value, rest, old),
-        (None, true) => entries.push(Entry { key: (*first).to_owned(), ..old }),
-        (None, false) => {
-            let span = old.value.span.clone();
-            let mut value = Located { node: Node::Map(Vec::new()), span: span.clone() };
-            put(&mut value, rest, old);
-            entries.push(Entry { key: (*first).to_owned(), key_span: span, value });
-        }
-    }
 }
 
 fn read_reserved(tree: &Located, title: &str, problems: &mut Problems) -> Reserved {
@@ -213,6 +160,16 @@ fn read_reserved(tree: &Located, title: &str, problems: &mut Problems) -> Reserv
     let namespace = reader.text("namespace", problems);
     if let Some(namespace) = &namespace {
         check_name("namespace", namespace, 63, &at("namespace"), title, problems);
+        if namespace.starts_with("kube-") {
+            let message = format!(
+                "`{namespace}` belongs to Kubernetes; `{title}` is installed there all the same"
+            );
+            problems.push(
+                Problem::warning("kubernetes-namespace", message)
+                    .at(&at("namespace"))
+                    .help("write a namespace of your own, or leave it out"),
+            );
+        }
     }
     let values = reader.value("values").cloned();
     if let Some(values) = &values
@@ -233,7 +190,7 @@ fn read_reserved(tree: &Located, title: &str, problems: &mut Problems) -> Reserv
     if let Some(value) = reader.value("expose")
         && flag_of(value).is_none()
     {
-        drop(reader.word("expose", &EXPOSE, problems));
+        reader.word("expose", &EXPOSE, problems);
     }
     Reserved {
         release,
