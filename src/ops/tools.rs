@@ -115,13 +115,13 @@ pub(super) async fn helm(
     redactor: &Redactor,
 ) -> Result<HelmSettings, Failure> {
     let tools = toolchain.ensure(&[Tool::Helm], &|event| tell(screen, event)).await?;
-    Ok(HelmSettings {
-        mirrors: project.mirrors.clone(),
-        pins: lock.digests().clone(),
-        host: process::host(),
-        redactor: redactor.clone(),
-        ..HelmSettings::new(tools.path(Tool::Helm), settings.program.clone(), &settings.cache)
-    })
+    let program = tools.path(Tool::Helm);
+    let mut helm = HelmSettings::new(program, settings.program.clone(), &settings.cache);
+    helm.mirrors.clone_from(&project.mirrors);
+    helm.pins.clone_from(lock.digests());
+    helm.host = process::host();
+    helm.redactor = redactor.clone();
+    Ok(helm)
 }
 
 /// What the provider of everything in a cluster is made from.
