@@ -150,8 +150,7 @@ pub(super) async fn open<'a>(
     }
     let mut facts = target::declared(&project);
     let helm = super::tools::helm(settings, screen, &toolchain, &project, &lock, &redactor).await?;
-    let kubernetes =
-        Arc::new(Kubernetes::new(super::tools::kubernetes_settings(helm, &redactor)));
+    let kubernetes = Arc::new(Kubernetes::new(super::tools::kubernetes_settings(helm, &redactor)));
     if let Some(found) = cluster_seen.found() {
         if let Some(owner) = found.outputs.get("owner").and_then(serde_json::Value::as_str) {
             identity.owner = InstallationId(owner.to_owned());

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::adapter::helm::HelmSettings;
 use crate::adapter::download::Downloads;
+use crate::adapter::helm::HelmSettings;
 use crate::adapter::process;
 use crate::config::Project;
 use crate::model::{Failure, FailureKind, Redactor, RemoteFile};
@@ -125,10 +125,7 @@ pub(super) async fn helm(
 }
 
 /// What the provider of everything in a cluster is made from.
-pub(super) fn kubernetes_settings(
-    helm: HelmSettings,
-    redactor: &Redactor,
-) -> KubernetesSettings {
+pub(super) fn kubernetes_settings(helm: HelmSettings, redactor: &Redactor) -> KubernetesSettings {
     let mirrors = helm.clone();
     KubernetesSettings {
         helm,

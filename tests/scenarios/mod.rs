@@ -7,8 +7,8 @@ use std::path::Path;
 use datamill::config::{self, LoadRequest, Project};
 use datamill::model::{
     AfterApply, Applied, Class, ClusterSpec, Desired, Digest, Family, Found, KubernetesSpec, Name,
-    Object, ObjectFound, ObjectRef, Observed, Owner, Power, Rendered, Resource, ResourceId,
-    Snapshot, Spec, Value, Version,
+    Object, ObjectFound, ObjectRef, Observed, Owner, Power, ReleaseFound, ReleaseStatus, Rendered,
+    Resource, ResourceId, Snapshot, Spec, Version,
 };
 use datamill::plan::{self, Permits, Request, Selection};
 use datamill::provider::local;
@@ -104,6 +104,10 @@ fn found(then: &Resource, now: Option<&Resource>) -> Found {
     found.version = Version { uid: Some(format!("uid of {}", then.id)), fields: None };
     if let Some(KubernetesSpec::Claim(claim)) = then.kubernetes() {
         found.size = Some(claim.size.clone());
+    }
+    if let Some(KubernetesSpec::Release(_)) = then.kubernetes() {
+        found.release =
+            Some(ReleaseFound { revision: 1, status: ReleaseStatus::Deployed, held: None });
     }
     let Some(drawn) = &then.rendered else { return found };
     found.applied = Some(Applied { inputs: drawn.inputs.clone(), run: None });
@@ -246,4 +250,3 @@ fn every_scenario_plans_what_its_folder_says() {
     }
     assert!(tried >= 7, "{tried} scenarios");
 }
-

@@ -2,6 +2,6 @@
 
 pub(crate) mod charts;
 pub(crate) mod lab;
-pub(crate) mod sandbox;
 mod rules;
+pub(crate) mod sandbox;
 pub(crate) mod world;

@@ -1,7 +1,7 @@
 //! The binary in a sandbox: own HOME, own folders, tools found once for all tests. What a test starts ends with it.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -36,7 +36,8 @@ impl Sandbox {
         }
         sandbox.set("HOME", sandbox.home());
         sandbox.set("PATH", "/usr/bin:/bin");
-        sandbox.set("TMPDIR", sandbox.root.path());
+        let root = sandbox.root.path().to_owned();
+        sandbox.set("TMPDIR", root);
         sandbox
     }
 
@@ -79,7 +80,7 @@ impl Sandbox {
     }
 
     /// The command, ready to run.
-    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.env_clear().envs(&self.env).current_dir(self.project()).stdin(Stdio::null());
         command
@@ -98,8 +99,7 @@ impl Sandbox {
     }
 
     /// Runs a program of the sandbox's PATH to its end.
-    pub fn run<'a>(&self, program: &str, args: impl IntoIterator<Item = &'a str>) -> Run {
-        let args: Vec<_> = args.into_iter().collect();
+    pub fn run(&self, program: &str, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Run {
         let program = which::which_in(program, self.env.get("PATH"), self.project())
             .unwrap_or(program.into());
         let mut command = self.command(program);
@@ -109,14 +109,18 @@ impl Sandbox {
 
     /// Runs kubectl against the sandbox's cluster and expects it to go well.
     pub fn kubectl<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> String {
-        let run = self.run("kubectl", ["--context", &self.context()].into_iter().chain(args));
+        let context = self.context();
+        let first = ["--context".to_owned(), context];
+        let run = self.run("kubectl", first.into_iter().chain(args.into_iter().map(str::to_owned)));
         assert_eq!(run.code, Some(0), "{run:?}");
         run.stdout
     }
 
     /// Runs helm against the sandbox's cluster and expects it to go well.
     pub fn helm<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> String {
-        let run = self.run("helm", ["--kube-context", &self.context()].into_iter().chain(args));
+        let context = self.context();
+        let first = ["--kube-context".to_owned(), context];
+        let run = self.run("helm", first.into_iter().chain(args.into_iter().map(str::to_owned)));
         assert_eq!(run.code, Some(0), "{run:?}");
         run.stdout
     }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-
 use super::super::compare::{observe_objects, read_live, version_of};
 use super::super::owner::{class_of, owner_of};
 use super::super::session::Session;

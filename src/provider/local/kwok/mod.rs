@@ -24,8 +24,8 @@ use crate::adapter::kube::KubeError;
 use crate::adapter::lock::{self, Lock};
 use crate::adapter::{files, port};
 use crate::model::{
-    Cause, Digest, Failure, FailureKind, Found, Health, NodeSpec, Object, Observed,
-    Outputs, Owner, Power, Progress, Version,
+    Cause, Digest, Failure, FailureKind, Found, Health, NodeSpec, Object, Observed, Outputs, Owner,
+    Power, Progress, Version,
 };
 use crate::toolchain::{KUBERNETES, Tool, ToolSet};
 
