@@ -38,7 +38,7 @@ Exit codes:
 #[command(
     name = "datamill",
     version,
-    max_term_width = 100,
+    max_term_width = 80,
     after_long_help = TOP_AFTER,
     after_help = "data-mill's flags -l -r -k -s -i -u -a -x -f -t -c work, too; its -h is -k. See --help.",
     disable_help_flag = true,

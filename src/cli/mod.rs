@@ -188,6 +188,8 @@ mod tests {
                 assert!(about.starts_with(char::is_uppercase), "{about}");
                 let after = sub.get_after_help().unwrap_or_else(|| panic!("{}", sub.get_name()));
                 assert!(after.to_string().contains("datamill "), "{after}");
+                let help = sub.clone().max_term_width(80).render_long_help().to_string();
+                assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
                 check(sub);
             }
         }
@@ -198,7 +200,7 @@ mod tests {
     fn help_says_what_became_of_data_mills_h() {
         let help = args::command_line().render_long_help().to_string();
         assert!(help.contains("data-mill's -h is -k"), "{help}");
-        assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
+        assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
         assert!(short_help(false).contains("its -h is -k"));
     }
 }

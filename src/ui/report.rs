@@ -292,6 +292,8 @@ fn details(report: &Report, width: usize, paint: Paint) -> String {
     text
 }
 
+/// The document of a run: `result` (`done`, `failed`, `interrupted`), `counts` by past participle, `tookMs`, `outcomes` by
+/// resource id, and with a summary `project flavour target cluster simulated context endpoints notes kept leftOut next`.
 fn document(report: &Report, done: &Done, summary: Option<&Summary>) -> Json {
     let failed = report.outcomes.values().any(|o| matches!(o, Outcome::Failed(_)));
     let result = match (report.interrupted, failed) {
