@@ -3,6 +3,7 @@
 pub mod args;
 pub mod failure;
 pub mod fold;
+mod log;
 pub mod options;
 pub mod settings;
 mod signal;
@@ -51,6 +52,9 @@ pub fn run(args: &[OsString]) -> u8 {
         Err(failure) => return failure::show(&failure, &early),
     };
     let screen = screen(&around, output, Some(&request.action), signal::typist(cancel.clone()));
+    if let Some(filter) = settings.environment.get("DATAMILL_LOG") {
+        log::start(filter, &screen);
+    }
     let ended = carry_out(&request, &settings, &screen, sender, cancel);
     screen.finish();
     match ended {
