@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 
-use crate::engine::Cancel;
 use crate::model::{Failure, FailureKind};
+use crate::ops::Cancel;
 use crate::ops::{self, Ended, Settings};
 use crate::ui::{Screen, Typist};
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::engine::Cancel;
+use crate::ops::Cancel;
 use crate::ui::{Typed, Typist};
 
 /// How often a pending question looks whether it was interrupted.

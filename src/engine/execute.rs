@@ -246,7 +246,7 @@ impl<'a> State<'a> {
             Err(error) => {
                 let task = error.id();
                 let what = self.tasks.get(&task).map(|step| step.id.to_string());
-                (task, broken(what.unwrap_or_default(), error))
+                (task, broken(&what.unwrap_or_default(), error))
             }
         };
         let Some(step) = self.tasks.remove(&task) else { return };
@@ -292,7 +292,7 @@ fn makes(action: &Action) -> bool {
 }
 
 /// A task that did not come to its end.
-fn broken(what: String, error: JoinError) -> Ended {
+fn broken(what: &str, error: JoinError) -> Ended {
     let says = match error.try_into_panic() {
         Ok(panic) => panic
             .downcast_ref::<&str>()

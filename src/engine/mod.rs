@@ -15,9 +15,10 @@ use crate::plan::Action;
 pub use execute::execute;
 
 /// How far a run is to be cut short.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cancel {
     /// Not at all.
+    #[default]
     No,
     /// Start nothing new, let running steps come to their end.
     StartNothing,

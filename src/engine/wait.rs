@@ -143,7 +143,7 @@ fn not_ready(id: &ResourceId, causes: &[Cause]) -> Failure {
 /// A time in words: `5 min`, `90 s`.
 fn words(time: Duration) -> String {
     let seconds = time.as_secs();
-    if seconds >= 60 && seconds % 60 == 0 {
+    if seconds >= 60 && seconds.is_multiple_of(60) {
         format!("{} min", seconds / 60)
     } else {
         format!("{seconds} s")

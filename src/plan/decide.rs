@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::memory::{Inputs, inputs, settled};
 use super::objects::Survey;
 use super::{Action, Block, Change, Effect, Origin, Permits, Precondition, Shown, diff};
 use crate::model::{
-    Class, ClusterSpec, Found, Leaf, ObjectRef, Owner, Power, ReleaseFound, ReleaseStatus,
-    Rendered, Resource, ResourceKind, Spec,
+    Class, ClusterSpec, Found, Leaf, Object, ObjectRef, Owner, Power, Rendered, Resource,
+    ResourceKind, Spec,
 };
 
 /// What is done to one resource, and why.
@@ -56,7 +57,7 @@ pub(super) fn absent(wanted: &Resource) -> Decision {
     decision.precondition = Precondition::Absent;
     if let Some(rendered) = &wanted.rendered {
         decision.changes =
-            rendered.objects.iter().filter_map(|object| object.reference()).map(created).collect();
+            rendered.objects.iter().filter_map(Object::reference).map(created).collect();
         decision.notes = notes_of(rendered);
     }
     decision
@@ -160,29 +161,6 @@ fn foreign_object(wanted: &Resource, found: &Found) -> Option<Decision> {
     )
 }
 
-/// Whether the inputs of the last apply are those that are wanted now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Inputs {
-    Same,
-    Differ,
-    Unknown,
-}
-
-/// A recorded digest shorter than this says nothing.
-const SHORTEST_DIGEST: usize = 8;
-
-fn inputs(wanted: &Resource, found: &Found) -> Inputs {
-    let (Some(rendered), Some(applied)) = (&wanted.rendered, &found.applied) else {
-        return Inputs::Unknown;
-    };
-    let recorded = applied.inputs.as_str();
-    if recorded.len() >= SHORTEST_DIGEST && rendered.inputs.as_str().starts_with(recorded) {
-        Inputs::Same
-    } else {
-        Inputs::Differ
-    }
-}
-
 fn kubernetes(wanted: &Resource, found: &Found, permits: &Permits) -> Decision {
     let inputs = inputs(wanted, found);
     let origin = match inputs {
@@ -203,12 +181,12 @@ fn kubernetes(wanted: &Resource, found: &Found, permits: &Permits) -> Decision {
     let mut decision = if nothing_there || (is_release && found.release.is_none()) {
         Decision::plain(Action::Create)
     } else {
-        settled(inputs, is_release, &survey, found.release.as_ref())
+        settled(inputs, is_release, survey.changes.is_empty(), found.release.as_ref())
     };
     if let (Some(rendered), true) =
         (&wanted.rendered, decision.action == Action::Create && found.objects.is_empty())
     {
-        let objects = rendered.objects.iter().filter_map(|object| object.reference());
+        let objects = rendered.objects.iter().filter_map(Object::reference);
         decision.changes.extend(objects.map(created));
     }
     if decision.action == Action::Update && survey.changes.is_empty() {
@@ -227,46 +205,6 @@ fn kubernetes(wanted: &Resource, found: &Found, permits: &Permits) -> Decision {
     decision.changes.extend(survey.changes);
     decision.notes.extend(survey.notes);
     decision
-}
-
-/// The action when nothing refuses and at least a part is there.
-fn settled(
-    inputs: Inputs,
-    is_release: bool,
-    survey: &Survey,
-    release: Option<&ReleaseFound>,
-) -> Decision {
-    if let Some(note) = release.and_then(trouble) {
-        return Decision::plain(Action::Update).note(note);
-    }
-    match (inputs, survey.changes.is_empty()) {
-        (Inputs::Same, true) => Decision::plain(Action::Keep),
-        (Inputs::Same, false) => Decision::plain(Action::Repair),
-        // Without memory a release's values cannot be told from others that render alike.
-        (Inputs::Unknown, true) if !is_release => Decision::plain(Action::Keep),
-        (Inputs::Unknown | Inputs::Differ, _) => {
-            let decision = Decision::plain(Action::Update);
-            match release.and_then(|release| release.held.as_ref()) {
-                Some(who) => decision.note(format!("waits for {who}")),
-                None => decision,
-            }
-        }
-    }
-}
-
-/// Why a release must be upgraded even if nothing changed.
-fn trouble(release: &ReleaseFound) -> Option<String> {
-    match (release.status, &release.held) {
-        (ReleaseStatus::Deployed, _) => None,
-        (_, Some(who)) => Some(format!("waits for {who}")),
-        (ReleaseStatus::Pending, None) => {
-            Some(format!("takes over revision {}, which was begun and not ended", release.revision))
-        }
-        (ReleaseStatus::Failed, None) => Some(format!("revision {} failed", release.revision)),
-        (ReleaseStatus::Uninstalling, None) => {
-            Some("its removal was begun and not ended".to_owned())
-        }
-    }
 }
 
 /// Fields that cannot change in place: stateless things are made anew, data is not.

@@ -82,13 +82,11 @@ fn narrowed(live: &Json, wanted: &Json) -> Json {
     }
 }
 
+/// Is told a place and both values.
+type Tell<'a> = &'a mut dyn FnMut(&str, Option<&Json>, Option<&Json>);
+
 /// Tells each place where two shapes differ, from the top down, as deep as both are of one form.
-fn compare(
-    path: &str,
-    from: Option<&Json>,
-    to: Option<&Json>,
-    tell: &mut dyn FnMut(&str, Option<&Json>, Option<&Json>),
-) {
+fn compare(path: &str, from: Option<&Json>, to: Option<&Json>, tell: Tell<'_>) {
     if from == to || BOOKKEEPING.contains(&path) || (is_empty(from) && is_empty(to)) {
         return;
     }
@@ -122,12 +120,7 @@ fn is_empty(json: Option<&Json>) -> bool {
     }
 }
 
-fn maps(
-    path: &str,
-    from: &Map<String, Json>,
-    to: &Map<String, Json>,
-    tell: &mut dyn FnMut(&str, Option<&Json>, Option<&Json>),
-) {
+fn maps(path: &str, from: &Map<String, Json>, to: &Map<String, Json>, tell: Tell<'_>) {
     let keys: BTreeSet<_> = from.keys().chain(to.keys()).collect();
     for key in keys {
         let path = format!("{path}/{}", key.replace('~', "~0").replace('/', "~1"));
@@ -135,12 +128,7 @@ fn maps(
     }
 }
 
-fn lists(
-    path: &str,
-    from: &[Json],
-    to: &[Json],
-    tell: &mut dyn FnMut(&str, Option<&Json>, Option<&Json>),
-) {
+fn lists(path: &str, from: &[Json], to: &[Json], tell: Tell<'_>) {
     for at in 0..from.len().max(to.len()) {
         compare(&format!("{path}/{at}"), from.get(at), to.get(at), tell);
     }
@@ -160,7 +148,7 @@ fn named_lists(
     path: &str,
     from: &BTreeMap<&str, (usize, &Json)>,
     to: &BTreeMap<&str, (usize, &Json)>,
-    tell: &mut dyn FnMut(&str, Option<&Json>, Option<&Json>),
+    tell: Tell<'_>,
 ) {
     let names: BTreeSet<_> = from.keys().chain(to.keys()).collect();
     for name in names {

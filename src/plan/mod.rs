@@ -5,6 +5,7 @@ mod count;
 mod decide;
 pub mod diff;
 mod fields;
+mod memory;
 mod objects;
 mod order;
 mod place;
@@ -45,6 +46,7 @@ pub enum Selection {
 }
 
 /// What the user allows beyond the ordinary.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Permits {
     /// Data may go (`--include-data` with the project's name confirmed).

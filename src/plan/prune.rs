@@ -92,19 +92,19 @@ pub(super) fn prune(world: &World<'_>, taken: &BTreeSet<Name>, staying: &Entries
     let candidates = candidates(world, taken);
     let mut pruned = Pruned { notes: notes(world), ..Pruned::default() };
     let unlisted = &world.request.snapshot.discovered.unlisted;
-    let mut pruner = Pruner { world, taken, staying, going: BTreeMap::new() };
+    let mut fates = Pruner { world, taken, staying, going: BTreeMap::new() };
     for id in candidates {
         let fate = match unlisted.first() {
             Some(what) => Fate::Stays(format!("not everything could be listed: {what}")),
-            None => pruner.own(id),
+            None => fates.own(id),
         };
-        pruner.going.insert(id, fate);
+        fates.going.insert(id, fate);
     }
     if unlisted.is_empty() {
-        pruner.settle();
-        pruner.refuse_needed();
+        fates.settle();
+        fates.refuse_needed();
     }
-    for (id, fate) in &pruner.going {
+    for (id, fate) in &fates.going {
         if let Some(found) = world.discovered(id) {
             pruned.entries.insert((*id).clone(), entry(id, found, fate));
         }

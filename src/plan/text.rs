@@ -130,6 +130,11 @@ fn section(step: &Step) -> Option<LineKind> {
     }
 }
 
+/// Whether a thing is as it should be. What only looks is no thing.
+fn is_left_alone(step: &Step) -> bool {
+    section(step).is_none() && !step.id.kind.only_looks()
+}
+
 fn symbol(kind: LineKind) -> char {
     match kind {
         LineKind::Destroyed => '-',
@@ -168,7 +173,7 @@ fn counts(plan: &Plan) -> String {
         .into_iter()
         .filter_map(|(kind, word)| Some(format!("{} {word}", by_section.get(&kind)?)))
         .collect();
-    let alone = plan.steps.iter().filter(|step| section(step).is_none()).count();
+    let alone = plan.steps.iter().filter(|step| is_left_alone(step)).count();
     if alone > 0 {
         parts.push(format!("{alone} unchanged"));
     }
@@ -283,21 +288,23 @@ impl Page {
 
     /// What is as it should be, in one line.
     fn left_alone(&mut self, plan: &Plan) {
-        let kept = plan.steps.iter().filter(|step| step.action == Action::Keep).count();
+        let kept = plan.steps.iter().filter(|step| is_left_alone(step)).count();
         let used: Vec<_> = plan
             .steps
             .iter()
             .filter(|step| step.action == Action::Use)
             .map(|step| step.id.to_string())
             .collect();
-        if kept == 0 && used.is_empty() {
+        if kept == 0 {
             return;
         }
         self.add(LineKind::Blank, "");
-        let mut text = format!("Unchanged: {kept}");
-        if !used.is_empty() {
-            text = format!("{text}; used, not ours: {}", used.join(", "));
-        }
+        let unchanged = format!("Unchanged: {}", kept - used.len());
+        let text = if used.is_empty() {
+            unchanged
+        } else {
+            format!("{unchanged}; used, not ours: {}", used.join(", "))
+        };
         self.wrapped(LineKind::Section, "", &text);
     }
 }

@@ -261,8 +261,8 @@ fn size(located: &Located) -> usize {
         + located.entries().iter().map(|entry| size(&entry.value)).sum::<usize>()
 }
 
-/// The core schema of YAML 1.2, which kubectl and Helm's users expect but for `yes` and `no`, which stay text.
-fn plain_scalar(text: &str) -> Node {
+/// A text that stands without quotes, as YAML types it: the core schema of YAML 1.2, which kubectl and Helm's users expect but for `yes` and `no`, which stay text.
+pub fn plain_scalar(text: &str) -> Node {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => Node::Null,
         "true" | "True" | "TRUE" => Node::Bool(true),

@@ -180,7 +180,7 @@ async fn steps_of_a_kind_are_bounded() {
 async fn the_first_interrupt_starts_nothing_new_and_a_rerun_goes_on() {
     let mut lab = Lab::new();
     lab.instance("app", "v", &[]);
-    lab.world.takes("target/cluster/lab", Duration::from_secs(60));
+    lab.world.takes("target/cluster/lab", Duration::from_mins(1));
     let lab = shared(lab);
     let plan = lab.plan().await;
     let (cancel, cancelled) = watch::channel(Cancel::No);

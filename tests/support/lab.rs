@@ -7,8 +7,7 @@ use datamill::engine::{self, Cancel, Event, Observer, Options, Report, Run};
 use datamill::model::{
     ClaimSpec, Class, CloudSpec, ClusterSpec, Desired, Digest, Family, Identity, InstallationId,
     JobReady, JobSpec, Known, KubernetesSpec, Leaf, Manifests, Name, NamespaceSpec, Object,
-    ObjectsSpec, Redactor, Rendered, Resource, ResourceId, ResourceKind, RunId, Snapshot, Spec,
-    Value, WaitSpec,
+    ObjectsSpec, Redactor, Rendered, Resource, ResourceId, RunId, Snapshot, Spec, Value, WaitSpec,
 };
 use datamill::plan::{self, Permits, Plan, PlanError, Request, Selection};
 use serde_json::{Value as Json, json};
@@ -221,7 +220,7 @@ impl Lab {
         self.desired.resources.retain(|id, _| id.instance_name() != Some(&name));
     }
 
-    pub(crate) fn identity(&self) -> Identity {
+    pub(crate) fn identity() -> Identity {
         Identity {
             project: "lab".to_owned(),
             flavour: "lab".to_owned(),
@@ -233,7 +232,7 @@ impl Lab {
 
     /// Looks at the world and renders what is wanted.
     pub(crate) async fn look(&self) -> (Desired, Snapshot) {
-        let (who, known) = (self.identity(), Known::default());
+        let (who, known) = (Self::identity(), Known::default());
         let mut snapshot = Snapshot::default();
         let mut desired = self.desired.clone();
         for resource in desired.resources.values_mut() {
@@ -290,7 +289,7 @@ impl Lab {
         stop: watch::Receiver<bool>,
     ) -> Report {
         let run = Run {
-            identity: self.identity(),
+            identity: Self::identity(),
             known: Known::default(),
             redactor: Redactor::default(),
             stop,
@@ -332,11 +331,6 @@ pub(crate) fn verb(plan: &Plan, name: &str) -> &'static str {
     plan.steps.iter().find(|step| step.id == id).map_or("nothing", |step| step.action.verb())
 }
 
-/// Whether a kind is data's: used by laws that count what stays.
-pub(crate) fn is_data(lab: &Lab, id: &ResourceId) -> bool {
-    lab.world.state().things.get(id).is_some_and(|thing| thing.class == Class::Data)
-}
-
 /// Shared outcome checks.
 pub(crate) fn expect_all_went_well(report: &Report) {
     assert_eq!(report.failure_kind(), None, "{:?}", report.outcomes);
@@ -349,9 +343,4 @@ pub(crate) fn expect_all_went_well(report: &Report) {
 /// Kept so that a shared observer can be handed to spawned runs.
 pub(crate) fn shared(lab: Lab) -> Arc<Lab> {
     Arc::new(lab)
-}
-
-/// All kinds of a plan's ids, to see what a plan is about.
-pub(crate) fn kinds(plan: &Plan) -> BTreeSet<ResourceKind> {
-    plan.steps.iter().map(|step| step.id.kind).collect()
 }

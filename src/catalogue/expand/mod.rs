@@ -1,0 +1,372 @@
+//! Instances to resources: names, namespaces, secrets, claims, steps, health; addresses and notes beside them.
+
+mod job;
+mod release;
+mod secret;
+mod step;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::component::Keeping;
+use super::scope::{Found, Scope};
+use super::wiring;
+use super::world::{Member, World};
+use super::{Catalogue, Endpoint, Expansion, Login, LoginPart, Platform};
+use crate::model::{
+    Class, ClusterFacts, Desired, KubernetesSpec, NamespaceSpec, Resource, ResourceId,
+    ResourceKind, Spec, Value, WaitSpec,
+};
+use crate::yaml::{Located, Node, Problem, Problems, Span};
+
+/// Expands a platform to resources; all problems come at once. `cluster` is the host, `installation` what everything needs.
+pub fn expand(
+    catalogue: &Catalogue,
+    platform: &Platform,
+    facts: &ClusterFacts,
+    cluster: &ResourceId,
+    installation: &ResourceId,
+) -> Result<Expansion, Problems> {
+    let mut problems = Problems::default();
+    let mut world = World::new(catalogue, platform, facts, &mut problems);
+    world.bindings = wiring::bind(&world, &mut problems);
+    wiring::check_cycles(&world, &mut problems);
+    wiring::check_conflicts(&world, &mut problems);
+    let mut yard = Yard { cluster, installation, desired: Desired::default(), problems };
+    if let Some(claims) = &platform.claims {
+        for entry in claims.entries() {
+            not_built("claims of a flavour", &entry.key_span, &mut yard.problems);
+        }
+        for item in claims.items() {
+            not_built("claims of a flavour", &item.span, &mut yard.problems);
+        }
+    }
+    let mut expansion = Expansion { wiring: wiring::wires(&world), ..Expansion::default() };
+    for member in &world.members {
+        yard.check_requirements(&world, member);
+        let mut site = Site::new(&world, member, &mut yard);
+        site.build();
+        let (endpoints, note) = (site.endpoints(), site.note());
+        expansion.endpoints.extend(endpoints);
+        expansion.notes.extend(note.map(|note| (member.name().clone(), note)));
+    }
+    yard.check_names();
+    let Yard { desired, problems, .. } = yard;
+    problems.finish(|| desired).map(|(desired, warnings)| Expansion {
+        desired,
+        warnings,
+        ..expansion
+    })
+}
+
+/// Reports what can be written and is done by nobody yet.
+pub(super) fn not_built(what: &str, at: &Span, problems: &mut Problems) {
+    problems.push(Problem::error("not-built", format!("not built yet: {what}")).at(at));
+}
+
+/// Where resources are put together.
+struct Yard<'y> {
+    cluster: &'y ResourceId,
+    installation: &'y ResourceId,
+    desired: Desired,
+    problems: Problems,
+}
+
+impl Yard<'_> {
+    fn check_requirements(&mut self, world: &World<'_>, member: &Member<'_>) {
+        let Some((range, _)) = &member.component.requires.kubernetes else { return };
+        let (Ok(wanted), Ok(found)) =
+            (semver::VersionReq::parse(range), semver::Version::parse(&world.facts.version))
+        else {
+            return;
+        };
+        // A suffix of a provider, such as `-eks-1234`, is no pre-release.
+        let found = semver::Version::new(found.major, found.minor, found.patch);
+        if !wanted.matches(&found) {
+            let message = format!(
+                "`{}` needs Kubernetes {range}, and the cluster runs {found}",
+                member.component.name()
+            );
+            self.problems.push(Problem::error("kubernetes-version", message).at(member.at()));
+        }
+    }
+
+    /// The id of a namespace, which is made if it is not wanted yet.
+    fn namespace(&mut self, name: &str) -> ResourceId {
+        let id = ResourceId::target(ResourceKind::Namespace, name);
+        if self.desired.get(&id).is_none() {
+            let spec = NamespaceSpec {
+                name: name.to_owned(),
+                labels: BTreeMap::new(),
+                annotations: BTreeMap::new(),
+            };
+            let mut resource =
+                Resource::new(id.clone(), Spec::kubernetes(KubernetesSpec::Namespace(spec)));
+            resource.host = Some(self.cluster.clone());
+            resource.needs = BTreeSet::from([self.cluster.clone(), self.installation.clone()]);
+            self.desired.insert(resource);
+        }
+        id
+    }
+
+    /// Adds what a component wants of its namespace; two that want different things are told.
+    fn describe_namespace(
+        &mut self,
+        name: &str,
+        labels: BTreeMap<String, String>,
+        annotations: BTreeMap<String, String>,
+        keep: bool,
+        member: &Member<'_>,
+    ) {
+        let id = self.namespace(name);
+        let Some(resource) = self.desired.resources.get_mut(&id) else { return };
+        resource.keep |= keep;
+        let Spec::Kubernetes(spec) = &mut resource.spec else { return };
+        let KubernetesSpec::Namespace(spec) = spec.as_mut() else { return };
+        for (known, wanted) in [(&mut spec.labels, labels), (&mut spec.annotations, annotations)] {
+            for (key, value) in wanted {
+                match known.get(&key) {
+                    Some(other) if *other != value => {
+                        let message = format!(
+                            "`{}` wants `{key}: {value}` on namespace `{name}`, and another instance wants `{other}`",
+                            member.name()
+                        );
+                        self.problems.push(
+                            Problem::error("namespace-label", message)
+                                .at(member.at())
+                                .help("give one of the two a `namespace:` of its own"),
+                        );
+                    }
+                    _ => {
+                        known.insert(key, value);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Two resources must not be the same thing in the cluster.
+    fn check_names(&mut self) {
+        let mut seen: BTreeMap<(&str, &str, &str), &ResourceId> = BTreeMap::new();
+        for (id, resource) in &self.desired.resources {
+            let place = match resource.kubernetes() {
+                Some(KubernetesSpec::Secret(s)) => {
+                    ("Secret", s.namespace.as_str(), s.name.as_str())
+                }
+                Some(KubernetesSpec::Claim(c)) => ("claim", c.namespace.as_str(), c.name.as_str()),
+                Some(KubernetesSpec::Release(r)) => {
+                    ("release", r.namespace.as_str(), r.release.as_str())
+                }
+                _ => continue,
+            };
+            if let Some(other) = seen.insert(place, id) {
+                let (what, namespace, name) = place;
+                let message = format!(
+                    "`{other}` and `{id}` are the same {what} `{name}` in namespace `{namespace}`"
+                );
+                self.problems.push(
+                    Problem::error("same-name", message)
+                        .help("give one of the two instances a `release:` of its own"),
+                );
+            }
+        }
+    }
+}
+
+/// Where one instance is built.
+struct Site<'s, 'y, 'w, 'a> {
+    scope: Scope<'w, 'a>,
+    member: &'w Member<'a>,
+    yard: &'s mut Yard<'y>,
+    /// The instance's namespace.
+    home: ResourceId,
+    /// The health nodes of what the instance uses.
+    providers: BTreeSet<ResourceId>,
+    /// Secrets and claims.
+    ground: BTreeSet<ResourceId>,
+    /// The step before.
+    previous: Option<ResourceId>,
+}
+
+impl<'s, 'y, 'w, 'a> Site<'s, 'y, 'w, 'a> {
+    fn new(world: &'w World<'a>, member: &'w Member<'a>, yard: &'s mut Yard<'y>) -> Self {
+        let home = yard.namespace(&member.namespace);
+        let providers = wiring::before(world, member)
+            .iter()
+            .map(|name| ResourceId::instance(name, ResourceKind::Health, "installed"))
+            .collect();
+        Self {
+            scope: Scope::new(world, member),
+            member,
+            yard,
+            home,
+            providers,
+            ground: BTreeSet::new(),
+            previous: None,
+        }
+    }
+
+    fn build(&mut self) {
+        self.namespace();
+        self.refuse_what_is_not_built();
+        for wish in &self.member.component.secrets {
+            self.secret(wish);
+        }
+        for wish in &self.member.component.claims {
+            self.claim(wish);
+        }
+        for step in &self.member.component.steps {
+            self.step(step);
+        }
+        self.health();
+    }
+
+    fn namespace(&mut self) {
+        let component = self.member.component;
+        let labels = self.labels(component.namespace.labels.as_ref());
+        let annotations = self.labels(component.namespace.annotations.as_ref());
+        let keep = component.delete.namespace == Some(Keeping::Keep);
+        let name = self.member.namespace.clone();
+        self.yard.describe_namespace(&name, labels, annotations, keep, self.member);
+    }
+
+    fn refuse_what_is_not_built(&mut self) {
+        let component = self.member.component;
+        for (what, at) in &component.delete.later {
+            not_built(what, at, &mut self.yard.problems);
+        }
+        if let Some(images) = &component.images
+            && !images.entries().is_empty()
+        {
+            not_built("`images` of a component", &images.span, &mut self.yard.problems);
+        }
+    }
+
+    /// A map of texts, substituted.
+    fn labels(&mut self, tree: Option<&Located>) -> BTreeMap<String, String> {
+        let Some(tree) = tree else { return BTreeMap::new() };
+        if !matches!(tree.node, Node::Map(_)) {
+            let message = format!("labels are a map, and here stands {}", tree.kind());
+            self.yard.problems.push(Problem::error("wrong-type", message).at(&tree.span));
+        }
+        tree.entries()
+            .iter()
+            .filter_map(|entry| {
+                let value = self.scope.text(&entry.value, &mut self.yard.problems)?;
+                Some((entry.key.clone(), value))
+            })
+            .collect()
+    }
+
+    /// A resource of the instance in a namespace; it needs its host, what is wanted of it besides is added.
+    fn resource(&mut self, kind: ResourceKind, name: &str, spec: KubernetesSpec) -> Resource {
+        let id = ResourceId::instance(self.member.name(), kind, name);
+        let mut resource = Resource::new(id, Spec::kubernetes(spec));
+        resource.host = Some(self.home.clone());
+        resource.needs.insert(self.home.clone());
+        resource
+    }
+
+    /// The node that stands for the instance being installed.
+    fn health(&mut self) {
+        let component = self.member.component;
+        let spec = WaitSpec {
+            until: self.scope.conditions(&component.health, &mut self.yard.problems),
+            fails: self.scope.conditions(&component.fails, &mut self.yard.problems),
+        };
+        let mut health =
+            self.resource(ResourceKind::Health, "installed", KubernetesSpec::Wait(spec));
+        let own = self
+            .yard
+            .desired
+            .resources
+            .keys()
+            .filter(|id| id.instance_name() == Some(self.member.name()));
+        health.needs.extend(own.cloned());
+        health.needs.extend(self.providers.iter().cloned());
+        if let Some(ceiling) = self.member.instance.ceiling {
+            health.patience.ceiling = Some(ceiling);
+        }
+        self.yard.desired.insert(health);
+    }
+
+    fn endpoints(&mut self) -> Vec<Endpoint> {
+        let rules = &self.member.component.endpoints;
+        rules.iter().filter_map(|rule| self.endpoint(rule)).collect()
+    }
+
+    fn endpoint(&mut self, rule: &super::rule::EndpointRule) -> Option<Endpoint> {
+        let problems = &mut self.yard.problems;
+        if !self.scope.holds(rule.when.as_ref(), problems) {
+            return None;
+        }
+        let namespace = match &rule.namespace {
+            Some(tree) => self.scope.text(tree, problems)?,
+            None => self.member.namespace.clone(),
+        };
+        let path = rule.path.as_ref().and_then(|tree| self.scope.text(tree, problems));
+        let tls = self.scope.flag(rule.tls.as_ref(), problems);
+        let forward = rule.forward.as_ref().and_then(|tree| self.scope.port(tree, problems));
+        let user = rule.user.as_ref().and_then(|tree| login_part(&self.scope, tree, problems));
+        let password =
+            rule.password.as_ref().and_then(|tree| login_part(&self.scope, tree, problems));
+        let login = (user.is_some() || password.is_some()).then_some(Login { user, password });
+        Some(Endpoint {
+            instance: self.member.name().clone(),
+            id: rule.id.clone(),
+            kind: rule.kind.to_owned(),
+            service: self.scope.text(&rule.service, problems)?,
+            namespace,
+            port: self.scope.port(&rule.port, problems)?,
+            path: path.unwrap_or_default(),
+            tls,
+            forward,
+            expose: rule.expose,
+            login,
+        })
+    }
+
+    fn note(&mut self) -> Option<String> {
+        let tree = self.member.component.notes.as_ref()?;
+        let problems = &mut self.yard.problems;
+        let value = self.scope.value(tree, problems)?;
+        if let Some(crate::model::Leaf::Secret(at)) =
+            value.leaves().into_iter().find(|leaf| matches!(leaf, crate::model::Leaf::Secret(_)))
+        {
+            problems.push(
+                Problem::error("secret-in-notes", "notes show no secret value")
+                    .at(&tree.span)
+                    .help(format!(
+                        "write how to read it: kubectl -n {} get secret {} -o jsonpath='{{.data.{}}}'",
+                        at.namespace, at.name, at.key
+                    )),
+            );
+            return None;
+        }
+        match value {
+            Value::Text(text) => Some(text),
+            other => other.shown().as_str().map(str::to_owned),
+        }
+    }
+
+    /// What is kept when the instance goes, by the component's word.
+    fn claim_class(&self) -> Class {
+        match self.member.component.delete.claims {
+            Some(Keeping::Remove) => Class::Stateful,
+            Some(Keeping::Keep) | None => Class::Data,
+        }
+    }
+}
+
+/// A login is a text, or a reference to a key of a secret.
+fn login_part(scope: &Scope<'_, '_>, tree: &Located, problems: &mut Problems) -> Option<LoginPart> {
+    let text = tree.as_text().unwrap_or_default();
+    if let Ok(parts) = super::template::parse(text)
+        && let [super::template::Part::Path { path, .. }] = parts.as_slice()
+        && let Ok(Found::Ref(at)) = scope.path(path, &mut Problems::default())
+    {
+        return Some(LoginPart::Secret(at));
+    }
+    scope.text(tree, problems).map(LoginPart::Text)
+}

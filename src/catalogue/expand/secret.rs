@@ -1,0 +1,211 @@
+//! Secrets and claims of an instance.
+
+use std::collections::BTreeMap;
+
+use super::{Site, not_built};
+use crate::catalogue::component::Keeping;
+use crate::catalogue::param::is_quantity;
+use crate::catalogue::rule::{ClaimKind, ClaimWish, Generator, KeyOrigin, KeyWish, SecretWish};
+use crate::catalogue::template::mentions_use;
+use crate::catalogue::world::ParamValue;
+use crate::model::{
+    ClaimSpec, KubernetesSpec, Leaf, ResourceId, ResourceKind, SecretKey, SecretRef, SecretRule,
+    SecretSpec, Value,
+};
+use crate::yaml::{Located, Problem};
+
+impl Site<'_, '_, '_, '_> {
+    pub(super) fn secret(&mut self, wish: &SecretWish) {
+        if !self.scope.holds(wish.when.as_ref(), &mut self.yard.problems) {
+            return;
+        }
+        let place = self.scope.secret_place(wish, &mut self.yard.problems);
+        let Some((namespace, name)) = place else { return };
+        let mut keys = BTreeMap::new();
+        let mut sources = Vec::new();
+        for key in &wish.keys {
+            if let Some(rule) = self.key(key) {
+                sources.extend(sources_of(&rule));
+                keys.insert(key.key.clone(), SecretKey { rule });
+            }
+        }
+        let by_component = self.member.component.delete.secrets == Some(Keeping::Keep);
+        let keep = wish.keep.unwrap_or(by_component);
+        let secret_type = wish.secret_type.clone().unwrap_or_else(|| "Opaque".to_owned());
+        let host = self.yard.namespace(&namespace);
+        let spec = SecretSpec { namespace, name, secret_type, keys, keep };
+        let mut resource =
+            self.resource(ResourceKind::Secret, &wish.id, KubernetesSpec::Secret(spec));
+        resource.host = Some(host.clone());
+        resource.needs = [host].into();
+        resource.keep = keep;
+        resource.needs.extend(self.own_secrets(&sources, &wish.id));
+        if wish.keys.iter().any(uses_a_provider) {
+            resource.needs.extend(self.providers.iter().cloned());
+        }
+        self.ground.insert(resource.id.clone());
+        self.yard.desired.insert(resource);
+    }
+
+    /// The secrets of the instance that hold some sources, but the one of an id.
+    fn own_secrets(&mut self, sources: &[SecretRef], but: &str) -> Vec<ResourceId> {
+        let mut found = Vec::new();
+        for wish in self.member.component.secrets.iter().filter(|wish| wish.id != but) {
+            if sources.is_empty() || !self.scope.holds(wish.when.as_ref(), &mut self.yard.problems)
+            {
+                continue;
+            }
+            let place = self.scope.secret_place(wish, &mut self.yard.problems);
+            let is_source = place.is_some_and(|(namespace, name)| {
+                sources.iter().any(|at| at.namespace == namespace && at.name == name)
+            });
+            if is_source {
+                found.push(ResourceId::instance(
+                    self.member.name(),
+                    ResourceKind::Secret,
+                    &wish.id,
+                ));
+            }
+        }
+        found
+    }
+
+    fn key(&mut self, wish: &KeyWish) -> Option<SecretRule> {
+        let problems = &mut self.yard.problems;
+        if !self.scope.holds(wish.when.as_ref(), problems) {
+            return None;
+        }
+        match &wish.origin {
+            KeyOrigin::Generate { how, length } => match how {
+                Generator::Alnum => Some(SecretRule::Alnum { length: length.unwrap_or(32) }),
+                Generator::Hex => Some(SecretRule::Hex { length: length.unwrap_or(16) }),
+                Generator::Base64 => Some(SecretRule::Base64 { length: length.unwrap_or(32) }),
+                Generator::Uuid => Some(SecretRule::Uuid),
+                Generator::Rsa | Generator::Tls | Generator::Htpasswd => {
+                    not_built(&format!("`generate: {}`", how.word()), &wish.at, problems);
+                    None
+                }
+            },
+            KeyOrigin::Copy(tree) => self.scope.reference(tree, problems).map(SecretRule::Copy),
+            KeyOrigin::Value(tree) | KeyOrigin::Template(tree) => self.given(tree),
+            KeyOrigin::Param(name) => self.param_key(name, wish),
+        }
+    }
+
+    fn given(&mut self, tree: &Located) -> Option<SecretRule> {
+        match self.scope.value(tree, &mut self.yard.problems)? {
+            Value::Null => None,
+            Value::Number(number) => Some(SecretRule::Given(Value::Text(number.to_string()))),
+            Value::Bool(flag) => Some(SecretRule::Given(Value::Text(flag.to_string()))),
+            value @ (Value::Text(_) | Value::Join(_) | Value::Output { .. } | Value::Secret(_)) => {
+                Some(SecretRule::Given(value))
+            }
+            Value::List(_) | Value::Map(_) => {
+                let problem = Problem::error("wrong-value", "the value of a secret's key is text");
+                self.yard.problems.push(problem.at(&tree.span));
+                None
+            }
+        }
+    }
+
+    fn param_key(&mut self, name: &str, wish: &KeyWish) -> Option<SecretRule> {
+        match self.member.params.get(name) {
+            Some(ParamValue::Secret(secret)) => Some(SecretRule::Param(secret.clone())),
+            Some(ParamValue::Kept(at)) => Some(SecretRule::Copy(at.clone())),
+            Some(ParamValue::Plain(Value::Text(text))) => {
+                Some(SecretRule::Given(Value::Text(text.clone())))
+            }
+            Some(ParamValue::Plain(value)) => {
+                let text = value.shown().to_string();
+                Some(SecretRule::Given(Value::Text(text)))
+            }
+            Some(ParamValue::Unset) => None,
+            None => {
+                let known = self.member.component.params().iter().map(|param| param.name.as_str());
+                self.yard.problems.push(
+                    Problem::error("unknown-parameter", format!("there is no parameter `{name}`"))
+                        .at(&wish.at)
+                        .suggest(name, known),
+                );
+                None
+            }
+        }
+    }
+
+    pub(super) fn claim(&mut self, wish: &ClaimWish) {
+        if !self.scope.holds(wish.when.as_ref(), &mut self.yard.problems) {
+            return;
+        }
+        let (size, storage_class, access_modes, labels) = match &wish.want {
+            ClaimKind::Volume { size, storage_class, access_modes, labels } => {
+                (size, storage_class, access_modes, labels)
+            }
+            ClaimKind::Granted { word } => {
+                not_built(&format!("claims of kind {word}"), &wish.at, &mut self.yard.problems);
+                return;
+            }
+        };
+        let place = self.scope.claim_place(wish, &mut self.yard.problems);
+        let (Some((namespace, name)), Some(size)) = (place, size) else { return };
+        let Some(size) = self.quantity(size) else { return };
+        let problems = &mut self.yard.problems;
+        let storage_class = storage_class
+            .as_ref()
+            .and_then(|tree| self.scope.text(tree, problems))
+            .filter(|class| !class.is_empty());
+        let mut modes: Vec<String> =
+            access_modes.iter().filter_map(|tree| self.scope.text(tree, problems)).collect();
+        if modes.is_empty() {
+            modes.push("ReadWriteOnce".to_owned());
+        }
+        let labels = self.labels(labels.as_ref());
+        let host = self.yard.namespace(&namespace);
+        let spec = ClaimSpec { namespace, name, size, storage_class, access_modes: modes, labels };
+        let mut resource =
+            self.resource(ResourceKind::Claim, &wish.id, KubernetesSpec::Claim(spec));
+        resource.host = Some(host.clone());
+        resource.needs = [host].into();
+        resource.class = self.claim_class();
+        self.ground.insert(resource.id.clone());
+        self.yard.desired.insert(resource);
+    }
+
+    fn quantity(&mut self, tree: &Located) -> Option<String> {
+        let text = self.scope.text(tree, &mut self.yard.problems)?;
+        if is_quantity(&text) {
+            return Some(text);
+        }
+        let message = format!("`{text}` is no quantity such as `10Gi`");
+        self.yard.problems.push(Problem::error("wrong-value", message).at(&tree.span));
+        None
+    }
+}
+
+fn uses_a_provider(key: &KeyWish) -> bool {
+    match &key.origin {
+        KeyOrigin::Value(tree) | KeyOrigin::Template(tree) | KeyOrigin::Copy(tree) => {
+            mentions_use(tree)
+        }
+        KeyOrigin::Generate { .. } | KeyOrigin::Param(_) => false,
+    }
+}
+
+/// The keys that a rule reads.
+fn sources_of(rule: &SecretRule) -> Vec<SecretRef> {
+    match rule {
+        SecretRule::Copy(at) => vec![at.clone()],
+        SecretRule::Given(value) => value
+            .leaves()
+            .into_iter()
+            .filter_map(|leaf| match leaf {
+                Leaf::Secret(at) => Some(at),
+                Leaf::Output(..) => None,
+            })
+            .collect(),
+        SecretRule::Alnum { .. }
+        | SecretRule::Hex { .. }
+        | SecretRule::Base64 { .. }
+        | SecretRule::Uuid
+        | SecretRule::Param(_) => Vec::new(),
+    }
+}

@@ -1,0 +1,108 @@
+//! What a flavour asks of the catalogue: instances with their settings, and what exists outside.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::model::{Name, Secret};
+use crate::yaml::{Located, Span};
+
+/// All that a flavour asks for.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Platform {
+    /// The project's name.
+    pub project: String,
+    /// The namespace of instances that name none.
+    pub namespace: String,
+    /// `project.domain`.
+    pub domain: Option<String>,
+    /// `project.expose`: `none`, `loadbalancer` or `ingress`.
+    pub expose: Option<String>,
+    /// What is to be installed; the names differ.
+    pub instances: Vec<Instance>,
+    /// What exists outside of the platform and stands in for a provider, by name.
+    pub external: BTreeMap<String, External>,
+    /// Claims that the flavour itself makes (`claims:`), as written.
+    pub claims: Option<Located>,
+    /// Profiles of the target and of the project, later wins; a component that lacks one passes over it.
+    pub profiles: Vec<String>,
+}
+
+/// One installation of a component under a name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Instance {
+    /// Its name: the component's, or that of its section.
+    pub name: Name,
+    /// The component, by name or alias.
+    pub component: String,
+    /// Its section, for messages.
+    pub section: Option<Span>,
+    /// The settings of all layers that are parameters, merged. For secret parameters `{secret: ns/name, key: k}` may stand here.
+    pub params: Located,
+    /// Values of secret parameters that came from the environment, a file or the text of a file; they win over `params`.
+    pub secrets: BTreeMap<String, Secret>,
+    /// Its own profiles, after those of the platform.
+    pub profiles: Vec<String>,
+    /// Which instance or external gives what it uses, by alias of `uses`.
+    pub bind: BTreeMap<String, (String, Span)>,
+    /// The name of its release; its own name without.
+    pub release: Option<String>,
+    /// Its namespace; the component's, else the project's without.
+    pub namespace: Option<String>,
+    /// The version of its chart; the component's without.
+    pub version: Option<String>,
+    /// The parsed file that `config_file` names.
+    pub values_file: Option<Located>,
+    /// Whether other instances name the same values file: then a top-level key that only they know is no finding.
+    pub values_file_shared: bool,
+    /// `values:` of the section, with `--values` and `--set` merged over it.
+    pub values: Option<Located>,
+    /// No step may take longer; the component's own ceilings without.
+    pub ceiling: Option<Duration>,
+    /// Whether it was asked for by `-c` only and is not in the flavour.
+    pub extra: bool,
+    /// Paths that are not compared or written (`Kind/name:/json/pointer`).
+    pub ignore: Vec<String>,
+    /// Where manifests named by parameters are looked up, first match wins; the component's folder comes after them.
+    pub file_dirs: Vec<PathBuf>,
+}
+
+impl Instance {
+    /// An instance with no settings of its own.
+    pub fn new(name: Name, component: impl Into<String>, params: Located) -> Self {
+        Self {
+            name,
+            component: component.into(),
+            section: None,
+            params,
+            secrets: BTreeMap::new(),
+            profiles: Vec::new(),
+            bind: BTreeMap::new(),
+            release: None,
+            namespace: None,
+            version: None,
+            values_file: None,
+            values_file_shared: false,
+            values: None,
+            ceiling: None,
+            extra: false,
+            ignore: Vec::new(),
+            file_dirs: Vec::new(),
+        }
+    }
+}
+
+/// Something outside of the platform that gives a capability.
+#[derive(Debug, Clone, PartialEq)]
+pub struct External {
+    /// The capability.
+    pub capability: String,
+    /// Its outputs by the names of the contract: plain values, or `{secret: ns/name, key: k}`.
+    pub outputs: BTreeMap<String, Located>,
+    /// The Secret (`name` in the project's namespace, or `ns/name`) whose keys are the contract's secret outputs.
+    pub secret_from: Option<String>,
+    /// Variants of the contract that hold, such as `auth: keys`; the contract's first without.
+    pub variants: BTreeMap<String, String>,
+    /// Where it is written.
+    pub at: Span,
+}

@@ -1,0 +1,369 @@
+//! What a component says of secrets, claims, outputs and endpoints: typed, but not yet substituted.
+
+use super::expression::{self, Expression};
+use super::fields::{Fields, text_of};
+use crate::yaml::{Entry, Located, Problem, Problems, Span};
+
+/// A Secret that a component wants.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct SecretWish {
+    pub(super) id: String,
+    pub(super) at: Span,
+    pub(super) when: Option<Expression>,
+    pub(super) name: Option<Located>,
+    pub(super) namespace: Option<Located>,
+    pub(super) secret_type: Option<String>,
+    pub(super) keep: Option<bool>,
+    pub(super) keys: Vec<KeyWish>,
+}
+
+/// A key of a wanted Secret.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct KeyWish {
+    pub(super) key: String,
+    pub(super) at: Span,
+    pub(super) when: Option<Expression>,
+    pub(super) origin: KeyOrigin,
+}
+
+/// Where the value of a key comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum KeyOrigin {
+    Generate { how: Generator, length: Option<usize> },
+    Value(Located),
+    Param(String),
+    Template(Located),
+    Copy(Located),
+}
+
+/// How a value is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Generator {
+    Alnum,
+    Hex,
+    Base64,
+    Uuid,
+    Rsa,
+    Tls,
+    Htpasswd,
+}
+
+const GENERATORS: [(&str, Generator); 7] = [
+    ("alnum", Generator::Alnum),
+    ("hex", Generator::Hex),
+    ("base64", Generator::Base64),
+    ("uuid", Generator::Uuid),
+    ("rsa", Generator::Rsa),
+    ("tls", Generator::Tls),
+    ("htpasswd", Generator::Htpasswd),
+];
+
+impl Generator {
+    /// The word in `component.yaml`.
+    pub(super) fn word(self) -> &'static str {
+        GENERATORS.iter().find(|(_, how)| *how == self).map_or("", |(word, _)| word)
+    }
+}
+
+/// Something a component asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct ClaimWish {
+    pub(super) id: String,
+    pub(super) at: Span,
+    pub(super) when: Option<Expression>,
+    pub(super) name: Option<Located>,
+    pub(super) namespace: Option<Located>,
+    pub(super) want: ClaimKind,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum ClaimKind {
+    Volume {
+        size: Option<Located>,
+        storage_class: Option<Located>,
+        access_modes: Vec<Located>,
+        labels: Option<Located>,
+    },
+    /// A bucket, database, user or topic of a provider: granted by a later issue.
+    Granted { word: &'static str },
+}
+
+/// An output of a component.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct OutputRule {
+    pub(super) name: String,
+    pub(super) at: Span,
+    pub(super) when: Option<Expression>,
+    pub(super) origin: OutputOrigin,
+}
+
+/// Where an output comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum OutputOrigin {
+    SecretKey { name: Located, key: Located, namespace: Option<Located> },
+    Service(ServiceOutput),
+    Field { of: Located, path: String },
+    Value(Located),
+}
+
+/// An output made of a Service's address.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct ServiceOutput {
+    pub(super) name: Located,
+    pub(super) namespace: Option<Located>,
+    pub(super) port: Located,
+    pub(super) format: AddressFormat,
+    pub(super) scheme: Option<Located>,
+    pub(super) path: Option<Located>,
+}
+
+/// How an address is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AddressFormat {
+    HostPort,
+    Url,
+    Host,
+    Port,
+}
+
+/// An address that people and tools may use.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct EndpointRule {
+    pub(super) id: String,
+    pub(super) at: Span,
+    pub(super) when: Option<Expression>,
+    pub(super) kind: &'static str,
+    pub(super) service: Located,
+    pub(super) namespace: Option<Located>,
+    pub(super) port: Located,
+    pub(super) path: Option<Located>,
+    pub(super) tls: Option<Located>,
+    pub(super) forward: Option<Located>,
+    pub(super) expose: bool,
+    pub(super) user: Option<Located>,
+    pub(super) password: Option<Located>,
+}
+
+/// Reads an optional `when`.
+pub(super) fn when(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Expression> {
+    expression::read(fields.value("when")?, problems)
+}
+
+/// Reads an entry of `secrets`.
+pub(super) fn secret(tree: &Located, problems: &mut Problems) -> Option<SecretWish> {
+    let mut fields = Fields::of(tree, "a secret", problems)?;
+    let id = fields.need_text("id", problems);
+    let when = when(&mut fields, problems);
+    let name = fields.value("name").cloned();
+    let namespace = fields.value("namespace").cloned();
+    let secret_type = fields.text("type", problems);
+    let keep = fields.bool("keep", problems);
+    let keys =
+        fields.map("keys", problems).iter().filter_map(|entry| key(entry, problems)).collect();
+    fields.need("keys", problems);
+    fields.finish(problems);
+    let at = tree.span.clone();
+    Some(SecretWish { id: id?, at, when, name, namespace, secret_type, keep, keys })
+}
+
+fn key(entry: &Entry, problems: &mut Problems) -> Option<KeyWish> {
+    let mut fields = Fields::of(&entry.value, "a key of a secret", problems)?;
+    let when = when(&mut fields, problems);
+    let how = fields.word("generate", &GENERATORS, problems);
+    let length = fields.value("length").and_then(|value| length(value, problems));
+    let mut origins = Vec::new();
+    origins.extend(how.map(|how| KeyOrigin::Generate { how, length }));
+    origins.extend(fields.raw("value").cloned().map(KeyOrigin::Value));
+    origins.extend(fields.text("param", problems).map(KeyOrigin::Param));
+    origins.extend(fields.value("template").cloned().map(KeyOrigin::Template));
+    origins.extend(fields.value("copy").cloned().map(KeyOrigin::Copy));
+    let written = ["generate", "value", "param", "template", "copy"]
+        .iter()
+        .filter(|key| entry.value.get(key).is_some())
+        .count();
+    fields.finish(problems);
+    if written != 1 {
+        let message =
+            format!("key `{}` says {written} times where its value comes from", entry.key);
+        problems.push(
+            Problem::error("secret-key-origin", message)
+                .at(&entry.value.span)
+                .help("write exactly one of: generate, value, param, template, copy"),
+        );
+        return None;
+    }
+    let origin = origins.pop()?;
+    Some(KeyWish { key: entry.key.clone(), at: entry.key_span.clone(), when, origin })
+}
+
+fn length(value: &Located, problems: &mut Problems) -> Option<usize> {
+    let length =
+        text_of(value, "length", problems)?.parse().ok().filter(|n| (1..=4096).contains(n));
+    if length.is_none() {
+        super::fields::wrong(value, "length", "a number from 1 to 4096", problems);
+    }
+    length
+}
+
+#[derive(Clone, Copy)]
+enum ClaimWord {
+    Volume,
+    Granted(&'static str),
+}
+
+/// Reads an entry of `claims`.
+pub(super) fn claim(tree: &Located, problems: &mut Problems) -> Option<ClaimWish> {
+    let words = [
+        ("volume", ClaimWord::Volume),
+        ("bucket", ClaimWord::Granted("bucket")),
+        ("database", ClaimWord::Granted("database")),
+        ("user", ClaimWord::Granted("user")),
+        ("topic", ClaimWord::Granted("topic")),
+    ];
+    let mut fields = Fields::of(tree, "a claim", problems)?;
+    let id = fields.need_text("id", problems);
+    fields.need("kind", problems);
+    let word = fields.word("kind", &words, problems);
+    let when = when(&mut fields, problems);
+    let name = fields.value("name").cloned();
+    let namespace = fields.value("namespace").cloned();
+    let want = match word? {
+        ClaimWord::Volume => ClaimKind::Volume {
+            size: fields.need("size", problems).cloned(),
+            storage_class: fields.value("storageClass").cloned(),
+            access_modes: access_modes(&mut fields, problems),
+            labels: fields.value("labels").cloned(),
+        },
+        ClaimWord::Granted(word) => {
+            fields.need("from", problems);
+            for key in ["owner", "seed", "keys", "versioning", "partitions", "replicas", "config"] {
+                fields.raw(key);
+            }
+            ClaimKind::Granted { word }
+        }
+    };
+    fields.finish(problems);
+    Some(ClaimWish { id: id?, at: tree.span.clone(), when, name, namespace, want })
+}
+
+fn access_modes(fields: &mut Fields<'_>, problems: &mut Problems) -> Vec<Located> {
+    let one = fields.value("accessMode").cloned();
+    let many = fields.list("accessModes", problems);
+    one.into_iter().chain(many.iter().cloned()).collect()
+}
+
+/// Reads an entry of `outputs`.
+pub(super) fn output(entry: &Entry, problems: &mut Problems) -> Option<OutputRule> {
+    let mut fields = Fields::of(&entry.value, "an output", problems)?;
+    let when = when(&mut fields, problems);
+    fields.raw("doc");
+    let mut origins = Vec::new();
+    if let Some(tree) = fields.value("secretKey") {
+        origins.push(secret_key(tree, problems));
+    }
+    if let Some(tree) = fields.value("service") {
+        origins.push(service(tree, problems));
+    }
+    if let Some(tree) = fields.value("field") {
+        origins.push(field(tree, problems));
+    }
+    if let Some(value) = fields.raw("value") {
+        origins.push(Some(OutputOrigin::Value(value.clone())));
+    }
+    fields.finish(problems);
+    if origins.len() != 1 {
+        let message = format!("output `{}` says {} times what it is", entry.key, origins.len());
+        problems.push(
+            Problem::error("output-origin", message)
+                .at(&entry.value.span)
+                .help("write exactly one of: secretKey, service, field, value"),
+        );
+        return None;
+    }
+    let origin = origins.pop()??;
+    Some(OutputRule { name: entry.key.clone(), at: entry.key_span.clone(), when, origin })
+}
+
+fn secret_key(tree: &Located, problems: &mut Problems) -> Option<OutputOrigin> {
+    let mut fields = Fields::of(tree, "a secretKey", problems)?;
+    let name = fields.need("name", problems).cloned();
+    let key = fields.need("key", problems).cloned();
+    let namespace = fields.value("namespace").cloned();
+    fields.finish(problems);
+    Some(OutputOrigin::SecretKey { name: name?, key: key?, namespace })
+}
+
+fn service(tree: &Located, problems: &mut Problems) -> Option<OutputOrigin> {
+    let formats = [
+        ("hostPort", AddressFormat::HostPort),
+        ("url", AddressFormat::Url),
+        ("host", AddressFormat::Host),
+        ("port", AddressFormat::Port),
+    ];
+    let mut fields = Fields::of(tree, "a service output", problems)?;
+    let name = fields.need("name", problems).cloned();
+    let namespace = fields.value("namespace").cloned();
+    let port = fields.need("port", problems).cloned();
+    let format = fields.word("format", &formats, problems).unwrap_or(AddressFormat::HostPort);
+    let scheme = fields.value("scheme").cloned();
+    let path = fields.value("path").cloned();
+    fields.finish(problems);
+    Some(OutputOrigin::Service(ServiceOutput {
+        name: name?,
+        namespace,
+        port: port?,
+        format,
+        scheme,
+        path,
+    }))
+}
+
+fn field(tree: &Located, problems: &mut Problems) -> Option<OutputOrigin> {
+    let mut fields = Fields::of(tree, "a field output", problems)?;
+    let of = fields.need("ref", problems).cloned();
+    let path = fields.need_text("path", problems);
+    fields.finish(problems);
+    Some(OutputOrigin::Field { of: of?, path: path? })
+}
+
+/// Reads an entry of `endpoints`.
+pub(super) fn endpoint(tree: &Located, problems: &mut Problems) -> Option<EndpointRule> {
+    let kinds = ["ui", "api", "grpc", "tcp", "metrics"].map(|word| (word, word));
+    let mut fields = Fields::of(tree, "an endpoint", problems)?;
+    let id = fields.need_text("id", problems);
+    let when = when(&mut fields, problems);
+    fields.need("kind", problems);
+    let kind = fields.word("kind", &kinds, problems);
+    let service = fields.need("service", problems).cloned();
+    let namespace = fields.value("namespace").cloned();
+    let port = fields.need("port", problems).cloned();
+    let path = fields.value("path").cloned();
+    let tls = fields.value("tls").cloned();
+    let forward = fields.value("forward").cloned();
+    let expose = fields.flag("expose", problems);
+    let (mut user, mut password) = (None, None);
+    if let Some(tree) = fields.value("login")
+        && let Some(mut login) = Fields::of(tree, "a login", problems)
+    {
+        user = login.value("user").cloned();
+        password = login.value("password").cloned();
+        login.finish(problems);
+    }
+    fields.finish(problems);
+    Some(EndpointRule {
+        id: id?,
+        at: tree.span.clone(),
+        when,
+        kind: kind?,
+        service: service?,
+        namespace,
+        port: port?,
+        path,
+        tls,
+        forward,
+        expose,
+        user,
+        password,
+    })
+}

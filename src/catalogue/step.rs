@@ -1,0 +1,432 @@
+//! The steps of a component: typed, but not yet substituted.
+
+use std::time::Duration;
+
+use super::expression::Expression;
+use super::fields::{Fields, wrong};
+use super::rule::when;
+use crate::model::{Class, CrdPolicy, HelmWait, JobReady};
+use crate::yaml::{Located, Node, Problem, Problems, Span};
+
+/// A step.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Step {
+    pub(super) id: String,
+    pub(super) at: Span,
+    pub(super) when: Option<Expression>,
+    pub(super) namespace: Option<Located>,
+    /// The ceiling; `Some(None)` for a step that may take any time.
+    pub(super) ceiling: Option<Option<Duration>>,
+    pub(super) keep: Option<bool>,
+    pub(super) class: Option<Class>,
+    pub(super) wait: Vec<Located>,
+    pub(super) fails: Vec<Located>,
+    pub(super) work: Work,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Work {
+    Crds {
+        from: Source,
+        names: Vec<Located>,
+    },
+    Helm(Box<Helm>),
+    Manifests {
+        from: Source,
+    },
+    Objects {
+        objects: Located,
+    },
+    Job(Box<Job>),
+    Wait,
+    /// Read, but done by a later issue: `kustomize`, `patch`, `call`.
+    Later(Later),
+}
+
+/// A step of a kind that a later issue builds.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Later {
+    Kustomize { tree: Located },
+    Patch { tree: Located },
+    Call { tree: Located },
+}
+
+impl Later {
+    /// The word in `component.yaml`.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::Kustomize { .. } => "kustomize",
+            Self::Patch { .. } => "patch",
+            Self::Call { .. } => "call",
+        }
+    }
+}
+
+/// Where manifests come from.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Source {
+    /// The chart of another step of the component.
+    Step {
+        id: String,
+        at: Span,
+    },
+    Chart(Box<Chart>),
+    Url {
+        url: Located,
+        sha256: Option<String>,
+    },
+    Files(Located),
+}
+
+/// A chart.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Chart {
+    pub(super) at: Span,
+    pub(super) place: ChartPlace,
+}
+
+/// Where a chart comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum ChartPlace {
+    Repository { url: Located, name: Located },
+    Oci(Located),
+    Archive { url: Located, sha256: Option<String> },
+    Folder(String),
+}
+
+/// A Helm step.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Helm {
+    pub(super) release: Option<Located>,
+    pub(super) chart: Chart,
+    pub(super) version: Option<Located>,
+    pub(super) values: Option<Located>,
+    pub(super) value_files: Vec<(String, Span)>,
+    pub(super) crds: CrdPolicy,
+    pub(super) wait_for: HelmWait,
+    pub(super) exposes_secret: Option<String>,
+    pub(super) main: bool,
+    pub(super) ignore: Vec<String>,
+    /// What is read and not built yet, with its place.
+    pub(super) later: Vec<(&'static str, Span)>,
+}
+
+/// A job step.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Job {
+    pub(super) name: Option<Located>,
+    pub(super) image: Located,
+    pub(super) command: Option<Located>,
+    pub(super) args: Option<Located>,
+    pub(super) env: Option<Located>,
+    pub(super) env_from: Option<Located>,
+    pub(super) mounts: Option<Located>,
+    pub(super) resources: Option<Located>,
+    pub(super) service_account: Option<Located>,
+    pub(super) security: Option<Located>,
+    pub(super) backoff: Option<Located>,
+    pub(super) ready: JobReady,
+    pub(super) later: Vec<(&'static str, Span)>,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Crds,
+    Helm,
+    Manifests,
+    Kustomize,
+    Objects,
+    Patch,
+    Job,
+    Wait,
+    Call,
+}
+
+const KINDS: [(&str, Kind); 9] = [
+    ("crds", Kind::Crds),
+    ("helm", Kind::Helm),
+    ("manifests", Kind::Manifests),
+    ("kustomize", Kind::Kustomize),
+    ("objects", Kind::Objects),
+    ("patch", Kind::Patch),
+    ("job", Kind::Job),
+    ("wait", Kind::Wait),
+    ("call", Kind::Call),
+];
+
+const CLASSES: [(&str, Class); 3] =
+    [("data", Class::Data), ("stateful", Class::Stateful), ("stateless", Class::Stateless)];
+
+/// Reads an entry of `steps`.
+pub(super) fn read(tree: &Located, problems: &mut Problems) -> Option<Step> {
+    let mut fields = Fields::of(tree, "a step", problems)?;
+    let id = fields.need_text("id", problems);
+    fields.need("kind", problems);
+    let kind = fields.word("kind", &KINDS, problems);
+    let when = when(&mut fields, problems);
+    let namespace = fields.value("namespace").cloned();
+    let ceiling = ceiling(&mut fields, problems);
+    let on_delete = [("remove", false), ("keep", true), ("skip", true)];
+    let keep = fields.word("onDelete", &on_delete, problems);
+    let class = fields.word("class", &CLASSES, problems);
+    fields.raw("retry");
+    fields.raw("doc");
+    let mut wait = fields.list("wait", problems).to_vec();
+    let fails = fields.list("fails", problems).to_vec();
+    let kind = kind?;
+    let work = work(kind, tree, &mut fields, &mut wait, problems);
+    fields.finish(problems);
+    Some(Step {
+        id: id?,
+        at: tree.span.clone(),
+        when,
+        namespace,
+        ceiling,
+        keep,
+        class,
+        wait,
+        fails,
+        work: work?,
+    })
+}
+
+fn work(
+    kind: Kind,
+    tree: &Located,
+    fields: &mut Fields<'_>,
+    wait: &mut Vec<Located>,
+    problems: &mut Problems,
+) -> Option<Work> {
+    match kind {
+        Kind::Crds => {
+            let from = fields.need("from", problems).and_then(|from| source(from, problems));
+            let names = fields.list("names", problems).to_vec();
+            fields.raw("serverSide");
+            Some(Work::Crds { from: from?, names })
+        }
+        Kind::Helm => Some(Work::Helm(Box::new(helm(fields, problems)?))),
+        Kind::Manifests => manifests(fields, problems),
+        Kind::Objects => {
+            let objects = fields.need("objects", problems)?.clone();
+            Some(Work::Objects { objects })
+        }
+        Kind::Job => Some(Work::Job(Box::new(job(fields, problems)?))),
+        Kind::Wait => {
+            wait.extend(fields.list("until", problems).iter().cloned());
+            if wait.is_empty() {
+                problems.push(
+                    Problem::error("wait-without-conditions", "this step waits for nothing")
+                        .at(fields.at())
+                        .help("add: until: [{rollout: deployment/name}]"),
+                );
+            }
+            Some(Work::Wait)
+        }
+        Kind::Kustomize => {
+            let known = ["url", "ref", "path", "sha", "serverSide", "forceConflicts", "names"];
+            Some(Work::Later(Later::Kustomize { tree: later(tree, fields, &known) }))
+        }
+        Kind::Patch => {
+            let known = ["target", "type", "patch", "revert"];
+            Some(Work::Later(Later::Patch { tree: later(tree, fields, &known) }))
+        }
+        Kind::Call => {
+            let known = [
+                "service", "port", "method", "path", "body", "auth", "expect", "unless", "tls",
+                "headers",
+            ];
+            Some(Work::Later(Later::Call { tree: later(tree, fields, &known) }))
+        }
+    }
+}
+
+fn later(tree: &Located, fields: &mut Fields<'_>, known: &[&'static str]) -> Located {
+    for key in known {
+        fields.raw(key);
+    }
+    tree.clone()
+}
+
+/// `timeout` and `ceiling` mean the same; `none` is no ceiling.
+fn ceiling(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Option<Duration>> {
+    let unlimited = |value: Option<&Located>| value.and_then(Located::as_text) == Some("none");
+    let timeout = fields.value("timeout");
+    let ceiling = fields.value("ceiling");
+    if unlimited(timeout) || unlimited(ceiling) {
+        return Some(None);
+    }
+    let key = if ceiling.is_some() { "ceiling" } else { "timeout" };
+    fields.duration(key, problems).map(Some)
+}
+
+fn source(tree: &Located, problems: &mut Problems) -> Option<Source> {
+    let mut fields = Fields::of(tree, "`from`", problems)?;
+    let step = fields.value("step");
+    let own = fields.value("chart");
+    let url = fields.value("url").cloned();
+    let sha256 = checksum(&mut fields, problems);
+    let files = fields.value("files").cloned();
+    fields.raw("subpath");
+    fields.finish(problems);
+    match (step, own, url, files) {
+        (Some(step), None, None, None) => {
+            let id = step.as_text()?.to_owned();
+            Some(Source::Step { id, at: step.span.clone() })
+        }
+        (None, Some(own), None, None) => Some(Source::Chart(Box::new(chart(own, problems)?))),
+        (None, None, Some(url), None) => Some(Source::Url { url, sha256 }),
+        (None, None, None, Some(files)) => Some(Source::Files(files)),
+        _ => {
+            problems.push(
+                Problem::error("source", "`from` names exactly one source")
+                    .at(&tree.span)
+                    .help("write one of: step, chart, url with sha256, files"),
+            );
+            None
+        }
+    }
+}
+
+fn manifests(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Work> {
+    let url = fields.value("url").cloned();
+    let sha256 = checksum(fields, problems);
+    let files = fields.value("files").cloned();
+    let labels = fields.value("labels");
+    if let Some(labels) = labels {
+        problems.push(
+            Problem::error("not-built", "not built yet: `labels` of a manifests step")
+                .at(&labels.span),
+        );
+    }
+    match (url, files) {
+        (Some(url), None) => Some(Work::Manifests { from: Source::Url { url, sha256 } }),
+        (None, Some(files)) => Some(Work::Manifests { from: Source::Files(files) }),
+        _ => {
+            problems.push(
+                Problem::error("source", "a manifests step names exactly one source")
+                    .at(fields.at())
+                    .help("write one of: url with sha256, files"),
+            );
+            None
+        }
+    }
+}
+
+/// `sha256: lock` leaves the checksum to the lock file.
+fn checksum(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<String> {
+    let value = fields.value("sha256")?;
+    let text = super::fields::text_of(value, "sha256", problems)?;
+    if text == "lock" {
+        return None;
+    }
+    if text.len() != 64 || !text.chars().all(|c| c.is_ascii_hexdigit()) {
+        wrong(value, "sha256", "64 hexadecimal digits, or `lock`", problems);
+        return None;
+    }
+    Some(text.to_ascii_lowercase())
+}
+
+fn chart(tree: &Located, problems: &mut Problems) -> Option<Chart> {
+    let mut fields = Fields::of(tree, "a chart", problems)?;
+    let repo = fields.value("repo").cloned();
+    let name = fields.value("name").cloned();
+    let oci = fields.value("oci").cloned();
+    let url = fields.value("url").cloned();
+    let sha256 = checksum(&mut fields, problems);
+    let path = fields.text("path", problems);
+    fields.raw("mirrors");
+    fields.finish(problems);
+    let place = match (repo, name, oci, url, path) {
+        (Some(url), Some(name), None, None, None) => ChartPlace::Repository { url, name },
+        (None, None, Some(oci), None, None) => ChartPlace::Oci(oci),
+        (None, None, None, Some(url), None) => ChartPlace::Archive { url, sha256 },
+        (None, None, None, None, Some(path)) => ChartPlace::Folder(path),
+        _ => {
+            problems.push(
+                Problem::error("source", "a chart names exactly one source")
+                    .at(&tree.span)
+                    .help("write one of: {repo, name}, {oci}, {url, sha256}, {path}"),
+            );
+            return None;
+        }
+    };
+    Some(Chart { at: tree.span.clone(), place })
+}
+
+fn helm(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Helm> {
+    let waits =
+        [("ready", HelmWait::Ready), ("hooks", HelmWait::Hooks), ("none", HelmWait::Nothing)];
+    let policies = [("skip", CrdPolicy::Skip), ("chart", CrdPolicy::Chart)];
+    let release = fields.value("release").cloned();
+    let chart = fields.need("chart", problems).and_then(|tree| chart(tree, problems));
+    let version = fields.value("version").cloned();
+    let values = fields.value("values").cloned();
+    let value_files = value_files(fields, problems);
+    let crds = fields.word("crds", &policies, problems).unwrap_or(CrdPolicy::Chart);
+    let wait_for = fields.word("waitFor", &waits, problems).unwrap_or(HelmWait::Ready);
+    let exposes_secret = fields.text("exposesSecret", problems);
+    let main = fields.flag("main", problems);
+    let ignore = fields.texts("ignore", problems);
+    let mut later = Vec::new();
+    if let Some(value) = fields.value("hooks")
+        && value.node != Node::Bool(true)
+    {
+        later.push(("a release without hooks", value.span.clone()));
+    }
+    if let Some(value) = fields.value("rollback")
+        && value.node != Node::Bool(false)
+    {
+        later.push(("`rollback` of a release", value.span.clone()));
+    }
+    Some(Helm {
+        release,
+        chart: chart?,
+        version,
+        values,
+        value_files,
+        crds,
+        wait_for,
+        exposes_secret,
+        main,
+        ignore,
+        later,
+    })
+}
+
+fn value_files(fields: &mut Fields<'_>, problems: &mut Problems) -> Vec<(String, Span)> {
+    let items = fields.list("valueFiles", problems);
+    items
+        .iter()
+        .filter_map(|item| {
+            let name = super::fields::text_of(item, "valueFiles", problems)?;
+            Some((name, item.span.clone()))
+        })
+        .collect()
+}
+
+fn job(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Job> {
+    let ready = [("started", JobReady::Started), ("complete", JobReady::Complete)];
+    let image = fields.need("image", problems).cloned();
+    let mut later = Vec::new();
+    if let Some(rerun) = fields.value("rerun")
+        && rerun.as_text() != Some("onChange")
+    {
+        later.push(("`rerun` of a job other than `onChange`", rerun.span.clone()));
+    }
+    Some(Job {
+        name: fields.value("name").cloned(),
+        image: image?,
+        command: fields.value("command").cloned(),
+        args: fields.value("args").cloned(),
+        env: fields.value("env").cloned(),
+        env_from: fields.value("envFrom").cloned(),
+        mounts: fields.value("mounts").cloned(),
+        resources: fields.value("resources").cloned(),
+        service_account: fields.value("serviceAccount").cloned(),
+        security: fields.value("securityContext").cloned(),
+        backoff: fields.value("backoffLimit").cloned(),
+        ready: fields.word("ready", &ready, problems).unwrap_or(JobReady::Complete),
+        later,
+    })
+}
