@@ -53,6 +53,8 @@ pub struct Instance {
     pub version: Option<String>,
     /// The parsed file that `config_file` names.
     pub values_file: Option<Located>,
+    /// Whether other instances name the same values file: then a top-level key that only they know is no finding.
+    pub values_file_shared: bool,
     /// `values:` of the section, with `--values` and `--set` merged over it.
     pub values: Option<Located>,
     /// No step may take longer; the component's own ceilings without.
@@ -80,6 +82,7 @@ impl Instance {
             namespace: None,
             version: None,
             values_file: None,
+            values_file_shared: false,
             values: None,
             ceiling: None,
             extra: false,
