@@ -325,6 +325,20 @@ impl Component {
             .map(|step| step.id.as_str())
     }
 
+    /// The version of its first chart, as it is pinned.
+    pub fn pinned_version(&self) -> Option<&str> {
+        let versions = self.steps.iter().filter_map(|step| match &step.work {
+            step::Work::Helm(helm) => helm.version.as_ref()?.as_text(),
+            step::Work::Crds { .. }
+            | step::Work::Manifests { .. }
+            | step::Work::Objects { .. }
+            | step::Work::Job(_)
+            | step::Work::Wait
+            | step::Work::Later(_) => None,
+        });
+        versions.into_iter().find(|version| !version.contains("${"))
+    }
+
     /// Its folder on disk.
     pub fn folder(&self) -> &Path {
         &self.folder
