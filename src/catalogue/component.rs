@@ -94,12 +94,27 @@ pub struct Legacy {
     pub key: String,
     /// Its meaning.
     pub meaning: LegacyMeaning,
+    /// Values for which nobody needs to be told (`quiet: official`).
+    pub quiet: Vec<String>,
+    /// Another old key that decides whether this one counts.
+    pub when: Option<LegacyWhen>,
+}
+
+/// Another old key of the same section that decides whether one counts: `when: {key: datalake.type, is: minio}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LegacyWhen {
+    /// The deciding key, dotted; where it is absent, `is` holds and `is_not` does not.
+    pub key: String,
+    /// The words it is compared with.
+    pub words: Vec<String>,
+    /// Whether it must be one of them (`is`) or none of them (`is_not`).
+    pub is: bool,
 }
 
 /// What becomes of an old key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LegacyMeaning {
-    /// It is written elsewhere now, such as `bind.store` or a parameter.
+    /// It is written elsewhere now: a parameter, `bind.store`, or `external.store.endpoint` for what is used from outside.
     MovedTo(String),
     /// It has no meaning any more, and why.
     Dropped(String),
@@ -508,6 +523,8 @@ fn legacy(tree: &Located, problems: &mut Problems) -> Option<Legacy> {
     let key = fields.need_text("key", problems);
     let to = fields.text("to", problems);
     let drop = fields.text("drop", problems);
+    let quiet = fields.texts("quiet", problems);
+    let when = fields.value("when").and_then(|when| legacy_when(when, problems));
     fields.finish(problems);
     let meaning = match (to, drop) {
         (Some(to), None) => LegacyMeaning::MovedTo(to),
@@ -518,7 +535,22 @@ fn legacy(tree: &Located, problems: &mut Problems) -> Option<Legacy> {
             return None;
         }
     };
-    Some(Legacy { key: key?, meaning })
+    Some(Legacy { key: key?, meaning, quiet, when })
+}
+
+fn legacy_when(tree: &Located, problems: &mut Problems) -> Option<LegacyWhen> {
+    let mut fields = Fields::of(tree, "a condition of an old key", problems)?;
+    let key = fields.need_text("key", problems);
+    let is = fields.texts("is", problems);
+    let is_not = fields.texts("is_not", problems);
+    fields.finish(problems);
+    if is.is_empty() == is_not.is_empty() {
+        let message = "a condition of an old key has either `is` or `is_not`";
+        problems.push(Problem::error("legacy", message).at(&tree.span));
+        return None;
+    }
+    let (words, is) = if is.is_empty() { (is_not, false) } else { (is, true) };
+    Some(LegacyWhen { key: key?, words, is })
 }
 
 /// The keys of a contract that have variants.

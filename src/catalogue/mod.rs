@@ -28,8 +28,8 @@ use std::path::PathBuf;
 
 pub use capability::{Contract, ContractOutput, OutputType};
 pub use component::{
-    Component, Delete, Keeping, Legacy, LegacyMeaning, NamespaceRule, Provide, Requires, Status,
-    Upgrade, Use, UseOf,
+    Component, Delete, Keeping, Legacy, LegacyMeaning, LegacyWhen, NamespaceRule, Provide,
+    Requires, Status, Upgrade, Use, UseOf,
 };
 pub use expand::expand;
 pub use expansion::{Endpoint, Expansion, Login, LoginPart, Wire};
