@@ -28,6 +28,11 @@ Examples:
   datamill plan -l -f flavours/demo.yaml  show what that would change
   datamill -l -x -f flavours/demo.yaml    take it all away
 
+Environment:
+  DATAMILL_CACHE  folder for tools and charts [default: ~/.cache/datamill]
+  DATAMILL_LOG    log what happens inside, such as debug
+  CI, NO_COLOR    no bars, no questions; no colour
+
 Exit codes:
   0 well   1 a fault in datamill   2 changes (plan --detailed-exitcode)   4 plan
   out of date   5 locked   6 partly done   7 not ready in time   8 something is
@@ -38,7 +43,7 @@ Exit codes:
 #[command(
     name = "datamill",
     version,
-    max_term_width = 100,
+    max_term_width = 80,
     after_long_help = TOP_AFTER,
     after_help = "data-mill's flags -l -r -k -s -i -u -a -x -f -t -c work, too; its -h is -k. See --help.",
     disable_help_flag = true,

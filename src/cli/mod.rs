@@ -3,6 +3,7 @@
 pub mod args;
 pub mod failure;
 pub mod fold;
+mod log;
 pub mod options;
 pub mod settings;
 mod signal;
@@ -51,6 +52,9 @@ pub fn run(args: &[OsString]) -> u8 {
         Err(failure) => return failure::show(&failure, &early),
     };
     let screen = screen(&around, output, Some(&request.action), signal::typist(cancel.clone()));
+    if let Some(filter) = settings.environment.get("DATAMILL_LOG") {
+        log::start(filter, &screen);
+    }
     let ended = carry_out(&request, &settings, &screen, sender, cancel);
     screen.finish();
     match ended {
@@ -188,6 +192,8 @@ mod tests {
                 assert!(about.starts_with(char::is_uppercase), "{about}");
                 let after = sub.get_after_help().unwrap_or_else(|| panic!("{}", sub.get_name()));
                 assert!(after.to_string().contains("datamill "), "{after}");
+                let help = sub.clone().max_term_width(80).render_long_help().to_string();
+                assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
                 check(sub);
             }
         }
@@ -198,7 +204,7 @@ mod tests {
     fn help_says_what_became_of_data_mills_h() {
         let help = args::command_line().render_long_help().to_string();
         assert!(help.contains("data-mill's -h is -k"), "{help}");
-        assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
+        assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
         assert!(short_help(false).contains("its -h is -k"));
     }
 }

@@ -63,7 +63,8 @@ impl Surroundings {
             program: std::env::current_exe().unwrap_or_default(),
             environment,
             terminals,
-            width: width.map(usize::from),
+            // Some terminals do not know their width and say 0.
+            width: width.map(usize::from).filter(|width| *width > 0),
         }
     }
 

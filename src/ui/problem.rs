@@ -47,8 +47,9 @@ impl Screen {
         }
     }
 
-    /// Ends a command: prints the document that `validate` collected.
+    /// Ends a command: takes bars off the screen and prints the document that `validate` collected.
     pub fn finish(&self) {
+        self.end_run();
         if !self.look().is_document() || self.look().asked != Asked::Problems {
             return;
         }

@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 use crate::engine::{Outcome, Report};
 use crate::model::{Name, ResourceId};
 
+use super::endpoint::{Endpoint, endpoint_json};
 use super::event::millis;
 use super::failure::failure_with;
 use super::json::{OutcomeDocument, skipped};
@@ -16,31 +17,6 @@ use super::paint::{Colour, Paint};
 use super::plan::{PlanHeader, SIMULATED};
 use super::screen::Screen;
 use super::text::{duration, length, wrap};
-
-/// Where something answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint {
-    /// Of which instance.
-    pub instance: String,
-    /// Its id among the instance's.
-    pub id: String,
-    /// `ui`, `api`, `grpc`, `tcp` or `metrics`.
-    pub kind: String,
-    /// The Service.
-    pub service: String,
-    /// Its namespace.
-    pub namespace: String,
-    /// Its port.
-    pub port: u16,
-    /// The path, with a slash; empty without.
-    pub path: String,
-    /// Whether it speaks TLS.
-    pub tls: bool,
-    /// The port on this machine to take first.
-    pub forward: Option<u16>,
-    /// How to log in, in words; never a password.
-    pub login: Option<String>,
-}
 
 /// A component that is not installed though it was named, or `all` was.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,28 +50,6 @@ pub struct Summary {
     pub left_out: Vec<LeftOut>,
     /// What to do next.
     pub next: Vec<NextCommand>,
-}
-
-impl Endpoint {
-    /// The address inside the cluster.
-    pub fn address(&self) -> String {
-        let host = format!("{}.{}:{}", self.service, self.namespace, self.port);
-        match (self.kind.as_str(), self.tls) {
-            ("ui" | "api" | "metrics", true) => format!("https://{host}{}", self.path),
-            ("ui" | "api" | "metrics", false) => format!("http://{host}{}", self.path),
-            (_, _) => format!("{host}{}", self.path),
-        }
-    }
-
-    /// The command that brings it to this machine.
-    fn forward_command(&self, context: Option<&str>) -> String {
-        let context = context.map(|name| format!(" --context {name}")).unwrap_or_default();
-        let local = self.forward.unwrap_or(if self.port < 1024 { 8080 } else { self.port });
-        format!(
-            "kubectl{context} -n {} port-forward svc/{} {local}:{}",
-            self.namespace, self.service, self.port
-        )
-    }
 }
 
 /// What a run did, as far as the screen was told.
@@ -171,45 +125,9 @@ impl Screen {
         }
         text
     }
-
-    /// Where things answer, and how to reach one of them from here.
-    pub(super) fn endpoints_text(
-        &self,
-        endpoints: &[Endpoint],
-        simulated: bool,
-        context: Option<&str>,
-    ) -> String {
-        let Some(first) = endpoints.iter().find(|e| e.kind == "ui").or(endpoints.first()) else {
-            return String::new();
-        };
-        let paint = self.paint_out();
-        let mut text = heading("Where things are, inside the cluster:", paint);
-        let what = |endpoint: &Endpoint| format!("{}/{}", endpoint.instance, endpoint.id);
-        let widest = endpoints.iter().map(|e| length(&what(e))).max();
-        let column = widest.unwrap_or_default().min(40);
-        for endpoint in endpoints {
-            // An address stays on one line, so that it can be copied.
-            let (what, address) = (what(endpoint), endpoint.address());
-            writeln!(text, "  {what:column$}  {:7}  {address}", endpoint.kind).ok();
-            if let Some(login) = &endpoint.login {
-                text.push_str(&wrap(login, self.look().width, "      ", "      "));
-                text.push('\n');
-            }
-        }
-        if simulated {
-            text.push_str("  nothing answers there: no container runs\n");
-        } else {
-            text.push_str("\nTo reach one from here, such as ");
-            text.push_str(&first.instance);
-            text.push_str(", run:\n    ");
-            text.push_str(&first.forward_command(context));
-            text.push('\n');
-        }
-        text
-    }
 }
 
-fn heading(title: &str, paint: Paint) -> String {
+pub(super) fn heading(title: &str, paint: Paint) -> String {
     format!("\n{}\n", paint.text(Colour::Bold, title))
 }
 
@@ -292,6 +210,8 @@ fn details(report: &Report, width: usize, paint: Paint) -> String {
     text
 }
 
+/// The document of a run: `result` (`done`, `failed`, `interrupted`), `counts` by past participle, `tookMs`, `outcomes` by
+/// resource id, and with a summary `project flavour target cluster simulated context endpoints notes kept leftOut next`.
 fn document(report: &Report, done: &Done, summary: Option<&Summary>) -> Json {
     let failed = report.outcomes.values().any(|o| matches!(o, Outcome::Failed(_)));
     let result = match (report.interrupted, failed) {
@@ -346,21 +266,6 @@ fn summary_json(summary: &Summary) -> serde_json::Map<String, Json> {
         ("next", json!(next)),
     ];
     pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
-}
-
-pub(super) fn endpoint_json(endpoint: &Endpoint) -> Json {
-    json!({
-        "instance": endpoint.instance,
-        "id": endpoint.id,
-        "kind": endpoint.kind,
-        "service": endpoint.service,
-        "namespace": endpoint.namespace,
-        "port": endpoint.port,
-        "path": endpoint.path,
-        "tls": endpoint.tls,
-        "address": endpoint.address(),
-        "login": endpoint.login,
-    })
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
+use super::endpoint::{Endpoint, endpoint_json};
 use super::paint::Colour;
 use super::plan::PlanHeader;
-use super::report::{Endpoint, endpoint_json};
 use super::screen::Screen;
 use super::text::wrap;
 
