@@ -17,6 +17,13 @@ pub(super) fn remove(settings: &LocalSettings, name: &str) -> Result<(), Failure
         .map_err(|error| failure(settings, &error))
 }
 
+/// Makes sure that the file can be written, should it be there.
+pub(super) fn check(settings: &LocalSettings) -> Result<(), Failure> {
+    kubeconfig::contexts(&settings.user_kubeconfig)
+        .map(drop)
+        .map_err(|error| failure(settings, &error))
+}
+
 /// Whether the context is there as it should be; a file that cannot be read says why.
 pub(super) fn holds(settings: &LocalSettings, entry: &Entry) -> Result<bool, String> {
     kubeconfig::holds(&settings.user_kubeconfig, entry).map_err(|error| error.to_string())

@@ -24,8 +24,8 @@ use crate::adapter::kube::KubeError;
 use crate::adapter::lock::{self, Lock};
 use crate::adapter::{files, port};
 use crate::model::{
-    Cause, Digest, Failure, FailureKind, Found, Health, NodeSpec, Object, Observed,
-    Outputs, Owner, Power, Progress, Version,
+    Cause, Digest, Failure, FailureKind, Found, Health, NodeSpec, Object, Observed, Outputs, Owner,
+    Power, Progress, Version,
 };
 use crate::toolchain::{KUBERNETES, Tool, ToolSet};
 
@@ -138,6 +138,8 @@ impl Kwok {
         nodes: &[NodeSpec],
         run: &RunContext,
     ) -> Result<Outputs, Failure> {
+        // Better now than when all is made.
+        user::check(&self.settings)?;
         let tools = self.tools().await?;
         let lock = self.lock(&run.progress).await?;
         if let Some(marker) = self.folder.marker() {
@@ -258,7 +260,21 @@ impl Kwok {
         let _lock = self.lock(says).await?;
         says("ending its processes".to_owned());
         self.clear().await?;
+        // Folders that hold nothing any more go too; others stay, which is no failure.
+        std::fs::remove_dir(&self.settings.clusters).ok();
         user::remove(&self.settings, &self.name)
+    }
+
+    /// Says so when the cluster is not the one that a plan was made for.
+    pub(super) fn expect(&self, uid: Option<&str>) -> Result<(), Failure> {
+        let now = self.folder.marker().and_then(|marker| self.version(&marker).uid);
+        match (uid, now) {
+            (Some(planned), Some(now)) if planned != now => {
+                let what = format!("cluster `{}` was made anew since the plan", self.name);
+                Err(Failure::new(FailureKind::Stale, what).hint("plan again"))
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn clear(&self) -> Result<(), Failure> {
