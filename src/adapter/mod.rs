@@ -5,6 +5,7 @@ pub mod download;
 pub mod files;
 pub mod kube;
 pub mod kubeconfig;
+pub mod listener;
 pub mod lock;
 pub mod pid;
 pub mod port;

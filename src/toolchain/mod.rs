@@ -294,14 +294,17 @@ impl Toolchain {
         mut reasons: Vec<String>,
     ) -> Result<PathBuf, Failure> {
         let begun = Instant::now();
-        let done = |how, location: PathBuf| {
-            let took = begun.elapsed();
-            progress(ToolEvent::Done { tool, how, location: location.clone(), took });
+        let arrived = |how, location: PathBuf| {
+            progress(ToolEvent::Done {
+                tool,
+                how,
+                location: location.clone(),
+                took: begun.elapsed(),
+            });
             Ok(location)
         };
-        let downloaded = self.download(tool, progress).await;
-        let error = match downloaded {
-            Ok(path) => return done(How::Downloaded, path),
+        let error = match self.download(tool, progress).await {
+            Ok(path) => return arrived(How::Downloaded, path),
             Err(error) => error,
         };
         let because = chain(&error);
@@ -310,7 +313,7 @@ impl Toolchain {
         let full = error.is_full_disk();
         if !full {
             match self.build(tool, progress).await {
-                Ok(path) => return done(How::Built, path),
+                Ok(path) => return arrived(How::Built, path),
                 Err(error) => {
                     let because = chain(&error);
                     progress(ToolEvent::Failed { tool, how: How::Build, because: because.clone() });
