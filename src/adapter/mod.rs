@@ -6,6 +6,7 @@ pub mod files;
 pub mod helm;
 pub mod kube;
 pub mod kubeconfig;
+pub mod listener;
 pub mod lock;
 pub mod pid;
 pub mod port;

@@ -47,13 +47,11 @@ impl Toolchain {
             let what = what.to_owned();
             progress(ToolEvent::Waiting { tool, what });
         };
-        let turn = self.building.try_lock();
-        let _turn = match turn {
-            Ok(turn) => turn,
-            Err(_) => {
-                waiting("Go builds another tool");
-                self.building.lock().await
-            }
+        let _turn = if let Ok(turn) = self.building.try_lock() {
+            turn
+        } else {
+            waiting("Go builds another tool");
+            self.building.lock().await
         };
         let door = self.settings.cache.join("tools/go.lock");
         let _lock = lock::lock(&door, || waiting("another run builds a tool")).await?;

@@ -208,12 +208,13 @@ impl Toolchain {
     /// How every tool stands, in the order of [`Tool::ALL`].
     pub async fn states(&self) -> Vec<ToolState> {
         let go = self.go();
+        let go = go.as_ref();
         let looks = Tool::ALL.map(|tool| self.find(tool));
         let looked = join_all(looks).await;
-        Tool::ALL.into_iter().zip(looked).map(|(tool, look)| self.state(tool, look, &go)).collect()
+        Tool::ALL.into_iter().zip(looked).map(|(tool, look)| self.state(tool, look, go)).collect()
     }
 
-    fn state(&self, tool: Tool, look: find::Look, go: &Option<PathBuf>) -> ToolState {
+    fn state(&self, tool: Tool, look: find::Look, go: Option<&PathBuf>) -> ToolState {
         let released =
             Platform::current().and_then(|at| self.settings.sources.release(tool, at)).is_some();
         let (how, takes) = match (&look.found, released, go) {
@@ -272,8 +273,8 @@ impl Toolchain {
             let what = format!("another run gets {}", tool.name());
             progress(ToolEvent::Waiting { tool, what });
         };
-        let lock = lock::lock(&folder.join("lock"), waiting).await;
-        let _lock = lock.map_err(|error| self.failure(tool).caused_by(&error))?;
+        let held = lock::lock(&folder.join("lock"), waiting).await;
+        let _held = held.map_err(|error| failure(tool).caused_by(&error))?;
         // The run that held the lock may have got it.
         if let Some(found) = self.in_cache(tool) {
             return Ok(found.path);
@@ -292,15 +293,18 @@ impl Toolchain {
         progress: OnToolEvent<'_>,
         mut reasons: Vec<String>,
     ) -> Result<PathBuf, Failure> {
-        let start = Instant::now();
-        let done = |how, location: PathBuf| {
-            let took = start.elapsed();
-            progress(ToolEvent::Done { tool, how, location: location.clone(), took });
+        let begun = Instant::now();
+        let arrived = |how, location: PathBuf| {
+            progress(ToolEvent::Done {
+                tool,
+                how,
+                location: location.clone(),
+                took: begun.elapsed(),
+            });
             Ok(location)
         };
-        let downloaded = self.download(tool, progress).await;
-        let error = match downloaded {
-            Ok(path) => return done(How::Downloaded, path),
+        let error = match self.download(tool, progress).await {
+            Ok(path) => return arrived(How::Downloaded, path),
             Err(error) => error,
         };
         let because = chain(&error);
@@ -309,7 +313,7 @@ impl Toolchain {
         let full = error.is_full_disk();
         if !full {
             match self.build(tool, progress).await {
-                Ok(path) => return done(How::Built, path),
+                Ok(path) => return arrived(How::Built, path),
                 Err(error) => {
                     let because = chain(&error);
                     progress(ToolEvent::Failed { tool, how: How::Build, because: because.clone() });
@@ -322,21 +326,16 @@ impl Toolchain {
 
     fn hints(&self, tool: Tool, reasons: Vec<String>, full: bool) -> Failure {
         let full = full || reasons.iter().any(|reason| reason.contains("no space left on device"));
-        let mut failure = self.failure(tool);
-        failure.causes = reasons;
+        let mut failed = failure(tool);
+        failed.causes = reasons;
         if full {
             let cache = self.settings.cache.display();
-            return failure.hint(format!("free some space for `{cache}`: all tools need 1 GB there, and 4 GB in Go's own cache when they are built"));
+            return failed.hint(format!("free some space for `{cache}`: all tools need 1 GB there, and 4 GB in Go's own cache when they are built"));
         }
-        failure
+        failed
             .hint(format!("put `{}` {} on PATH", tool.name(), tool.accepted()))
             .hint("or connect to the internet, or to a proxy by HTTPS_PROXY")
             .hint("or install Go 1.25 or newer, which builds it: https://go.dev/dl")
-    }
-
-    fn failure(&self, tool: Tool) -> Failure {
-        let what = format!("cannot get `{}` {}", tool.name(), tool.wanted());
-        Failure::new(FailureKind::Preflight, what)
     }
 
     /// The folder of a tool, all versions.
@@ -390,6 +389,11 @@ fn clear_leftovers(home: &Path) {
     }
 }
 
+fn failure(tool: Tool) -> Failure {
+    let what = format!("cannot get `{}` {}", tool.name(), tool.wanted());
+    Failure::new(FailureKind::Preflight, what)
+}
+
 /// An error and its sources on one line.
 fn chain(error: &dyn std::error::Error) -> String {
     Failure::new(FailureKind::Preflight, "").caused_by(error).causes.join(": ")
@@ -400,7 +404,8 @@ fn together(failures: Vec<Failure>) -> Option<Failure> {
     let mut failures = failures.into_iter();
     let mut first = failures.next()?;
     for other in failures {
-        first.what.push_str(&format!(", {}", other.what.trim_start_matches("cannot get ")));
+        let tool = other.what.trim_start_matches("cannot get ");
+        first.what = format!("{}, {tool}", first.what);
         for cause in other.causes {
             if !first.causes.contains(&cause) {
                 first.causes.push(cause);

@@ -133,8 +133,8 @@ async fn a_suitable_program_on_the_path_is_used() {
     let tools = stage.ensure(&toolchain, &[Tool::Helm]).await.unwrap();
     assert_eq!(tools.path(Tool::Helm), stage.path("bin/helm"));
     assert!(stage.events.lock().unwrap().is_empty());
-    let state = toolchain.states().await.into_iter().find(|s| s.tool == Tool::Helm).unwrap();
-    assert_eq!((state.how, state.found), (How::Path, Some(Version::parse("4.0.2+gabc").unwrap())));
+    let helm = toolchain.states().await.into_iter().find(|s| s.tool == Tool::Helm).unwrap();
+    assert_eq!((helm.how, helm.found), (How::Path, Some(Version::parse("4.0.2+gabc").unwrap())));
 }
 
 #[tokio::test]
@@ -149,8 +149,8 @@ async fn a_download_with_the_right_checksum_is_used_and_stays() {
     let offline = stage.toolchain(&nobody().await);
     assert_eq!(stage.ensure(&offline, &[Tool::Kubectl]).await.unwrap().path(Tool::Kubectl), path);
     let states = offline.states().await;
-    let state = states.iter().find(|state| state.tool == Tool::Kubectl).unwrap();
-    assert_eq!((state.how, state.pinned), (How::Downloaded, false));
+    let kubectl = states.iter().find(|state| state.tool == Tool::Kubectl).unwrap();
+    assert_eq!((kubectl.how, kubectl.pinned), (How::Downloaded, false));
 }
 
 #[tokio::test]

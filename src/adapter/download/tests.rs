@@ -61,7 +61,7 @@ async fn a_truncated_file_is_an_error() {
 
 #[tokio::test]
 async fn a_host_that_falls_silent_is_an_error() {
-    let (digest, _) = fetch(ok(100_000, &[7; 100_000]), Duration::from_secs(5)).await;
+    let (digest, _) = fetch(ok(100_000, &vec![7; 100_000]), Duration::from_secs(5)).await;
     assert!(matches!(digest, Err(DownloadError::Broken { .. })), "{digest:?}");
 }
 

@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::{FileError, KubeconfigError, files};
 
@@ -18,7 +20,7 @@ const POLL: Duration = Duration::from_millis(20);
 pub(super) struct Guard(PathBuf);
 
 impl Guard {
-    pub(super) fn take(path: &Path) -> Result<Self, KubeconfigError> {
+    pub(super) async fn take(path: &Path) -> Result<Self, KubeconfigError> {
         let mut name = path.as_os_str().to_owned();
         name.push(".lock");
         let lock = PathBuf::from(name);
@@ -27,10 +29,8 @@ impl Guard {
         }
         let begun = Instant::now();
         loop {
-            let source = match File::options().write(true).create_new(true).open(&lock) {
-                Ok(_) => return Ok(Self(lock)),
-                Err(error) => error,
-            };
+            let made = File::options().write(true).create_new(true).open(&lock);
+            let Err(source) = made else { return Ok(Self(lock)) };
             if source.kind() != ErrorKind::AlreadyExists {
                 return Err(FileError { what: "lock", path: path.to_owned(), source }.into());
             }
@@ -39,7 +39,7 @@ impl Guard {
             } else if begun.elapsed() > PATIENCE {
                 return Err(KubeconfigError::Locked { path: path.to_owned(), lock });
             } else {
-                pause();
+                tokio::time::sleep(POLL).await;
             }
         }
     }
@@ -56,12 +56,4 @@ fn is_stale(lock: &Path) -> bool {
     let age =
         lock.metadata().and_then(|found| found.modified()).ok().and_then(|t| t.elapsed().ok());
     age.is_some_and(|age| age > STALE)
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the lock is held for milliseconds, by no task of ours"
-)]
-fn pause() {
-    std::thread::sleep(POLL);
 }

@@ -128,9 +128,9 @@ pub fn holds(path: &Path, entry: &Entry) -> Result<bool, KubeconfigError> {
 }
 
 /// Puts an entry into a file, in place of one of the same name. The current context changes only when asked for.
-pub fn merge(path: &Path, entry: &Entry, make_current: bool) -> Result<(), KubeconfigError> {
+pub async fn merge(path: &Path, entry: &Entry, make_current: bool) -> Result<(), KubeconfigError> {
     let path = real(path);
-    let _guard = Guard::take(&path)?;
+    let _guard = Guard::take(&path).await?;
     let mut file = match load(&path)? {
         Some(file) if !file.is_empty() => file,
         Some(_) => empty(false),
@@ -149,12 +149,12 @@ pub fn merge(path: &Path, entry: &Entry, make_current: bool) -> Result<(), Kubec
 
 /// Takes context, cluster and user of a name out of a file, and the current context if it is that one. A file that datamill made
 /// and that is empty now goes. Says whether something was taken out.
-pub fn remove(path: &Path, name: &str) -> Result<bool, KubeconfigError> {
+pub async fn remove(path: &Path, name: &str) -> Result<bool, KubeconfigError> {
     let path = real(path);
     if load(&path)?.is_none() {
         return Ok(false);
     }
-    let _guard = Guard::take(&path)?;
+    let _guard = Guard::take(&path).await?;
     let Some(mut file) = load(&path)? else { return Ok(false) };
     let before = file.clone();
     for list in LISTS {

@@ -17,7 +17,7 @@ use crate::model::{
     ClusterSpec, Discovery, Failure, FailureKind, Found, Health, Identity, Known, NodeSpec,
     Observed, Outputs, Redactor, Resource, ResourceId, ResourceKind, Spec,
 };
-use crate::plan::{Action, Step};
+use crate::plan::{Action, Precondition, Step};
 use crate::toolchain::{ToolEvent, Toolchain};
 
 pub use existing::contexts;
@@ -122,6 +122,9 @@ impl Local {
     }
 
     async fn carry_out(&self, step: &Step, run: &RunContext) -> Result<Outputs, Failure> {
+        if let Precondition::Unchanged { uids, .. } = &step.precondition {
+            self.kwok(&step.id.name).expect(uids.get("").map(String::as_str))?;
+        }
         let wanted = step.wanted.as_ref().map(|resource| &resource.spec);
         match (&step.action, wanted) {
             (

@@ -5,14 +5,23 @@ use crate::adapter::kubeconfig::{self, Entry, KubeconfigError};
 use crate::model::{Failure, FailureKind};
 
 /// Merges the context in.
-pub(super) fn merge(settings: &LocalSettings, entry: &Entry) -> Result<(), Failure> {
+pub(super) async fn merge(settings: &LocalSettings, entry: &Entry) -> Result<(), Failure> {
     kubeconfig::merge(&settings.user_kubeconfig, entry, settings.use_context)
+        .await
         .map_err(|error| failure(settings, &error))
 }
 
 /// Takes the context out.
-pub(super) fn remove(settings: &LocalSettings, name: &str) -> Result<(), Failure> {
+pub(super) async fn remove(settings: &LocalSettings, name: &str) -> Result<(), Failure> {
     kubeconfig::remove(&settings.user_kubeconfig, name)
+        .await
+        .map(drop)
+        .map_err(|error| failure(settings, &error))
+}
+
+/// Makes sure that the file can be written, should it be there.
+pub(super) fn check(settings: &LocalSettings) -> Result<(), Failure> {
+    kubeconfig::contexts(&settings.user_kubeconfig)
         .map(drop)
         .map_err(|error| failure(settings, &error))
 }

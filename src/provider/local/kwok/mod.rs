@@ -138,6 +138,8 @@ impl Kwok {
         nodes: &[NodeSpec],
         run: &RunContext,
     ) -> Result<Outputs, Failure> {
+        // Better now than when all is made.
+        user::check(&self.settings)?;
         let tools = self.tools().await?;
         let lock = self.lock(&run.progress).await?;
         if let Some(marker) = self.folder.marker() {
@@ -157,7 +159,7 @@ impl Kwok {
             other => other?,
         };
         self.furnish(nodes, &run.progress).await?;
-        user::merge(&self.settings, &entry)?;
+        user::merge(&self.settings, &entry).await?;
         let written = self.folder.complete(&marker);
         written.map_err(|error| self.failure("create").caused_by(&error))?;
         self.outputs().await
@@ -198,7 +200,13 @@ impl Kwok {
         self.folder.begin(&marker).map_err(failed)?;
         self.make_private();
         files::write(&self.folder.config(), config::text(ports)).map_err(failed)?;
-        self.kwokctl_create(tools, lock, &run.progress).await?;
+        self.kwokctl_create(tools, lock, run).await?;
+        let exposed = self.exposed().await;
+        if !exposed.is_empty() {
+            self.clear().await?;
+            let what = format!("these would listen beyond the loopback: {}", exposed.join(", "));
+            return Err(self.failure("create").because(what));
+        }
         let entry = self.folder.entry(&marker).map_err(failed)?;
         files::write_private(&self.folder.kubeconfig(), entry.alone()).map_err(failed)?;
         Ok((marker, entry))
@@ -223,7 +231,7 @@ impl Kwok {
     ) -> Result<Outputs, Failure> {
         let _lock = self.lock(&run.progress).await?;
         self.furnish(nodes, &run.progress).await?;
-        self.mend_kubeconfigs()?;
+        self.mend_kubeconfigs().await?;
         self.outputs().await
     }
 
@@ -242,7 +250,7 @@ impl Kwok {
         let failed = |error: KubeError| self.failure("start").caused_by(&error);
         let live = self.live().await.map_err(failed)?;
         live.until_usable(USABLE).await.map_err(failed)?;
-        self.mend_kubeconfigs()?;
+        self.mend_kubeconfigs().await?;
         self.outputs().await
     }
 
@@ -258,7 +266,21 @@ impl Kwok {
         let _lock = self.lock(says).await?;
         says("ending its processes".to_owned());
         self.clear().await?;
-        user::remove(&self.settings, &self.name)
+        // Folders that hold nothing any more go too; others stay, which is no failure.
+        std::fs::remove_dir(&self.settings.clusters).ok();
+        user::remove(&self.settings, &self.name).await
+    }
+
+    /// Says so when the cluster is not the one that a plan was made for.
+    pub(super) fn expect(&self, uid: Option<&str>) -> Result<(), Failure> {
+        let now = self.folder.marker().and_then(|marker| self.version(&marker).uid);
+        match (uid, now) {
+            (Some(planned), Some(now)) if planned != now => {
+                let what = format!("cluster `{}` was made anew since the plan", self.name);
+                Err(Failure::new(FailureKind::Stale, what).hint("plan again"))
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn clear(&self) -> Result<(), Failure> {
@@ -267,12 +289,12 @@ impl Kwok {
         removed.map_err(|error| self.failure("delete").caused_by(&error))
     }
 
-    fn mend_kubeconfigs(&self) -> Result<(), Failure> {
+    async fn mend_kubeconfigs(&self) -> Result<(), Failure> {
         let Some(marker) = self.folder.marker() else { return Ok(()) };
         let failed = |error: files::FileError| self.failure("open").caused_by(&error);
         let entry = self.folder.entry(&marker).map_err(failed)?;
         files::write_private(&self.folder.kubeconfig(), entry.alone()).map_err(failed)?;
-        user::merge(&self.settings, &entry)
+        user::merge(&self.settings, &entry).await
     }
 
     /// How it is.

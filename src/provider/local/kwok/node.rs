@@ -169,8 +169,9 @@ mod tests {
 
     #[test]
     fn found_nodes_stand_in_the_wanted_order() {
-        let named = |name: &str| NodeSpec { name: name.to_owned(), ..node() };
-        let order = in_order(vec![named("a"), named("x"), named("b")], &[named("b"), named("a")]);
+        let called = |name: &str| NodeSpec { name: name.to_owned(), ..node() };
+        let order =
+            in_order(vec![called("a"), called("x"), called("b")], &[called("b"), called("a")]);
         let names: Vec<_> = order.iter().map(|node| node.name.as_str()).collect();
         assert_eq!(names, ["b", "a", "x"]);
     }

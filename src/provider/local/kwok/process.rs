@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Kwok, says};
-use crate::adapter::files;
 use crate::adapter::lock::Lock;
 use crate::adapter::pid::{self, Process};
 use crate::adapter::process::{Input, Invocation, ProcessError};
+use crate::adapter::{files, listener};
 use crate::model::Failure;
+use crate::provider::RunContext;
 use crate::provider::local::Says;
 use crate::toolchain::{Tool, ToolSet};
 
@@ -43,14 +44,27 @@ impl Kwok {
         PROGRAMS.iter().map(|(name, _)| *name).filter(|name| !runs(name)).collect()
     }
 
+    /// What listens beyond the loopback: nothing, or anybody on the network can read every Secret.
+    pub(super) async fn exposed(&self) -> Vec<String> {
+        let running = self.running().await;
+        let open = running.iter().flat_map(|process| {
+            let beyond = listener::addresses(process.id).into_iter();
+            beyond
+                .filter(|at| !at.ip().is_loopback())
+                .map(|at| format!("{} on {at}", process.name()))
+        });
+        open.collect()
+    }
+
     pub(super) async fn kwokctl_create(
         &self,
         tools: &ToolSet,
         lock: &Lock,
-        says: &Says,
+        run: &RunContext,
     ) -> Result<(), Failure> {
         let unused = self.folder.root().join("kwokctl.kubeconfig");
-        let mut call = self.kwokctl(tools, lock, says, "create");
+        let mut call = self.kwokctl(tools, lock, &run.progress, "create");
+        call.stop = Some(run.stop.clone());
         call.args.extend(["--config".into(), self.folder.config().into()]);
         call.args.extend(["--kubeconfig".into(), unused.into()]);
         for (name, tool) in PROGRAMS {
