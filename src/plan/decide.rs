@@ -199,7 +199,7 @@ fn kubernetes(wanted: &Resource, found: &Found, permits: &Permits) -> Decision {
             origin,
         });
     }
-    if nothing_there && found.applied.is_some() && wanted.id.kind == ResourceKind::Job {
+    if nothing_there && inputs == Inputs::Same && wanted.id.kind == ResourceKind::Job {
         decision.notes.push("the finished Job is missing: it runs again".to_owned());
     }
     decision.changes.extend(survey.changes);
