@@ -272,8 +272,8 @@ impl Page {
         let indent = if change.object.is_some() { "        " } else { "      " };
         let (place, from, to) = values(change);
         let words = format!("({})", origin_and_effect(change));
-        let room = self.width.saturating_sub(indent.len() + 6) / 2;
-        let (from, to) = (shortened(&from, room), shortened(&to, room));
+        let room = self.width.saturating_sub(indent.len() + 6);
+        let (from, to) = fitted(&from, &to, room);
         let head = format!("{indent}{}{place}:", change.path);
         let values = format!("{from} -> {to}");
         let length =
@@ -396,11 +396,114 @@ fn shown(value: &Shown) -> String {
     }
 }
 
-/// The beginning of a text, on one line.
-fn shortened(text: &str, room: usize) -> String {
-    let line = text.replace('\n', " ");
-    if line.chars().count() <= room.max(8) {
-        return line;
+/// Both texts on one line, the longer one cut in its middle: the end of an image or a path says most.
+fn fitted(from: &str, to: &str, room: usize) -> (String, String) {
+    let (from, to) = (from.replace('\n', " "), to.replace('\n', " "));
+    let (long, short) = (from.chars().count(), to.chars().count());
+    let half = room / 2;
+    if long + short <= room {
+        (from, to)
+    } else if short <= half {
+        (cut(&from, room - short), to)
+    } else if long <= half {
+        let to = cut(&to, room - long);
+        (from, to)
+    } else {
+        (cut(&from, half), cut(&to, half))
     }
-    line.chars().take(room.max(8) - 1).chain(['…']).collect()
+}
+
+fn cut(text: &str, room: usize) -> String {
+    let room = room.max(8);
+    let length = text.chars().count();
+    if length <= room {
+        return text.to_owned();
+    }
+    let head = (room - 1) / 2;
+    let tail = room - 1 - head;
+    let end = text.chars().skip(length - tail);
+    text.chars().take(head).chain(['…']).chain(end).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::plan::Precondition;
+
+    fn change(path: &str, from: &str, to: &str, effect: Effect) -> Change {
+        let object = ObjectRef {
+            api_version: "apps/v1".to_owned(),
+            kind: "Deployment".to_owned(),
+            namespace: Some("lab".to_owned()),
+            name: "ui".to_owned(),
+        };
+        let text = |text: &str| Shown::Text(text.to_owned());
+        let (path, origin) = (path.to_owned(), Origin::Somebody);
+        Change { object: Some(object), path, from: text(from), to: text(to), effect, origin }
+    }
+
+    fn step(id: &str, action: Action, changes: Vec<Change>) -> Step {
+        Step {
+            id: id.parse().unwrap(),
+            action,
+            wanted: None,
+            found: None,
+            after: BTreeSet::new(),
+            precondition: Precondition::Absent,
+            changes,
+            notes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn destructive_lines_come_first_and_no_line_is_too_long() {
+        let long = "registry.example.org/a/rather/long/path/to/an/image/of/something:1.2.3";
+        let changes = vec![
+            change("/spec/replicas", "1", "2", Effect::InPlace),
+            change("/spec/template/spec/containers/0/image", long, "short:2", Effect::Restart),
+            change("/data/script", "a\nb\nc", "a\nB\nc", Effect::InPlace),
+        ];
+        let why = "it holds data (10Gi), and a reason that is so long that it needs a second line";
+        let plan = Plan {
+            steps: vec![
+                step("a/release/ui", Action::Update, changes),
+                step("b/claim/data", Action::Retain { why: why.to_owned() }, Vec::new()),
+                step("b/release/old", Action::Delete, Vec::new()),
+                step("c/release/same", Action::Keep, Vec::new()),
+            ],
+            notes: vec!["something to know".to_owned()],
+        };
+        let text = text(&plan, 80);
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        insta::assert_snapshot!(text, @r"
+        Plan: 1 to destroy, 1 kept, 1 to change, 1 unchanged
+
+        Will be destroyed (1):
+          - b/release/old
+
+        Kept (1):
+          = b/claim/data
+              it holds data (10Gi), and a reason that is so long that it needs a second
+              line
+
+        Will change (1):
+          ~ a/release/ui
+              Deployment ui
+                /spec/replicas: 1 -> 2 (by somebody)
+                /spec/template/spec/containers/0/image: (by somebody, restarts pods)
+                  registry.example.org/a/rather…o/an/image/of/something:1.2.3 -> short:2
+                /data/script (line 2): b -> B (by somebody)
+
+        Unchanged: 1
+
+        note: something to know
+        ");
+        let nothing = Plan {
+            steps: vec![step("c/release/same", Action::Keep, Vec::new())],
+            notes: Vec::new(),
+        };
+        assert!(super::text(&nothing, 80).starts_with("Plan: nothing to do, 1 unchanged\n"));
+    }
 }
