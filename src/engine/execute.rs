@@ -59,7 +59,6 @@ pub async fn execute(
             }
         }
     }
-    state.skip_the_rest(observer);
     state.report
 }
 
@@ -74,7 +73,13 @@ struct State<'a> {
     providers: &'a Providers,
     run: &'a Run,
     hands: Hands,
-    pending: Vec<&'a Step>,
+    steps: &'a [Step],
+    /// Which steps wait for one, by their places in the plan.
+    users: BTreeMap<&'a ResourceId, Vec<usize>>,
+    /// How many steps each still waits for.
+    open: BTreeMap<usize, usize>,
+    /// Steps that wait for nothing any more and are not begun.
+    free: BTreeSet<usize>,
     /// Kept steps that must be looked at, since something that changes needs them.
     leaned_on: BTreeSet<&'a ResourceId>,
     /// Steps at or behind something that changed.
@@ -88,7 +93,13 @@ impl<'a> State<'a> {
     fn new(plan: &'a Plan, providers: &'a Providers, run: &'a Run, hands: Hands) -> Self {
         let mut leaned_on = BTreeSet::new();
         let mut touched = BTreeSet::new();
-        for step in &plan.steps {
+        let mut users: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        let mut open = BTreeMap::new();
+        for (at, step) in plan.steps.iter().enumerate() {
+            for after in &step.after {
+                users.entry(after).or_default().push(at);
+            }
+            open.insert(at, step.after.len());
             let changes = makes(&step.action);
             if changes {
                 leaned_on.extend(&step.after);
@@ -97,12 +108,24 @@ impl<'a> State<'a> {
                 touched.insert(&step.id);
             }
         }
-        let report = Report { known: run.known.clone(), ..Report::default() };
+        let mut report = Report { known: run.known.clone(), ..Report::default() };
+        // What lives in a host is taken away through its outputs, before anything is done to the host itself.
+        for step in plan.steps.iter().filter(|step| step.id.kind == ResourceKind::Cluster) {
+            let made_anew = matches!(step.action, Action::Create | Action::Replace);
+            if let Some(found) = step.found.as_ref().filter(|found| !found.outputs.is_empty())
+                && !made_anew
+            {
+                report.known.insert(step.id.clone(), found.outputs.clone());
+            }
+        }
         Self {
             providers,
             run,
             hands,
-            pending: plan.steps.iter().collect(),
+            steps: &plan.steps,
+            users,
+            free: open.iter().filter(|(_, open)| **open == 0).map(|(at, _)| *at).collect(),
+            open,
             leaned_on,
             touched,
             running: JoinSet::new(),
@@ -113,7 +136,7 @@ impl<'a> State<'a> {
 
     /// How many steps change or wait for something.
     fn work_ahead(&self) -> usize {
-        self.pending.iter().filter(|step| self.work(step).is_some()).count()
+        self.steps.iter().filter(|step| self.work(step).is_some()).count()
     }
 
     /// What there is to do for a step; nothing for one that is settled by being looked at.
@@ -145,31 +168,14 @@ impl<'a> State<'a> {
 
     /// Starts or settles every step whose needs are settled, until nothing more follows from that.
     fn start_what_may(&mut self, observer: &dyn Observer) {
-        loop {
-            let outcomes = &self.report.outcomes;
-            let (may, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.pending)
-                .into_iter()
-                .partition(|step| step.after.iter().all(|after| outcomes.contains_key(after)));
-            self.pending = rest;
-            if may.is_empty() {
-                return;
-            }
-            let mut settled = false;
-            let mut put_back = Vec::new();
-            for step in may {
-                if let Some(outcome) = self.without_work(step) {
-                    self.settle(step, outcome, Duration::ZERO, observer);
-                    settled = true;
-                } else if self.report.interrupted {
-                    put_back.push(step);
-                } else {
-                    self.spawn(step);
-                }
-            }
-            let stuck = !put_back.is_empty() && !settled;
-            self.pending.extend(put_back);
-            if stuck {
-                return;
+        while let Some(step) = self.free.pop_first().and_then(|at| self.steps.get(at)) {
+            if let Some(outcome) = self.without_work(step) {
+                self.settle(step, outcome, Duration::ZERO, observer);
+            } else if self.report.interrupted {
+                let outcome = Outcome::Skipped(SkipReason::Interrupted);
+                self.settle(step, outcome, Duration::ZERO, observer);
+            } else {
+                self.spawn(step, observer);
             }
         }
     }
@@ -222,12 +228,12 @@ impl<'a> State<'a> {
         }
     }
 
-    fn spawn(&mut self, step: &'a Step) {
+    fn spawn(&mut self, step: &'a Step, observer: &dyn Observer) {
         let Some(work) = self.work(step) else { return };
         let Some(provider) = self.providers.of(step.id.kind.family()).cloned() else {
             let hint = format!("no provider drives `{}`", step.id);
             let outcome = Outcome::Failed(Failure::new(FailureKind::Bug, hint));
-            self.report.outcomes.insert(step.id.clone(), outcome);
+            self.settle(step, outcome, Duration::ZERO, observer);
             return;
         };
         let run = Run { known: self.report.known.clone(), ..self.run.clone() };
@@ -262,18 +268,18 @@ impl<'a> State<'a> {
 
     fn settle(&mut self, step: &Step, outcome: Outcome, took: Duration, observer: &dyn Observer) {
         self.report.outcomes.insert(step.id.clone(), outcome.clone());
+        for user in self.users.get(&step.id).into_iter().flatten() {
+            if let Some(open) = self.open.get_mut(user) {
+                *open = open.saturating_sub(1);
+                if *open == 0 {
+                    self.free.insert(*user);
+                }
+            }
+        }
         let quiet = outcome == Outcome::Done && self.work(step).is_none();
         if !quiet {
             let (id, action) = (step.id.clone(), step.action.clone());
             observer.on_event(&Event::Finished { id, action, outcome, took });
-        }
-    }
-
-    /// What was not begun because the run was interrupted.
-    fn skip_the_rest(&mut self, observer: &dyn Observer) {
-        for step in std::mem::take(&mut self.pending) {
-            let outcome = Outcome::Skipped(SkipReason::Interrupted);
-            self.settle(step, outcome, Duration::ZERO, observer);
         }
     }
 }

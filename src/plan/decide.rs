@@ -199,7 +199,7 @@ fn kubernetes(wanted: &Resource, found: &Found, permits: &Permits) -> Decision {
             origin,
         });
     }
-    if nothing_there && found.applied.is_some() && wanted.id.kind == ResourceKind::Job {
+    if nothing_there && inputs == Inputs::Same && wanted.id.kind == ResourceKind::Job {
         decision.notes.push("the finished Job is missing: it runs again".to_owned());
     }
     decision.changes.extend(survey.changes);
@@ -291,4 +291,62 @@ pub(super) fn changes(
         origin,
     };
     differences.into_iter().map(change).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{KubernetesSpec, ResourceId};
+
+    fn decided(id: &str, spec: Spec, found: &Found) -> Decision {
+        let id: ResourceId = id.parse().unwrap();
+        present(&Resource::new(id, spec), found, &Permits::default(), &|_| None)
+    }
+
+    fn owned_by(owner: Owner) -> Found {
+        Found { owner, ..Found::ours() }
+    }
+
+    fn unmarked(suitable: bool) -> Owner {
+        Owner::Unmarked { manager: Some("kubectl".to_owned()), suitable }
+    }
+
+    #[test]
+    fn what_is_not_ours_is_used_where_that_will_do_and_in_the_way_elsewhere() {
+        let spec = || Spec::kubernetes(KubernetesSpec::Installation);
+        for id in ["target/namespace/x", "a/crds/x", "target/bucket/x"] {
+            assert_eq!(decided(id, spec(), &owned_by(unmarked(true))).action, Action::Use, "{id}");
+            let unsuitable = decided(id, spec(), &owned_by(unmarked(false)));
+            let Action::Blocked { by } = &unsuitable.action else { panic!("{id}") };
+            assert_eq!(by.says(), format!("`{id}` belongs to kubectl"));
+            assert_eq!(unsuitable.notes.len(), 1);
+        }
+        for id in ["a/release/x", "a/objects/x", "a/claim/x", "a/secret/x", "target/network/x"] {
+            let decision = decided(id, spec(), &owned_by(unmarked(true)));
+            assert!(matches!(decision.action, Action::Blocked { .. }), "{id}");
+        }
+        let theirs = decided("target/namespace/x", spec(), &owned_by(Owner::Other("y".to_owned())));
+        assert!(matches!(theirs.action, Action::Blocked { by: Block::Foreign { .. } }));
+    }
+
+    #[test]
+    fn an_existing_cluster_is_used_whoever_made_it_and_never_made() {
+        let spec = || Spec::Cluster(ClusterSpec::Existing { kubeconfig: None, context: None });
+        for owner in [Owner::Ours, unmarked(true)] {
+            let decision = decided("target/cluster/existing", spec(), &owned_by(owner));
+            assert_eq!(decision.action, Action::Use);
+        }
+        let id = "target/cluster/existing".parse().unwrap();
+        let decision = absent(&Resource::new(id, spec()));
+        assert!(matches!(decision.action, Action::Blocked { by: Block::Preflight { .. } }));
+    }
+
+    #[test]
+    fn what_is_stopped_is_started_before_anything_else() {
+        let spec = Spec::Cluster(ClusterSpec::Kwok { name: "x".to_owned(), nodes: Vec::new() });
+        let found = Found { power: Power::Off, ..Found::ours() };
+        let decision = decided("target/cluster/x", spec, &found);
+        assert_eq!(decision.action, Action::Start);
+        assert_ne!(decision.precondition, Precondition::Nothing);
+    }
 }

@@ -75,8 +75,17 @@ fn narrowed(live: &Json, wanted: &Json) -> Json {
                 .filter_map(|(key, wanted)| Some((key.clone(), narrowed(live.get(key)?, wanted))))
                 .collect(),
         ),
-        (Json::Array(live), Json::Array(wanted)) if live.len() == wanted.len() => {
-            Json::Array(live.iter().zip(wanted).map(|(l, w)| narrowed(l, w)).collect())
+        (Json::Array(live), Json::Array(wanted)) => {
+            let by_name = named(live).and(named(wanted));
+            let item = |(at, item): (usize, &Json)| {
+                let name = || item.get("name")?.as_str();
+                let wanted = match &by_name {
+                    Some(wanted) => name().and_then(|name| wanted.get(name)).map(|(_, w)| *w),
+                    None => wanted.get(at),
+                };
+                wanted.map_or_else(|| item.clone(), |wanted| narrowed(item, wanted))
+            };
+            Json::Array(live.iter().enumerate().map(item).collect())
         }
         _ => live.clone(),
     }
@@ -263,5 +272,7 @@ mod tests {
         assert_eq!(fields(&live, &json!({"size": 1, "nodes": [{"name": "x"}]})), []);
         assert_eq!(fields(&live, &json!({"size": 2}))[0].path, "/size");
         assert_eq!(fields(&live, &json!({"nodes": []})).len(), 1);
+        let two = json!({"nodes": [{"name": "y"}, {"name": "x"}]});
+        assert_eq!(fields(&live, &two).len(), 1, "items are found by their names");
     }
 }

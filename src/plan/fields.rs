@@ -8,16 +8,14 @@ use crate::model::{Class, CloudSpec, ClusterSpec, Found, Leaf, Resource};
 
 /// A cluster of ours that runs. What nobody recorded about it is taken to be as wanted.
 pub(super) fn cluster(spec: &ClusterSpec, found: &Found) -> Decision {
-    let wanted = match serde_json::to_value(spec) {
-        Ok(Json::Object(map)) => map,
-        Ok(_) | Err(_) => Map::new(),
+    // The variant's name stands around the fields; a provider may leave it out.
+    let (variant, wanted) = match serde_json::to_value(spec) {
+        Ok(Json::Object(map)) => map.into_iter().next().unwrap_or_default(),
+        Ok(_) | Err(_) => <(String, Json)>::default(),
     };
-    // The variant's name stands around the fields; a provider may have left it out.
-    let whole = Json::Object(wanted.clone());
-    let (_, inner) = wanted.into_iter().next().unwrap_or_default();
-    let wrapped = found.fields.get("Kwok").or_else(|| found.fields.get("Existing")).is_some();
-    let wanted = if wrapped { whole } else { narrowed_to(&found.fields, inner) };
-    let changes = changes(None, diff::fields(&found.fields, &wanted), Origin::You);
+    let recorded = found.fields.get(&variant).unwrap_or(&found.fields);
+    let wanted = narrowed_to(recorded, wanted);
+    let changes = changes(None, diff::fields(recorded, &wanted), Origin::You);
     let action = if changes.is_empty() { Action::Keep } else { Action::Update };
     Decision { changes, ..Decision::plain(action) }
 }
@@ -92,4 +90,60 @@ fn named(spec: &CloudSpec, changes: &[Change]) -> String {
         })
         .collect();
     names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::{NodeSpec, ResourceId, ResourceKind, Spec, Value};
+
+    #[test]
+    fn a_cluster_changes_in_place_and_what_nobody_recorded_is_as_wanted() {
+        let node = NodeSpec {
+            name: "a".to_owned(),
+            capacity: BTreeMap::from([("cpu".to_owned(), "4".to_owned())]),
+            labels: BTreeMap::new(),
+            taints: Vec::new(),
+        };
+        let spec = ClusterSpec::Kwok { name: "x".to_owned(), nodes: vec![node] };
+        let decided = |fields| cluster(&spec, &Found { fields, ..Found::ours() });
+        assert_eq!(decided(Json::Null).action, Action::Keep);
+        assert_eq!(decided(json!({"Kwok": {"name": "x"}})).action, Action::Keep);
+        assert_eq!(decided(serde_json::to_value(&spec).unwrap()).action, Action::Keep);
+        let live =
+            json!({"Kwok": {"name": "x", "nodes": [{"name": "a", "capacity": {"cpu": "8"}}]}});
+        let decision = decided(live);
+        assert_eq!(decision.action, Action::Update);
+        assert_eq!(decision.changes[0].path, "/nodes/0/capacity/cpu");
+    }
+
+    #[test]
+    fn an_immutable_field_is_a_rebuild_and_data_is_protected_from_it() {
+        let spec = CloudSpec {
+            fields: [("region", "b"), ("tags", "t")]
+                .map(|(key, value)| (key.to_owned(), Value::text(value)))
+                .into(),
+            immutable: BTreeSet::from(["region".to_owned()]),
+        };
+        let id = ResourceId::target(ResourceKind::Bucket, "lake");
+        let mut wanted = Resource::new(id, Spec::Cloud(spec.clone()));
+        let decided = |wanted: &Resource, fields, include_data| {
+            let found = Found { fields, ..Found::ours() };
+            let permits = Permits { include_data, ..Permits::default() };
+            cloud(wanted, &spec, &found, &permits, &|_| None)
+        };
+        let other_tags = json!({"region": "b", "tags": "u"});
+        let other_region = || json!({"region": "a", "tags": "t"});
+        assert_eq!(decided(&wanted, other_tags, false).action, Action::Update);
+        assert_eq!(decided(&wanted, other_region(), false).action, Action::Replace);
+        wanted.class = Class::Data;
+        let blocked = decided(&wanted, other_region(), false);
+        assert!(matches!(blocked.action, Action::Blocked { by: Block::Protected { .. } }));
+        let lost = decided(&wanted, other_region(), true);
+        assert_eq!((lost.action, lost.changes[0].effect), (Action::Replace, Effect::LosesData));
+    }
 }

@@ -13,6 +13,7 @@ mod precondition;
 mod prune;
 mod text;
 mod whole;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -109,3 +109,68 @@ fn is_immutable(says: &str) -> bool {
         || says.contains("may not change once set")
         || (says.contains("updates to") && says.contains("forbidden"))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::{KubernetesSpec, Object, ResourceId, ResourceKind, Spec, Version};
+
+    fn object(name: &str, wanted: bool, live: bool, after: AfterApply) -> ObjectFound {
+        let object =
+            Object(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}));
+        ObjectFound {
+            object: object.reference().unwrap(),
+            wanted,
+            live: live.then_some(object),
+            after,
+            owner: Owner::Ours,
+            class: Class::Stateless,
+            version: Version::default(),
+        }
+    }
+
+    fn survey(objects: Vec<ObjectFound>) -> Survey {
+        let id = ResourceId::target(ResourceKind::Installation, "x");
+        let wanted = Resource::new(id, Spec::kubernetes(KubernetesSpec::Installation));
+        Survey::of(&wanted, &Found { objects, ..Found::ours() }, Origin::Somebody)
+    }
+
+    fn would(name: &str) -> AfterApply {
+        AfterApply::Would(object(name, true, true, AfterApply::Unwanted).live.unwrap())
+    }
+
+    #[test]
+    fn what_is_wanted_no_more_goes_unless_it_is_data_or_not_ours() {
+        let gone = object("gone", false, true, AfterApply::Unwanted);
+        let data =
+            ObjectFound { class: Class::Data, ..object("data", false, true, AfterApply::Unwanted) };
+        let other = Owner::Other("x".to_owned());
+        let theirs =
+            ObjectFound { owner: other, ..object("theirs", false, true, AfterApply::Unwanted) };
+        let survey = survey(vec![object("a", true, true, would("a")), gone, data, theirs]);
+        let names: Vec<_> =
+            survey.changes.iter().map(|c| c.object.as_ref().unwrap().name.as_str()).collect();
+        assert_eq!(names, ["gone"]);
+        assert_eq!(survey.notes, ["ConfigMap data is kept"]);
+        assert!(!survey.nothing_there);
+    }
+
+    #[test]
+    fn refusals_are_told_apart_by_what_the_server_says() {
+        let says = |says: &str| AfterApply::Rejected(says.to_owned());
+        let immutable = [
+            "spec.selector: Invalid value: {}: field is immutable",
+            "spec: Forbidden: updates to statefulset spec for fields other than 'replicas' are forbidden",
+        ];
+        for words in immutable {
+            let survey = survey(vec![object("a", true, true, says(words))]);
+            assert_eq!((survey.immutable.len(), survey.refused.len()), (1, 0), "{words}");
+        }
+        let denied = survey(vec![object("a", true, true, says("denied by policy"))]);
+        assert_eq!((denied.immutable.len(), denied.refused.len()), (0, 1));
+        let new = survey(vec![object("a", true, false, says("field is immutable"))]);
+        assert_eq!(new.refused.len(), 1, "what is not there cannot be made anew");
+    }
+}

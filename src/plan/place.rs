@@ -137,13 +137,17 @@ impl<'a> World<'a> {
         ids
     }
 
-    /// Whether one thing needs something of an instance: by the files where it is wanted, else by what is written on it.
+    /// Whether one thing needs something of an instance.
     pub(super) fn needs_instance(&self, id: &ResourceId, name: &Name) -> bool {
-        let of_it = |need: &ResourceId| need.instance_name() == Some(name);
-        match (self.desired(id), self.found(id)) {
-            (Some(wanted), _) => wanted.needs.iter().any(of_it),
-            (None, found) => found.is_some_and(|found| found.needs.iter().any(of_it)),
-        }
+        self.effective_needs(id).any(|need| need.instance_name() == Some(name))
+    }
+
+    /// The needs that count after this run: those in the files where it is wanted, else those written on it.
+    pub(super) fn effective_needs(&self, id: &ResourceId) -> impl Iterator<Item = &'a ResourceId> {
+        let wanted = self.desired(id);
+        let found = if wanted.is_none() { self.found(id) } else { None };
+        let found = found.into_iter().flat_map(|found| &found.needs);
+        wanted.into_iter().flat_map(|wanted| &wanted.needs).chain(found)
     }
 
     /// The needs in the files and those written on the thing.

@@ -256,21 +256,18 @@ impl<'a> Pruner<'_, 'a> {
 
     /// The next thing that was to go and has to stay, and why.
     fn held_back(&self) -> Option<(&'a ResourceId, String)> {
+        let held = Held::by(self.world, &self.going);
         let going = self.going.iter().filter(|(_, fate)| **fate == Fate::Goes);
-        going.map(|(id, _)| *id).find_map(|id| Some((id, self.holds_back(id)?)))
+        going.map(|(id, _)| *id).find_map(|id| Some((id, self.holds_back(id, &held)?)))
     }
 
-    fn holds_back(&self, id: &ResourceId) -> Option<String> {
+    fn holds_back(&self, id: &ResourceId, held: &Held<'_>) -> Option<String> {
         if id.kind == ResourceKind::Cluster {
-            return self
-                .holds_data(id)
-                .filter(|_| !self.world.request.permits.holds_no_data.contains(id));
+            let simulated = self.world.request.permits.holds_no_data.contains(id);
+            return if simulated { None } else { self.holds_data(id) };
         }
-        let stays = self.going.iter().filter(|(_, fate)| matches!(fate, Fate::Stays(_)));
-        for (other, _) in stays.clone() {
-            if self.world.discovered(other).is_some_and(|found| needs(found, id)) {
-                return Some(format!("`{other}` needs it"));
-            }
+        if let Some(other) = held.by_what(id) {
+            return Some(format!("`{other}` needs it"));
         }
         match id.kind {
             ResourceKind::Namespace => self.lived_in(id).or_else(|| self.shelters(id)),
@@ -324,27 +321,23 @@ impl<'a> Pruner<'_, 'a> {
             .filter(|(_, fate)| **fate == Fate::Goes)
             .filter_map(|(id, _)| id.instance_name().cloned())
             .collect();
-        for name in leaving {
-            let by: BTreeSet<_> = everything(self.world)
-                .into_iter()
-                .filter(|id| self.remains(id, &name) && self.world.needs_instance(id, &name))
-                .cloned()
-                .collect();
-            if by.is_empty() {
-                continue;
+        let mut users: BTreeMap<&Name, BTreeSet<ResourceId>> = BTreeMap::new();
+        for id in everything(self.world).into_iter().filter(|id| self.remains(id)) {
+            let needed = self.world.effective_needs(id).filter_map(ResourceId::instance_name);
+            for name in needed.filter(|name| id.instance_name() != Some(name)) {
+                users.entry(name).or_default().insert(id.clone());
             }
-            for (_, fate) in self
-                .going
-                .iter_mut()
-                .filter(|(id, fate)| id.instance_name() == Some(&name) && **fate == Fate::Goes)
-            {
+        }
+        for (id, fate) in self.going.iter_mut().filter(|(_, fate)| **fate == Fate::Goes) {
+            let by = id.instance_name().filter(|name| leaving.contains(*name));
+            if let Some(by) = by.and_then(|name| users.get(name)) {
                 *fate = Fate::Refused(Block::Needed { by: by.clone() });
             }
         }
     }
 
-    /// Whether something of another instance is still there, or will be, after this run.
-    fn remains(&self, id: &ResourceId, leaving: &Name) -> bool {
+    /// Whether something of an instance is still there, or will be, after this run.
+    fn remains(&self, id: &ResourceId) -> bool {
         let Scope::Instance(name) = &id.scope else { return false };
         let gone = match self.going.get(id) {
             Some(fate) => fate.is_gone(),
@@ -352,17 +345,34 @@ impl<'a> Pruner<'_, 'a> {
         };
         // A thing that was never made and is not part of this run needs nothing.
         let real = self.staying.contains_key(id) || self.world.found(id).is_some();
-        name != leaving && !gone && real
+        !gone && real
     }
 }
 
-/// Whether what is written on a thing says that it needs another; what only looks stands for its whole instance.
-fn needs(found: &Found, id: &ResourceId) -> bool {
-    found.host.as_ref() == Some(id)
-        || found.needs.iter().any(|need| {
-            need == id
-                || need.kind.only_looks() && need.scope == id.scope && id.scope != Scope::Target
-        })
+/// What stays, by what it holds back: what it needs and lives in, and the whole instance behind a need that only looks.
+struct Held<'a> {
+    ids: BTreeMap<&'a ResourceId, &'a ResourceId>,
+    instances: BTreeMap<&'a Scope, &'a ResourceId>,
+}
+
+impl<'a> Held<'a> {
+    fn by(world: &World<'a>, going: &BTreeMap<&'a ResourceId, Fate>) -> Self {
+        let mut held = Self { ids: BTreeMap::new(), instances: BTreeMap::new() };
+        for (id, _) in going.iter().filter(|(_, fate)| matches!(fate, Fate::Stays(_))) {
+            let Some(found) = world.discovered(id) else { continue };
+            for need in found.needs.iter().chain(&found.host) {
+                if need.kind.only_looks() && need.scope != Scope::Target {
+                    held.instances.entry(&need.scope).or_insert(id);
+                }
+                held.ids.entry(need).or_insert(id);
+            }
+        }
+        held
+    }
+
+    fn by_what(&self, id: &ResourceId) -> Option<&'a ResourceId> {
+        self.ids.get(id).or_else(|| self.instances.get(&id.scope)).copied()
+    }
 }
 
 fn kept_because(found: &Found) -> String {

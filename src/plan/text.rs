@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Action, Change, Effect, Origin, Plan, Shown, Step};
+use super::words::{fitted, origin_and_effect, values};
+use super::{Action, Change, Effect, Plan, Shown, Step};
 use crate::model::ObjectRef;
 
 /// A line of a plan.
@@ -272,8 +273,8 @@ impl Page {
         let indent = if change.object.is_some() { "        " } else { "      " };
         let (place, from, to) = values(change);
         let words = format!("({})", origin_and_effect(change));
-        let room = self.width.saturating_sub(indent.len() + 6) / 2;
-        let (from, to) = (shortened(&from, room), shortened(&to, room));
+        let room = self.width.saturating_sub(indent.len() + 6);
+        let (from, to) = fitted(&from, &to, room);
         let head = format!("{indent}{}{place}:", change.path);
         let values = format!("{from} -> {to}");
         let length =
@@ -353,54 +354,85 @@ fn whole(change: &Change) -> Option<Whole> {
     })
 }
 
-fn origin_and_effect(change: &Change) -> String {
-    let origin = match change.origin {
-        Origin::You => "by you",
-        Origin::Somebody => "by somebody",
-        Origin::Unknown => "origin unknown",
-    };
-    let effect = match change.effect {
-        Effect::InPlace => return origin.to_owned(),
-        Effect::Restart => "restarts pods",
-        Effect::Recreate => "made anew",
-        Effect::LosesData => "DATA IS LOST",
-    };
-    format!("{origin}, {effect}")
-}
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
 
-/// Both values of a change; of long texts the first line that differs, and where it is.
-fn values(change: &Change) -> (String, String, String) {
-    if let (Shown::Text(from), Shown::Text(to)) = (&change.from, &change.to)
-        && (from.contains('\n') || to.contains('\n'))
-    {
-        let (mut old, mut new, mut line) = (from.lines(), to.lines(), 1_usize);
-        loop {
-            match (old.next(), new.next()) {
-                (Some(a), Some(b)) if a == b => line += 1,
-                (a, b) => {
-                    let text = |side: Option<&str>| side.unwrap_or("(none)").trim().to_owned();
-                    return (format!(" (line {line})"), text(a), text(b));
-                }
-            }
+    use super::*;
+    use crate::plan::{Origin, Precondition};
+
+    fn change(path: &str, from: &str, to: &str, effect: Effect) -> Change {
+        let object = ObjectRef {
+            api_version: "apps/v1".to_owned(),
+            kind: "Deployment".to_owned(),
+            namespace: Some("lab".to_owned()),
+            name: "ui".to_owned(),
+        };
+        let text = |text: &str| Shown::Text(text.to_owned());
+        let (path, origin) = (path.to_owned(), Origin::Somebody);
+        Change { object: Some(object), path, from: text(from), to: text(to), effect, origin }
+    }
+
+    fn step(id: &str, action: Action, changes: Vec<Change>) -> Step {
+        Step {
+            id: id.parse().unwrap(),
+            action,
+            wanted: None,
+            found: None,
+            after: BTreeSet::new(),
+            precondition: Precondition::Absent,
+            changes,
+            notes: Vec::new(),
         }
     }
-    (String::new(), shown(&change.from), shown(&change.to))
-}
 
-fn shown(value: &Shown) -> String {
-    match value {
-        Shown::Absent => "(none)".to_owned(),
-        Shown::Text(text) => text.clone(),
-        Shown::Masked => "(secret)".to_owned(),
-        Shown::Unknown => "(known later)".to_owned(),
-    }
-}
+    #[test]
+    fn destructive_lines_come_first_and_no_line_is_too_long() {
+        let long = "registry.example.org/a/rather/long/path/to/an/image/of/something:1.2.3";
+        let changes = vec![
+            change("/spec/replicas", "1", "2", Effect::InPlace),
+            change("/spec/template/spec/containers/0/image", long, "short:2", Effect::Restart),
+            change("/data/script", "a\nb\nc", "a\nB\nc", Effect::InPlace),
+        ];
+        let why = "it holds data (10Gi), and a reason that is so long that it needs a second line";
+        let plan = Plan {
+            steps: vec![
+                step("a/release/ui", Action::Update, changes),
+                step("b/claim/data", Action::Retain { why: why.to_owned() }, Vec::new()),
+                step("b/release/old", Action::Delete, Vec::new()),
+                step("c/release/same", Action::Keep, Vec::new()),
+            ],
+            notes: vec!["something to know".to_owned()],
+        };
+        let text = text(&plan, 80);
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        insta::assert_snapshot!(text, @r"
+        Plan: 1 to destroy, 1 kept, 1 to change, 1 unchanged
 
-/// The beginning of a text, on one line.
-fn shortened(text: &str, room: usize) -> String {
-    let line = text.replace('\n', " ");
-    if line.chars().count() <= room.max(8) {
-        return line;
+        Will be destroyed (1):
+          - b/release/old
+
+        Kept (1):
+          = b/claim/data
+              it holds data (10Gi), and a reason that is so long that it needs a second
+              line
+
+        Will change (1):
+          ~ a/release/ui
+              Deployment ui
+                /spec/replicas: 1 -> 2 (by somebody)
+                /spec/template/spec/containers/0/image: (by somebody, restarts pods)
+                  registry.example.org/a/rather…o/an/image/of/something:1.2.3 -> short:2
+                /data/script (line 2): b -> B (by somebody)
+
+        Unchanged: 1
+
+        note: something to know
+        ");
+        let nothing = Plan {
+            steps: vec![step("c/release/same", Action::Keep, Vec::new())],
+            notes: Vec::new(),
+        };
+        assert!(super::text(&nothing, 80).starts_with("Plan: nothing to do, 1 unchanged\n"));
     }
-    line.chars().take(room.max(8) - 1).chain(['…']).collect()
 }

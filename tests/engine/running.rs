@@ -75,6 +75,20 @@ async fn an_output_reaches_the_step_that_uses_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_made_asynchronously_is_ready_before_it_is_used() {
+    let mut lab = Lab::new();
+    lab.storage("one");
+    for name in ["target/network/main", "target/file-system/shared", "target/mount-target/door"] {
+        lab.world.settles_for(name, 5);
+    }
+    expect_all_went_well(&lab.apply().await);
+    assert_eq!(lab.world.state().violations, Vec::<String>::new());
+    let events = lab.events();
+    assert!(events.iter().any(|event| matches!(event, Event::Progress { .. })), "{events:?}");
+    lab.expect_nothing_to_do().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failed_step_skips_only_what_needs_it() {
     let mut lab = Lab::new();
     lab.instance("base", "v", &[]);
