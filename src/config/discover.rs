@@ -98,8 +98,11 @@ fn flavours_among(found: BTreeMap<String, PathBuf>) -> BTreeMap<String, PathBuf>
     let is_flavour = |path: &Path| {
         files::read(path).is_ok_and(|text| text.lines().any(|line| line.starts_with("project:")))
     };
-    let flavours: BTreeMap<_, _> =
-        found.iter().filter(|(_, path)| is_flavour(path)).map(|(n, p)| (n.clone(), p.clone())).collect();
+    let flavours: BTreeMap<_, _> = found
+        .iter()
+        .filter(|(_, path)| is_flavour(path))
+        .map(|(n, p)| (n.clone(), p.clone()))
+        .collect();
     if flavours.is_empty() { found } else { flavours }
 }
 

@@ -54,7 +54,10 @@ fn embedded_catalogue() -> Catalogue {
 fn flavour(catalogue: &Catalogue) -> Json {
     let mut properties = target_properties();
     properties.insert("project".to_owned(), project());
-    properties.insert("version".to_owned(), json!({"const": 1, "description": "The version of this format."}));
+    properties.insert(
+        "version".to_owned(),
+        json!({"const": 1, "description": "The version of this format."}),
+    );
     properties.insert("storage".to_owned(), storage());
     properties.insert("external".to_owned(), external());
     for (key, doc) in [
@@ -140,12 +143,24 @@ fn project() -> Json {
     closed(map_of([
         ("name", described(text(), "Default: the folder above flavours/, else the file's stem.")),
         ("k8s_namespace", described(text(), "Default: data-mill.")),
-        ("proxy_port", json!({"type": "integer", "minimum": 1, "maximum": 65535, "description": "Default: 8088."})),
-        ("flavour", described(names(), "The components, by commas and blanks or as a list; or all.")),
+        (
+            "proxy_port",
+            json!({"type": "integer", "minimum": 1, "maximum": 65535, "description": "Default: 8088."}),
+        ),
+        (
+            "flavour",
+            described(names(), "The components, by commas and blanks or as a list; or all."),
+        ),
         ("k8s_default_config", described(text(), "A target file in k8s/configs/.")),
         ("component_default_config", described(text(), "Default: config.yaml.")),
-        ("data_folder", described(text(), "Relative to the folder above flavours/. Default: data.")),
-        ("config_folder", described(text(), "Where values files are looked up; relative to this file.")),
+        (
+            "data_folder",
+            described(text(), "Relative to the folder above flavours/. Default: data."),
+        ),
+        (
+            "config_folder",
+            described(text(), "Where values files are looked up; relative to this file."),
+        ),
         ("environment", described(text(), "production: stricter protection.")),
         ("profiles", names()),
         ("extends", described(text(), "A flavour that is merged below this one.")),
@@ -171,7 +186,10 @@ fn local() -> Json {
         ("vm_driver", text()),
         ("use_multipass", flag()),
         ("version", described(text(), "Of Kubernetes, such as 1.35.")),
-        ("nodes", json!({"oneOf": [{"type": "integer", "minimum": 1}, {"type": "array", "items": node()}]})),
+        (
+            "nodes",
+            json!({"oneOf": [{"type": "integer", "minimum": 1}, {"type": "array", "items": node()}]}),
+        ),
     ]))
 }
 
@@ -184,7 +202,10 @@ fn node() -> Json {
         ("storage", size("Such as 60G, which is GiB.")),
         ("gpus", json!({"type": "integer", "minimum": 0})),
         ("labels", json!({"type": "object", "additionalProperties": text()})),
-        ("taints", json!({"type": "array", "items": {"oneOf": [{"type": "string"}, {"type": "object"}]}})),
+        (
+            "taints",
+            json!({"type": "array", "items": {"oneOf": [{"type": "string"}, {"type": "object"}]}}),
+        ),
     ]))
 }
 
@@ -206,7 +227,10 @@ fn remote() -> Json {
 
 fn hybrid() -> Json {
     closed(map_of([
-        ("config", json!({"type": ["string", "null"], "description": "A kubeconfig; relative to this file, ~ expands."})),
+        (
+            "config",
+            json!({"type": ["string", "null"], "description": "A kubeconfig; relative to this file, ~ expands."}),
+        ),
         ("context", json!({"type": ["string", "null"]})),
         ("gpu_support", json!({"type": "boolean"})),
     ]))
@@ -280,7 +304,10 @@ fn reserved() -> Map<String, Json> {
         ("version", described(text(), "The chart's version.")),
         ("config_file", described(text(), "A file with Helm values.")),
         ("values", json!({"type": ["object", "null"], "description": "Helm values."})),
-        ("setup_timeout", json!({"type": "integer", "minimum": 0, "description": "Seconds; 0 is the default."})),
+        (
+            "setup_timeout",
+            json!({"type": "integer", "minimum": 0, "description": "Seconds; 0 is the default."}),
+        ),
         ("bind", json!({"type": ["object", "null"], "additionalProperties": text()})),
         ("profiles", names()),
         ("expose", json!({"enum": ["none", "loadbalancer", "ingress", true, false]})),
