@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::adapter::files;
 use crate::yaml::{Problem, Problems};
 
-use super::overlay::{Embedded, built_in, name_of, normal, shown, yaml_files};
+use super::overlay::{Embedded, built_in, normal, shown, yaml_files};
 use super::request::LoadRequest;
 
 /// Where a flavour and its project are.
@@ -29,16 +29,16 @@ pub(super) fn flavour(
     problems: &mut Problems,
 ) -> Result<Place, Problem> {
     let Some(named) = &request.flavour else {
-        return place(unnamed(request, embedded)?);
+        return Ok(place(unnamed(request, embedded)?));
     };
     let path = normal(&request.folder.join(named));
     if files::is_file(&path) {
-        return place(path);
+        return Ok(place(path));
     }
     if files::is_folder(&path) {
         let message = format!("`{}` is a folder, not a flavour file", named.display());
         return Err(Problem::error("folder", message)
-            .help(candidates(yaml_files(&path).into_values().collect(), request)));
+            .help(candidates(yaml_files(&path).into_values(), request)));
     }
     let relative = normal(named);
     if !embedded.has(&relative) || !relative.starts_with("flavours") {
@@ -65,11 +65,11 @@ pub(super) fn root_without_flavour(request: &LoadRequest) -> PathBuf {
     request.folder.clone()
 }
 
-fn place(path: PathBuf) -> Result<Place, Problem> {
+fn place(path: PathBuf) -> Place {
     let folder = path.parent().unwrap_or(Path::new("/"));
     let above = folder.ancestors().find(|folder| folder.ends_with("flavours"));
     let root = above.and_then(Path::parent).unwrap_or(folder).to_owned();
-    Ok(Place { root, stem: stem(&path), in_flavours: above.is_some(), flavour: path })
+    Place { root, stem: stem(&path), in_flavours: above.is_some(), flavour: path }
 }
 
 fn stem(path: &Path) -> String {
@@ -88,7 +88,7 @@ fn unnamed(request: &LoadRequest, embedded: &Embedded) -> Result<PathBuf, Proble
         (several, None) => {
             let message = format!("`flavours` holds {several} flavours and none is `default.yaml`");
             Err(Problem::error("no-flavour", message)
-                .help(candidates(found.into_values().collect(), request)))
+                .help(candidates(found.into_values(), request)))
         }
     }
 }
@@ -121,15 +121,12 @@ fn elsewhere(request: &LoadRequest, embedded: &Embedded) -> String {
     let here = yaml_files(&request.folder.join("flavours")).into_values();
     let inside = embedded.below(Path::new("flavours")).map(|(path, _)| path);
     let inside = inside.filter(|path| path.extension().is_some_and(|end| end == "yaml"));
-    candidates(here.chain(inside.map(Path::to_owned)).collect(), request)
+    candidates(here.chain(inside.map(Path::to_owned)), request)
 }
 
-fn candidates(paths: Vec<PathBuf>, request: &LoadRequest) -> String {
-    let names: BTreeSet<String> = paths
-        .iter()
-        .filter(|path| name_of(path).is_some())
-        .map(|path| format!("-f {}", shown(&request.folder, path).display()))
-        .collect();
+fn candidates(paths: impl Iterator<Item = PathBuf>, request: &LoadRequest) -> String {
+    let names: BTreeSet<String> =
+        paths.map(|path| format!("-f {}", shown(&request.folder, &path).display())).collect();
     if names.is_empty() {
         return "name a flavour file with `-f FILE`".to_owned();
     }

@@ -21,7 +21,7 @@ pub(super) struct Fixture {
 impl Fixture {
     /// A project with one flavour, `flavours/lab.yaml`.
     pub(super) fn new(flavour: &str) -> Self {
-        let fixture = Self::empty();
+        let fixture = Self::empty().asking(|r| r.flavour = Some("flavours/lab.yaml".into()));
         fixture.with("flavours/lab.yaml", flavour)
     }
 
@@ -53,6 +53,12 @@ impl Fixture {
 
     pub(super) fn embedding(mut self, files: &[(&str, &str)]) -> Self {
         self.embedded = Embedded::of(files);
+        self
+    }
+
+    /// With the files inside the binary.
+    pub(super) fn shipped(mut self) -> Self {
+        self.embedded = Embedded::shipped();
         self
     }
 

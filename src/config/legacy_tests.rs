@@ -17,14 +17,14 @@ fn two(flavour: &str) -> Fixture {
 fn local(project: &Project) -> (LocalProvider, &LocalSettings) {
     match &project.target {
         Target::Local { provider, settings, .. } => (*provider, settings),
-        other => panic!("{other:?}"),
+        other @ (Target::Remote { .. } | Target::Hybrid { .. }) => panic!("{other:?}"),
     }
 }
 
 fn remote(project: &Project) -> (RemoteProvider, &RemoteSettings) {
     match &project.target {
         Target::Remote { provider, settings } => (*provider, settings),
-        other => panic!("{other:?}"),
+        other @ (Target::Local { .. } | Target::Hybrid { .. }) => panic!("{other:?}"),
     }
 }
 
@@ -195,7 +195,7 @@ fn local_use_multipass_is_recorded() {
 fn hybrid_config_is_relative_to_its_file_and_may_be_nothing() {
     let hybrid = |text: &str| match minio(text).project().target {
         Target::Hybrid { kubeconfig, context, settings } => (kubeconfig, context, settings),
-        other => panic!("{other:?}"),
+        other @ (Target::Local { .. } | Target::Remote { .. }) => panic!("{other:?}"),
     };
     assert_eq!(hybrid("hybrid:\n"), (None, None, HybridSettings { gpu_support: false }));
     assert_eq!(hybrid("hybrid: {config: null}").0, None);
@@ -209,7 +209,7 @@ fn hybrid_config_is_relative_to_its_file_and_may_be_nothing() {
             assert_eq!(kubeconfig.unwrap(), fixture.root().join("flavours/kube/config"));
             assert_eq!(context.as_deref(), Some("lab"));
         }
-        other => panic!("{other:?}"),
+        other @ (Target::Local { .. } | Target::Remote { .. }) => panic!("{other:?}"),
     }
 }
 

@@ -8,6 +8,8 @@ use super::fixture::{Fixture, instance, names, warnings};
 use super::request::Location;
 use super::target::{LocalProvider, RemoteProvider, Target};
 use super::{Environment, Project};
+use crate::adapter::files;
+use crate::model::ClusterFacts;
 
 const SIZED: &str = "params: {size: {type: quantity, default: 1Gi}, replicas: {type: int, default: 1}, \
     list: {type: list}, more: {type: map}}\n";
@@ -288,7 +290,6 @@ fn extends_is_merged_below_and_cycles_are_found() {
     let fixture = Fixture::new("project: {extends: base.yaml, profiles: [gpu]}\nstore: {replicas: 2}\nlocal: null\n")
         .component("store", SIZED)
         .with("flavours/base.yaml", "project: {name: base, flavour: store}\nstore: {size: 3Gi, replicas: 1}\nlocal: {provider: kind}\nhybrid:\n");
-    let fixture = fixture.asking(|r| r.flavour = Some("flavours/lab.yaml".into()));
     let project = fixture.project();
     assert_eq!(project.name, "base");
     assert_eq!(instance(&project, "store").params.to_json(), json!({"size": "3Gi", "replicas": 2}));
@@ -426,7 +427,7 @@ fn numbers_from_the_environment_are_numbers() {
             assert_eq!(settings.cpus, Some(3));
             assert_eq!(nodes[0].capacity["cpu"], "3");
         }
-        other => panic!("{other:?}"),
+        other @ (Target::Remote { .. } | Target::Hybrid { .. }) => panic!("{other:?}"),
     }
 }
 
@@ -451,7 +452,7 @@ fn an_embedded_flavour_works_from_an_empty_folder() {
     let folder = project.catalogue.component("store").unwrap().folder();
     assert!(folder.starts_with(fixture.cache()) && folder.join("chart/Chart.yaml").is_file());
     assert!(matches!(&project.target, Target::Local { nodes, .. } if nodes.len() == 2));
-    assert_eq!(std::fs::read_dir(fixture.root()).unwrap().count(), 0);
+    assert!(files::list(fixture.root()).unwrap().is_empty());
 }
 
 #[test]
@@ -472,4 +473,35 @@ fn set_and_values_for_what_is_not_there_are_named() {
     assert!(has(&errors, "`a` has no setting `szie` (did you mean `size`?)"));
     assert!(has(&errors, "none.yaml"));
     assert_eq!(errors.len(), 3);
+}
+
+fn facts() -> ClusterFacts {
+    ClusterFacts {
+        provider: "kwok".to_owned(),
+        location: "local".to_owned(),
+        version: "1.35.4".to_owned(),
+        apis: std::collections::BTreeSet::new(),
+        simulated: true,
+    }
+}
+
+#[test]
+fn shipped_flavours_load_from_an_empty_folder_and_expand() {
+    for entry in super::list_flavours(&Fixture::empty().request) {
+        let fixture = Fixture::empty().shipped().asking(|r| r.flavour = Some(entry.file.clone()));
+        let project = fixture.project();
+        let expansion = project.expand(&facts()).unwrap();
+        assert!(!expansion.desired.resources.is_empty(), "{}", entry.name);
+    }
+}
+
+#[test]
+fn the_seeds_values_file_works_as_it_stands() {
+    let seed = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/seed/seed.yaml");
+    let fixture = Fixture::empty().shipped().asking(|r| r.flavour = Some(seed));
+    let project = fixture.project();
+    assert_eq!(names(&project), ["efs", "dataloader"]);
+    assert_eq!(warnings(&project), Vec::<String>::new());
+    assert!(project.platform.instances.iter().all(|instance| instance.values_file_shared));
+    project.expand(&facts()).unwrap();
 }

@@ -36,7 +36,7 @@ const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 /// The JSON Schema of a kind of file, with the components inside the binary.
 pub fn schema(kind: SchemaKind) -> Json {
     match kind {
-        SchemaKind::Component => serde_json::json!({"properties":{}}),
+        SchemaKind::Component => catalogue::schema(),
         SchemaKind::Target => target(),
         SchemaKind::Flavour => flavour(&embedded_catalogue()),
         SchemaKind::Settings => settings(&embedded_catalogue()),
@@ -71,7 +71,7 @@ fn flavour(catalogue: &Catalogue) -> Json {
         json!({"type": "object", "additionalProperties": text(), "description": "Hosts and what stands in for them."}),
     );
     properties.extend(sections(catalogue));
-    let mut instance = closed(reserved());
+    let mut instance = closed(&reserved());
     if let Some(map) = instance.as_object_mut() {
         map.insert("required".to_owned(), json!(["component"]));
         // The parameters are those of the component that is named.
@@ -89,7 +89,7 @@ fn flavour(catalogue: &Catalogue) -> Json {
 fn target() -> Json {
     let mut properties = target_properties();
     properties.insert("version".to_owned(), json!({"const": 1}));
-    let mut schema = closed(properties);
+    let mut schema = closed(&properties);
     if let Some(map) = schema.as_object_mut() {
         map.insert("$schema".to_owned(), json!(DRAFT));
         map.insert("title".to_owned(), json!("A target of datamill"));
@@ -131,7 +131,7 @@ fn described(schema: Json, doc: &str) -> Json {
 }
 
 /// A map with these keys only, or nothing.
-fn closed(properties: Map<String, Json>) -> Json {
+fn closed(properties: &Map<String, Json>) -> Json {
     json!({"type": ["object", "null"], "properties": properties, "additionalProperties": false})
 }
 
@@ -140,7 +140,7 @@ fn map_of<const N: usize>(entries: [(&str, Json); N]) -> Map<String, Json> {
 }
 
 fn project() -> Json {
-    closed(map_of([
+    closed(&map_of([
         ("name", described(text(), "Default: the folder above flavours/, else the file's stem.")),
         ("k8s_namespace", described(text(), "Default: data-mill.")),
         (
@@ -175,7 +175,7 @@ fn target_properties() -> Map<String, Json> {
 
 fn local() -> Json {
     let flag = || json!({"type": "boolean"});
-    closed(map_of([
+    closed(&map_of([
         ("provider", words(LocalProvider::WORDS.map(|(word, _)| word))),
         ("cpus", json!({"type": "integer", "minimum": 1})),
         ("memory", size("In MiB, or such as 16G.")),
@@ -194,7 +194,7 @@ fn local() -> Json {
 }
 
 fn node() -> Json {
-    closed(map_of([
+    closed(&map_of([
         ("name", text()),
         ("count", json!({"type": "integer", "minimum": 1})),
         ("cpus", json!({"type": "integer", "minimum": 1})),
@@ -210,7 +210,7 @@ fn node() -> Json {
 }
 
 fn remote() -> Json {
-    closed(map_of([
+    closed(&map_of([
         ("provider", words(RemoteProvider::WORDS.map(|(word, _)| word))),
         ("cluster_name", text()),
         ("bucket_name", described(text(), "The lake bucket.")),
@@ -226,7 +226,7 @@ fn remote() -> Json {
 }
 
 fn hybrid() -> Json {
-    closed(map_of([
+    closed(&map_of([
         (
             "config",
             json!({"type": ["string", "null"], "description": "A kubeconfig; relative to this file, ~ expands."}),
@@ -274,7 +274,7 @@ fn section(component: &Component) -> Json {
     for param in component.params() {
         properties.insert(param.name.clone(), param_schema(param));
     }
-    let mut schema = described(closed(properties), component.summary());
+    let mut schema = described(closed(&properties), component.summary());
     if let Some(map) = schema.as_object_mut() {
         if matches!(component.status(), Status::Retired | Status::Deprecated) {
             map.insert("deprecated".to_owned(), json!(true));
@@ -329,9 +329,9 @@ fn param_schema(param: &Param) -> Json {
     if param.secret {
         schema = json!({"oneOf": [
             schema,
-            closed(map_of([("env", text())])),
-            closed(map_of([("file", text())])),
-            closed(map_of([("secret", text()), ("key", text())])),
+            closed(&map_of([("env", text())])),
+            closed(&map_of([("file", text())])),
+            closed(&map_of([("secret", text()), ("key", text())])),
         ]});
     }
     let mut schema = described(schema, &param.doc);

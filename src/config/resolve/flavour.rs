@@ -85,10 +85,10 @@ fn read_chain(
     };
     let below = overlay.beside(&extends.span.source, &named, &request.home);
     if let Some(first) = chain.iter().position(|known| *known == below) {
-        let names = chain.iter().skip(first).chain([&below]);
-        let names: Vec<_> =
-            names.map(|path| format!("`{}`", overlay.shown(path).display())).collect();
-        let message = format!("these flavours extend one another: {}", names.join(" → "));
+        let circle = chain.iter().skip(first).chain([&below]);
+        let circle: Vec<_> =
+            circle.map(|path| format!("`{}`", overlay.shown(path).display())).collect();
+        let message = format!("these flavours extend one another: {}", circle.join(" → "));
         problems.push(Problem::error("extends-cycle", message).at(&extends.span));
         return Some(tree);
     }
@@ -114,21 +114,18 @@ fn extended(
     let found = relative.and_then(|relative| overlay.find(&relative));
     let shown = overlay.shown(path);
     let shown = shown.display();
-    match &found {
-        Some(found) => {
-            let found = found.display();
-            let message = format!("there is no `{shown}`; `{found}` is extended");
-            problems.push(Problem::warning("built-in-flavour", message).at(at));
-        }
-        None => {
-            let known = overlay.yaml_files_in("flavours");
-            let name = path.file_name().map(|n| n.to_string_lossy().into_owned());
-            problems.push(
-                Problem::error("no-flavour", format!("there is no `{shown}` to extend"))
-                    .at(at)
-                    .suggest(&name.unwrap_or_default(), known.keys().map(String::as_str)),
-            );
-        }
+    if let Some(found) = &found {
+        let found = found.display();
+        let message = format!("there is no `{shown}`; `{found}` is extended");
+        problems.push(Problem::warning("built-in-flavour", message).at(at));
+    } else {
+        let known = overlay.yaml_files_in("flavours");
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned());
+        problems.push(
+            Problem::error("no-flavour", format!("there is no `{shown}` to extend"))
+                .at(at)
+                .suggest(&name.unwrap_or_default(), known.keys().map(String::as_str)),
+        );
     }
     found
 }

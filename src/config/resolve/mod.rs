@@ -5,8 +5,10 @@ mod external;
 mod flavour;
 mod instance;
 mod legacy;
+mod local;
 mod nodes;
 mod region;
+mod remote;
 mod secret;
 mod section;
 mod select;
@@ -18,7 +20,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub(super) use components::load as load_catalogue;
-pub(super) use external::{STORAGE_KINDS, TOP_LEVEL};
+pub(super) use external::STORAGE_KINDS;
+#[cfg(test)]
+pub(super) use external::TOP_LEVEL;
 pub use flavour::Environment;
 pub(super) use flavour::ProjectSection;
 pub use select::LeftOut;

@@ -1,16 +1,13 @@
 //! The sections `local:`, `remote:` and `hybrid:`: which one is meant, where it is taken from, and what it says.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::nodes;
-use super::region::{region_mistake, zone_mistake};
+use super::{local, remote};
 use crate::adapter::files;
 use crate::config::overlay::{Overlay, normal};
-use crate::config::reader::{Reader, flag_of, seen};
+use crate::config::reader::Reader;
 use crate::config::request::{LoadRequest, Location};
-use crate::config::target::{
-    Gpu, HybridSettings, LocalProvider, LocalSettings, RemoteProvider, RemoteSettings, Target,
-};
+use crate::config::target::{HybridSettings, LocalProvider, RemoteProvider, Target};
 use crate::config::variables::substitute;
 use crate::yaml::{Located, Node, Problem, Problems, Span, parse};
 
@@ -158,7 +155,7 @@ fn named_file(input: &Input<'_>, named: &str, problems: &mut Problems) -> Option
     read(input.overlay, &path, problems)
 }
 
-fn in_configs(overlay: &Overlay<'_>, named: &str) -> Option<std::path::PathBuf> {
+fn in_configs(overlay: &Overlay<'_>, named: &str) -> Option<PathBuf> {
     let folder = Path::new("k8s/configs");
     overlay
         .find(&normal(&folder.join(named)))
@@ -286,196 +283,16 @@ fn section_target(
                 Some(Provider::Local(provider)) => Some(provider),
                 Some(Provider::Remote(_) | Provider::Existing) | None => None,
             };
-            local(&section, flag, input.macos, problems)
+            local::read(&section, flag, input.macos, problems)
         }
         Location::Remote => {
             let flag = match flag {
                 Some(Provider::Remote(provider)) => Some(provider),
                 Some(Provider::Local(_) | Provider::Existing) | None => None,
             };
-            (remote(&section, flag, problems), Vec::new())
+            (remote::read(&section, flag, problems), Vec::new())
         }
         Location::Hybrid => hybrid(input, &section, problems),
-    }
-}
-
-fn local(
-    section: &Located,
-    flag: Option<LocalProvider>,
-    macos: bool,
-    problems: &mut Problems,
-) -> (Target, Vec<(&'static str, Span)>) {
-    let mut settings = LocalSettings::default();
-    let Some(mut reader) = Reader::of(section, "local", problems) else {
-        let nodes = nodes::nodes(None, &settings, problems);
-        let provider = flag.unwrap_or(LocalProvider::Auto);
-        return (Target::Local { provider, nodes, settings }, Vec::new());
-    };
-    let written = reader.word("provider", &LocalProvider::WORDS, problems);
-    let provider = flag.or(written).unwrap_or(LocalProvider::Auto);
-    settings.cpus = reader.whole("cpus", 1, 4096, problems);
-    settings.memory_mib = nodes::size(&mut reader, "memory", 1, problems);
-    settings.storage_mib = nodes::size(&mut reader, "storage", 1024, problems);
-    settings.gpu = gpu(&mut reader, problems);
-    settings.use_overlay = reader.flag("use_overlay", problems).unwrap_or(false);
-    settings.istio_support = reader.flag("istio_support", problems).unwrap_or(false);
-    settings.vm_driver = reader.text("vm_driver", problems);
-    settings.use_multipass = reader.flag("use_multipass", problems);
-    settings.kubernetes_version = version(&mut reader, problems);
-    let wanted_nodes = reader.value("nodes");
-    reader.finish(problems);
-    let nodes = nodes::nodes(wanted_nodes, &settings, problems);
-    only_for(section, provider, &mut settings, problems);
-    if settings.use_multipass == Some(false) && macos && provider == LocalProvider::Microk8s {
-        let at = section.get("use_multipass").map_or(&section.span, |value| &value.span);
-        problems.push(
-            Problem::error(
-                "no-bare-microk8s",
-                "microk8s runs on a Mac only in a virtual machine of multipass",
-            )
-            .at(at)
-            .help("write `use_multipass: true`, or `provider: kind`"),
-        );
-    }
-    let adds = section.get("istio_support").filter(|_| settings.istio_support);
-    let adds = adds.map(|value| ("istio", value.span.clone())).into_iter().collect();
-    (Target::Local { provider, nodes, settings }, adds)
-}
-
-/// Keys that only some providers know are answered with a warning elsewhere.
-fn only_for(
-    section: &Located,
-    provider: LocalProvider,
-    settings: &mut LocalSettings,
-    problems: &mut Problems,
-) {
-    let mut without = |key: &str, of: &str| {
-        if let Some(value) = section.get(key) {
-            let message =
-                format!("`local.{key}` is for {of}; on {} it does nothing", provider.word());
-            problems
-                .push(Problem::warning("unused-key", message).at(&value.span).help("remove it"));
-        }
-    };
-    let free = |of: LocalProvider| provider != of && provider != LocalProvider::Auto;
-    if free(LocalProvider::Minikube) {
-        if settings.use_overlay {
-            without("use_overlay", "minikube");
-            settings.use_overlay = false;
-        }
-        if settings.vm_driver.is_some() {
-            without("vm_driver", "minikube");
-        }
-    }
-    if settings.use_multipass == Some(true) && free(LocalProvider::Microk8s) {
-        without("use_multipass", "microk8s");
-    }
-    if free(LocalProvider::Kwok) {
-        without("nodes", "kwok");
-    }
-}
-
-/// `auto`, `required`, or true and false of old: true is `auto`, since only `required` stops.
-fn gpu(reader: &mut Reader<'_>, problems: &mut Problems) -> Gpu {
-    let Some(value) = reader.value("gpu_support") else { return Gpu::Off };
-    match (flag_of(value), value.as_text()) {
-        (Some(false), _) => Gpu::Off,
-        (Some(true), _) => {
-            problems.push(
-                Problem::warning(
-                    "gpu-support",
-                    "`gpu_support: true` means `auto`: a machine without a GPU goes on",
-                )
-                .at(&value.span)
-                .help("write `gpu_support: auto`, or `required` to stop without a GPU"),
-            );
-            Gpu::Auto
-        }
-        (None, Some("auto")) => Gpu::Auto,
-        (None, Some("required")) => Gpu::Required,
-        (None, _) => {
-            reader.wrong("gpu_support", value, "`auto`, `required` or `false`", problems);
-            Gpu::Off
-        }
-    }
-}
-
-/// `1.35` or `v1.35.4`, without the `v`.
-fn version(reader: &mut Reader<'_>, problems: &mut Problems) -> Option<String> {
-    let text = reader.text("version", problems)?;
-    let plain = text.strip_prefix('v').unwrap_or(&text);
-    let parts: Vec<_> = plain.split('.').map(str::parse::<u32>).collect();
-    if !(2..=3).contains(&parts.len()) || parts.iter().any(Result::is_err) {
-        let message = format!("`{text}` is no version of Kubernetes");
-        problems.push(
-            Problem::error("wrong-value", message).at(reader.at()).help("write one such as `1.35`"),
-        );
-        return None;
-    }
-    Some(plain.to_owned())
-}
-
-fn remote(section: &Located, flag: Option<RemoteProvider>, problems: &mut Problems) -> Target {
-    let mut settings =
-        RemoteSettings { at: Some(section.span.clone()), ..RemoteSettings::default() };
-    let Some(mut reader) = Reader::of(section, "remote", problems) else {
-        let provider = flag.unwrap_or(RemoteProvider::Aws);
-        return Target::Remote { provider, settings: Box::new(settings) };
-    };
-    let named = reader.value("provider").is_some();
-    let written = reader.word("provider", &RemoteProvider::WORDS, problems);
-    if !named && flag.is_none() {
-        problems.push(
-            Problem::error("missing-key", "`remote` lacks `provider`")
-                .at(&section.span)
-                .help("write `provider: aws` or `provider: gcp`"),
-        );
-    }
-    let provider = flag.or(written).unwrap_or(RemoteProvider::Aws);
-    settings.cluster_name = reader.text("cluster_name", problems);
-    settings.bucket_name = reader.text("bucket_name", problems);
-    settings.no_nodes = reader.whole("no_nodes", 1, 10_000, problems);
-    settings.node_size = reader.text("node_size", problems);
-    settings.project = reader.text("project", problems);
-    settings.profile = reader.text("profile", problems);
-    settings.kubernetes_version = version(&mut reader, problems);
-    settings.node_groups = reader.value("node_groups").cloned();
-    settings.region = reader.text("region", problems);
-    let zones = reader.texts("zones", problems);
-    reader.finish(problems);
-    check_places(provider, section, settings.region.as_deref(), &zones, problems);
-    settings.zones = zones.into_iter().map(|(zone, _)| zone).collect();
-    Target::Remote { provider, settings: Box::new(settings) }
-}
-
-fn check_places(
-    provider: RemoteProvider,
-    section: &Located,
-    region: Option<&str>,
-    zones: &[(String, Span)],
-    problems: &mut Problems,
-) {
-    let wrong = |what: &str, text: &str, right: &str, at: &Span| {
-        let message = format!("`{text}` is no {what} of {}", provider.word());
-        let problem =
-            Problem::error(if what == "zone" { "zone" } else { "region" }, message).at(at);
-        if right.is_empty() { problem } else { problem.help(format!("did you mean `{right}`?")) }
-    };
-    let at = section.get("region").map_or(&section.span, |value| &value.span);
-    let mistake = region.and_then(|region| region_mistake(provider, region));
-    if let (Some(region), Some(right)) = (region, &mistake) {
-        problems.push(wrong("region", region, right, at));
-    }
-    for (zone, span) in zones {
-        if let Some(right) = zone_mistake(provider, zone) {
-            problems.push(wrong("zone", zone, &right, span));
-        } else if let Some(region) = region
-            && mistake.is_none()
-            && !zone.starts_with(region)
-        {
-            let message = format!("zone `{zone}` is not in region `{region}`");
-            problems.push(Problem::error("zone", message).at(span));
-        }
     }
 }
 
@@ -494,21 +311,10 @@ fn hybrid(
         input.overlay.beside(&source.source, &path, &input.request.home)
     });
     let context = reader.text("context", problems);
-    let gpu = reader.value("gpu_support");
-    let gpu_support = match gpu.map(|value| (flag_of(value), value)) {
-        Some((Some(flag), _)) => flag,
-        Some((None, value)) => {
-            let wanted = format!("true or false, and here stands {}", seen(value));
-            problems.push(
-                Problem::error("wrong-type", format!("`hybrid.gpu_support` is {wanted}"))
-                    .at(&value.span),
-            );
-            false
-        }
-        None => false,
-    };
+    let gpu_support = reader.flag("gpu_support", problems).unwrap_or(false);
     reader.finish(problems);
-    let adds = gpu.filter(|_| gpu_support).map(|value| ("gpu", value.span.clone()));
+    let adds =
+        section.get("gpu_support").filter(|_| gpu_support).map(|value| ("gpu", value.span.clone()));
     let settings = HybridSettings { gpu_support };
     (Target::Hybrid { kubeconfig, context, settings }, adds.into_iter().collect())
 }
