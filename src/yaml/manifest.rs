@@ -54,10 +54,12 @@ pub fn print_manifests<'a>(documents: impl IntoIterator<Item = &'a Json>) -> Str
     let mut text = String::new();
     for document in documents {
         text.push_str("---\n");
-        let plain = super::to_yaml(document);
-        // A text such as `012` or `yes` may come out unquoted; JSON has no such doubt.
-        match manifests(&plain) {
-            Ok(back) if back.as_slice() == std::slice::from_ref(document) => text.push_str(&plain),
+        let mut block = String::new();
+        print(document, 0, &mut block);
+        let block = block.trim_start_matches('\n');
+        match manifests(block) {
+            Ok(back) if back.as_slice() == std::slice::from_ref(document) => text.push_str(block),
+            // JSON is YAML about which nobody can be in doubt.
             Ok(_) | Err(_) => {
                 text.push_str(&document.to_string());
                 text.push('\n');
@@ -65,6 +67,74 @@ pub fn print_manifests<'a>(documents: impl IntoIterator<Item = &'a Json>) -> Str
         }
     }
     text
+}
+
+/// Prints a value behind a key or a dash: on the same line, or on lines of its own.
+fn print(value: &Json, indent: usize, into: &mut String) {
+    match value {
+        Json::Object(map) if !map.is_empty() => {
+            into.push('\n');
+            for (key, value) in map {
+                into.push_str(&format!("{:indent$}{}:", "", scalar(key)));
+                // As kubectl does, lists stand below their key without further indentation.
+                let deeper = if value.is_array() { indent } else { indent + 2 };
+                print(value, deeper, into);
+            }
+        }
+        Json::Array(items) if !items.is_empty() => {
+            into.push('\n');
+            for item in items {
+                let mut inner = String::new();
+                print(item, indent + 2, &mut inner);
+                // The first line of a map stands behind the dash.
+                let inner = match inner.strip_prefix('\n') {
+                    Some(lines) if item.is_object() => format!(" {}", lines.trim_start()),
+                    Some(_) | None => inner,
+                };
+                into.push_str(&format!("{:indent$}-{inner}", ""));
+            }
+        }
+        Json::String(text) => match literal(text, indent) {
+            Some(block) => into.push_str(&block),
+            None => into.push_str(&format!(" {}\n", scalar(text))),
+        },
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_) => {
+            into.push_str(&format!(" {value}\n"));
+        }
+    }
+}
+
+/// A text of several lines as a literal block, when it has nothing that a block cannot hold.
+fn literal(text: &str, indent: usize) -> Option<String> {
+    let lines: Vec<_> = text.strip_suffix('\n').unwrap_or(text).split('\n').collect();
+    let plain = |line: &&str| {
+        !line.ends_with([' ', '\t']) && !line.chars().any(|c| c.is_control() && c != '\t')
+    };
+    let first = lines.first().filter(|line| !line.is_empty() && !line.starts_with([' ', '\t']))?;
+    if lines.len() < 2
+        || first.starts_with('#')
+        || !lines.iter().all(plain)
+        || text.ends_with("\n\n")
+    {
+        return None;
+    }
+    let mut block = String::from(if text.ends_with('\n') { " |\n" } else { " |-\n" });
+    for line in lines {
+        match line.is_empty() {
+            true => block.push('\n'),
+            false => block.push_str(&format!("{:indent$}{line}\n", "")),
+        }
+    }
+    Some(block)
+}
+
+/// A text on one line: as it is when nobody could take it for anything else, quoted otherwise.
+fn scalar(text: &str) -> String {
+    let safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/');
+    let plain = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_' || c == '/')
+        && text.chars().all(safe)
+        && plain_scalar(text).is_string();
+    if plain { text.to_owned() } else { Json::from(text).to_string() }
 }
 
 fn scan_error(error: &granit_parser::ScanError) -> ManifestError {
@@ -353,7 +423,17 @@ mod tests {
         ];
         let document = json!({"words": words, "map": words.iter().map(|w| (format!("k{w}"), *w)).collect::<BTreeMap<_, _>>(), "n": 5, "f": 1.5, "big": u64::MAX});
         let printed = print_manifests([&document]);
+        assert!(!printed.contains("---\n{"), "{printed}");
         assert_eq!(manifests(&printed).unwrap(), [document], "{printed}");
+    }
+
+    #[test]
+    fn documents_print_as_people_write_them() {
+        let document = json!({"kind": "Job", "spec": {"list": [{"a": "x", "b": {"c": [1, [2]]}}, "no", []], "empty": {}, "text": "a: b\n\n  c\n"}});
+        let text = "---\nkind: Job\nspec:\n  empty: {}\n  list:\n  - a: x\n    b:\n      c:\n      - 1\n      -\n        - 2\n  - \"no\"\n  - []\n  \
+                    text: |\n    a: b\n\n      c\n";
+        assert_eq!(print_manifests([&document]), text);
+        assert_eq!(manifests(text).unwrap(), [document]);
     }
 
     #[test]
