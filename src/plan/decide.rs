@@ -349,4 +349,32 @@ mod tests {
         assert_eq!(decision.action, Action::Start);
         assert_ne!(decision.precondition, Precondition::Nothing);
     }
+
+    #[test]
+    fn one_wanted_object_of_somebody_else_stops_the_whole_node() {
+        use crate::model::{AfterApply, ObjectFound, Version};
+        let json =
+            serde_json::json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x"}});
+        let object = |owner, wanted, live: bool| ObjectFound {
+            object: Object(json.clone()).reference().unwrap(),
+            wanted,
+            live: live.then(|| Object(json.clone())),
+            after: AfterApply::Would(Object(json.clone())),
+            owner,
+            class: Class::Stateless,
+            version: Version::default(),
+        };
+        let stops = |found: ObjectFound| {
+            let ours = object(Owner::Ours, true, true);
+            let found = Found { objects: vec![ours, found], ..Found::ours() };
+            let spec = Spec::kubernetes(KubernetesSpec::Installation);
+            let decision = decided("a/objects/x", spec, &found);
+            matches!(decision.action, Action::Blocked { by: Block::Foreign { .. } })
+        };
+        let other = || Owner::Other("another project".to_owned());
+        assert!(stops(object(other(), true, true)));
+        assert!(stops(object(unmarked(true), true, true)));
+        assert!(!stops(object(other(), true, false)), "it is not there");
+        assert!(!stops(object(other(), false, true)), "nobody wants it");
+    }
 }
