@@ -6,6 +6,9 @@ mod facts;
 mod kwok;
 mod user;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -23,7 +23,7 @@ impl Ports {
 }
 
 /// The configuration file. Every program listens on the loopback alone: etcd asks for no password. Webhooks are off, since
-/// nobody answers for a simulated pod.
+/// nobody answers for a simulated pod. There is one of each program, and none waits until a dead one's lease is over.
 pub(super) fn text(ports: Ports) -> String {
     let server = ports.server;
     let [etcd, peer, manager, scheduler, kwok] = ports.others;
@@ -48,6 +48,14 @@ componentsPatches:
   extraArgs:
   - key: disable-admission-plugins
     value: MutatingAdmissionWebhook,ValidatingAdmissionWebhook
+- name: kube-controller-manager
+  extraArgs:
+  - key: leader-elect
+    value: \"false\"
+- name: kube-scheduler
+  extraArgs:
+  - key: leader-elect
+    value: \"false\"
 - name: kwok-controller
   extraArgs:
   - key: cidr
