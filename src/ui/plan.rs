@@ -41,7 +41,9 @@ impl Screen {
         } else if asked {
             self.answer(&text(plan, header, self.look().width, self.paint_out()));
         } else {
-            self.say(&text(plan, header, self.look().width, self.paint()));
+            // A blank line stands between the plan and what comes of it.
+            let text = text(plan, header, self.look().width, self.paint());
+            self.say(&format!("{text}\n"));
         }
     }
 }

@@ -116,11 +116,16 @@ impl Screen {
         if !summary.next.is_empty() {
             text.push_str(&heading("Next:", paint));
             let widest = summary.next.iter().map(|(command, _)| length(command)).max();
-            let column = widest.unwrap_or_default().min(width / 2);
+            let column = widest.unwrap_or_default();
             for (command, what) in &summary.next {
-                let blank = " ".repeat(column.saturating_sub(length(command)));
-                // Writing to a `String` cannot fail.
-                writeln!(text, "  {command}{blank}   {what}").ok();
+                // A command stays whole, so that it can be copied. Writing to a `String` cannot fail.
+                let line = format!("  {command:column$}   {what}");
+                if length(&line) <= width {
+                    text.push_str(&line);
+                } else {
+                    write!(text, "  {command}\n      {what}").ok();
+                }
+                text.push('\n');
             }
         }
         text

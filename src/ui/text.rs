@@ -52,15 +52,19 @@ pub(super) fn cut(text: &str, longest: usize) -> String {
     format!("{}…", head.trim_end())
 }
 
-/// A duration as people say it: `0.4 s`, `12 s`, `2 min 5 s`, `1 h 3 min`.
+/// A duration as people say it: `40 ms`, `0.4 s`, `12 s`, `2 min 5 s`, `1 h 3 min`.
 pub fn duration(took: Duration) -> String {
     let seconds = took.as_secs();
+    if took.as_millis() < 100 {
+        return format!("{} ms", took.as_millis());
+    }
     if seconds < 10 {
         return format!("{:.1} s", took.as_secs_f64());
     }
     let (minutes, hours) = (seconds / 60, seconds / 3600);
     match (hours, minutes) {
         (0, 0) => format!("{seconds} s"),
+        (0, _) if seconds.is_multiple_of(60) => format!("{minutes} min"),
         (0, _) => format!("{minutes} min {} s", seconds % 60),
         (_, _) => format!("{hours} h {} min", minutes % 60),
     }
@@ -94,10 +98,13 @@ mod tests {
     #[test]
     fn durations_read_well() {
         let text = |millis| duration(Duration::from_millis(millis));
-        assert_eq!(text(0), "0.0 s");
+        assert_eq!(text(0), "0 ms");
+        assert_eq!(text(99), "99 ms");
+        assert_eq!(text(100), "0.1 s");
         assert_eq!(text(1_240), "1.2 s");
         assert_eq!(text(59_900), "59 s");
         assert_eq!(text(125_000), "2 min 5 s");
+        assert_eq!(text(300_000), "5 min");
         assert_eq!(text(3_780_000), "1 h 3 min");
     }
 

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value as Json, json};
 
+use super::paint::Colour;
 use super::progress::{TURN, ToolRun, spinner};
 use super::screen::{Mode, Screen};
-use super::text::{cut, duration};
+use super::text::{cut, duration, length, wrap};
 
 /// What happens while a tool is got.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,27 +146,31 @@ impl Screen {
     /// Shows the list of tools.
     pub fn show_tools(&self, tools: &[ToolRow]) {
         let document = json!({"tools": tools.iter().map(tool_json).collect::<Vec<_>>()});
-        let rows: Vec<_> = tools.iter().map(tool_row).collect();
-        let table = self.table(&["tool", "wanted", "found", "where", "how to get it"], &rows);
+        let widest = tools.iter().map(|tool| length(&tool.name)).max().unwrap_or_default();
+        let column = widest.clamp(4, 30);
+        let head = format!("{:column$}  {:9} {:9} HOW TO GET IT", "TOOL", "WANTED", "FOUND");
+        let mut table = self.paint_out().text(Colour::Bold, &head);
+        for tool in tools {
+            let found = tool.found.as_deref().unwrap_or("-");
+            let lead = format!("{:column$}  {:9} {found:9} ", tool.name, tool.wanted);
+            let rest = " ".repeat(length(&lead));
+            table.push('\n');
+            table.push_str(&wrap(&how(tool), self.look().width, &lead, &rest));
+            // A path stays on one line, so that it can be copied.
+            if let Some(location) = &tool.location {
+                table.push_str("\n    ");
+                table.push_str(location);
+            }
+        }
         self.print_document(&document, &table);
     }
 }
 
-fn tool_row(tool: &ToolRow) -> Vec<String> {
-    let mut how = tool.how.clone();
-    if let Some(takes) = tool.takes {
-        how = format!("{how}, about {}", duration(takes));
-    }
-    if !tool.pinned {
-        how.push_str(", not pinned");
-    }
-    vec![
-        tool.name.clone(),
-        tool.wanted.clone(),
-        tool.found.clone().unwrap_or_else(|| "-".to_owned()),
-        tool.location.clone().unwrap_or_else(|| "-".to_owned()),
-        how,
-    ]
+fn how(tool: &ToolRow) -> String {
+    let takes = tool.takes.map(|takes| format!("about {}", duration(takes)));
+    let pinned = (!tool.pinned).then(|| "not pinned".to_owned());
+    let parts = [Some(tool.how.clone()), takes, pinned];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn tool_json(tool: &ToolRow) -> Json {
@@ -217,7 +222,7 @@ mod tests {
         recorded.screen.tool_event(&ToolEvent::Ready { tool, says });
         assert_eq!(
             recorded.stderr(),
-            "helm: downloading, 0 KiB of 19.0 MiB\nhelm: downloaded in 0.0 s\n"
+            "helm: downloading, 0 KiB of 19.0 MiB\nhelm: downloaded in 0 ms\n"
         );
     }
 
@@ -236,5 +241,10 @@ mod tests {
         recorded.screen.show_tools(&[tool]);
         let text = recorded.stdout();
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert!(
+            text.contains("\n    /home/somebody/.cache/datamill/tools/1.35.4/helm\n"),
+            "{text}"
+        );
+        assert!(text.contains("about 5") && text.contains("not pinned"), "{text}");
     }
 }
