@@ -140,6 +140,17 @@ fn every_problem_of_every_file_comes_at_once() {
 }
 
 #[test]
+fn a_component_with_errors_is_not_said_to_be_unknown() {
+    let errors =
+        Fixture::new("project: {flavour: 'a, x', name: A b}\nx: {size: 3}\nlocal: {cpus: no}\n")
+            .component("a", "")
+            .component("x", "titel: X\n")
+            .errors();
+    assert_eq!(errors.len(), 3, "{errors:?}");
+    assert!(has(&errors, "did you mean `title`?") && has(&errors, "`project.name`"));
+}
+
+#[test]
 fn a_section_outside_of_the_flavour_is_a_warning_and_so_are_its_errors() {
     let project = Fixture::new("project: {flavour: a}\nb: {size: much}\n")
         .component("a", "")
@@ -238,6 +249,8 @@ fn the_target_comes_from_t_then_the_flavour_then_the_default_file() {
         r.location = Some(Location::Remote);
     });
     assert!(has(&warnings(&falls.project()), "`mine.yaml` has no section `remote:`"));
+    let folder = fixture().asking(|r| r.target = Some("k8s".to_owned()));
+    assert!(has(&folder.errors(), "`k8s` is a folder, not a file"));
     let lost = fixture().asking(|r| r.target = Some("defualt_uc.yaml".to_owned()));
     assert!(has(&lost.errors(), "did you mean `default_uc.yaml`?"));
 }
