@@ -5,8 +5,8 @@ use serde_json::Value as Json;
 use super::expression;
 use super::fields::Fields;
 use super::scope::Scope;
-use crate::model::{Condition, ConditionTest, ObjectRef, Value};
-use crate::yaml::{Located, Node, Problem, Problems};
+use crate::model::{Condition, ConditionTest, ObjectRef};
+use crate::yaml::{Located, Problem, Problems};
 
 /// Kinds that have a short name.
 const SHORT: [(&str, &str, &str); 9] = [
@@ -80,7 +80,7 @@ pub(super) fn pointer(path: &str) -> String {
         return path.to_owned();
     }
     let keys = path.trim_start_matches("$.").trim_start_matches('.').replace(['[', ']'], ".");
-    keys.split('.').filter(|key| !key.is_empty()).map(|key| format!("/{key}")).collect()
+    keys.split('.').filter(|key| !key.is_empty()).flat_map(|key| ["/", key]).collect()
 }
 
 impl Scope<'_, '_> {
@@ -143,17 +143,9 @@ impl Scope<'_, '_> {
                 Some(ConditionTest::JobDone(of))
             }
             "established" => {
-                let names = match value.node {
-                    Node::List(_) => self.list(value.items(), problems),
-                    _ => self.value(value, problems).into_iter().collect(),
-                };
-                let names = names
-                    .into_iter()
-                    .filter_map(|name| match name {
-                        Value::Text(name) => Some(name),
-                        _ => None,
-                    })
-                    .collect();
+                let several = std::slice::from_ref(value);
+                let trees = if value.items().is_empty() { several } else { value.items() };
+                let names = trees.iter().filter_map(|name| self.text(name, problems)).collect();
                 Some(ConditionTest::Established(names))
             }
             "condition" => self.status_condition(value, namespace, problems),

@@ -152,7 +152,7 @@ impl Scope<'_, '_> {
 
     /// A whole-string path keeps its type; a text with paths in it is text, or a join when parts are known later.
     fn string(&self, text: &str, tree: &Located, problems: &mut Problems) -> Option<Value> {
-        let parts = self.parts(text, tree, problems)?;
+        let parts = parts(text, tree, problems)?;
         if let [Part::Path { path, optional }] = parts.as_slice() {
             return match self.found(path, *optional, tree, problems)? {
                 Found::Value(value) => Some(value),
@@ -170,7 +170,7 @@ impl Scope<'_, '_> {
                     match self.found(&path, optional, tree, problems)? {
                         Found::Value(Value::Null) => return None,
                         Found::Value(value) => {
-                            values.push(part_of_text(value, &path, tree, problems)?)
+                            values.push(part_of_text(value, &path, tree, problems)?);
                         }
                         Found::Ref(_) => {
                             let message = format!(
@@ -188,12 +188,6 @@ impl Scope<'_, '_> {
             }
         }
         Some(joined(values))
-    }
-
-    fn parts(&self, text: &str, tree: &Located, problems: &mut Problems) -> Option<Vec<Part>> {
-        template::parse(text)
-            .map_err(|why| problems.push(Problem::error("path-syntax", why).at(&tree.span)))
-            .ok()
     }
 
     fn found(
@@ -224,7 +218,7 @@ impl Scope<'_, '_> {
 
     /// What a whole-string path refers to, when it refers to a key of a Secret.
     pub(super) fn reference(&self, tree: &Located, problems: &mut Problems) -> Option<SecretRef> {
-        let parts = self.parts(tree.as_text().unwrap_or_default(), tree, problems)?;
+        let parts = parts(tree.as_text().unwrap_or_default(), tree, problems)?;
         if let [Part::Path { path, optional }] = parts.as_slice() {
             return match self.found(path, *optional, tree, problems)? {
                 Found::Ref(at) => Some(at),
@@ -284,6 +278,16 @@ impl Scope<'_, '_> {
     }
 }
 
+fn parts(text: &str, tree: &Located, problems: &mut Problems) -> Option<Vec<Part>> {
+    match template::parse(text) {
+        Ok(parts) => Some(parts),
+        Err(why) => {
+            problems.push(Problem::error("path-syntax", why).at(&tree.span));
+            None
+        }
+    }
+}
+
 fn wrong(tree: &Located, message: &str, problems: &mut Problems) {
     problems.push(Problem::error("wrong-value", message).at(&tree.span));
 }
@@ -329,10 +333,7 @@ fn part_of_text(
 fn joined(values: Vec<Value>) -> Value {
     let mut parts: Vec<Value> = Vec::new();
     for value in values {
-        let more = match value {
-            Value::Join(inner) => inner,
-            other => vec![other],
-        };
+        let more = if let Value::Join(inner) = value { inner } else { vec![value] };
         for part in more {
             match (parts.last_mut(), part) {
                 (Some(Value::Text(text)), Value::Text(more)) => text.push_str(&more),

@@ -42,7 +42,7 @@ fn take_ref(at: SecretRef, take: Take) -> Result<Found, Miss> {
     }
 }
 
-impl<'w, 'a> Scope<'w, 'a> {
+impl<'w> Scope<'w, '_> {
     /// `name`, `namespace`, `<key>.ref…`, `<key>.value` of a secret of the instance.
     pub(super) fn secret(&self, rest: &str, problems: &mut Problems) -> Result<Found, Miss> {
         let (id, below) = rest.split_once('.').unwrap_or((rest, ""));
@@ -189,10 +189,17 @@ impl<'w, 'a> Scope<'w, 'a> {
                 );
                 Ok(Found::Value(Value::Output { of: self.health_id(), name }))
             }
-            OutputOrigin::Value(tree) => match self.value(tree, problems) {
-                Some(value) => Ok(Found::Value(value)),
-                None => Err(Miss::Absent { why: "it has no value".to_owned() }),
-            },
+            OutputOrigin::Value(tree) => {
+                let mut own = Problems::default();
+                let value = self.value(tree, &mut own);
+                let reported = own.has_errors();
+                problems.append(own);
+                match value {
+                    Some(value) => Ok(Found::Value(value)),
+                    None if reported => Err(Miss::Reported),
+                    None => Err(Miss::Absent { why: "it has no value".to_owned() }),
+                }
+            }
         }
     }
 
@@ -346,13 +353,12 @@ fn known_output(contract: &Contract, output: &str) -> Result<(), Miss> {
 fn finish(found: Found, take: Option<Take>, path: &str) -> Result<Found, Miss> {
     match (found, take) {
         (Found::Ref(at), Some(take)) => take_ref(at, take),
-        (Found::Value(value), None) => Ok(Found::Value(value)),
         (Found::Ref(_), None) => Err(Miss::unknown(
             format!("`{path}` is a secret: write how it is meant"),
             path,
             [".ref", ".ref.name", ".ref.key", ".value"].map(|end| format!("{path}{end}")),
         )),
-        (Found::Value(value), Some(Take::Value)) => Ok(Found::Value(value)),
+        (Found::Value(value), None | Some(Take::Value)) => Ok(Found::Value(value)),
         (Found::Value(_), Some(Take::Ref | Take::RefName | Take::RefKey)) => Err(Miss::unknown(
             format!("`{path}` is a plain value and no reference to a secret"),
             path,

@@ -17,6 +17,7 @@ mod lookup;
 mod param;
 mod platform;
 mod rule;
+mod schema;
 mod scope;
 mod step;
 mod template;
@@ -35,6 +36,7 @@ pub use expand::expand;
 pub use expansion::{Endpoint, Expansion, Login, LoginPart, Wire};
 pub use param::{Param, ParamType};
 pub use platform::{External, Instance, Platform};
+pub use schema::schema;
 
 use crate::yaml::{Located, Problem, Problems};
 

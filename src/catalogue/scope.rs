@@ -47,6 +47,8 @@ pub(super) enum Miss {
     Unknown { message: String, word: String, candidates: Vec<String> },
     /// The path is right, and there is nothing this time.
     Absent { why: String },
+    /// It leads back to itself.
+    Circle { chain: String },
     /// It was reported already.
     Reported,
 }
@@ -80,12 +82,16 @@ impl Miss {
                     .at(at)
                     .help(format!("`${{{path}?}}` leaves the key out then")),
             ),
+            Self::Circle { chain } => problems.push(
+                Problem::error("circle", format!("`{path}` leads back to itself: {chain}")).at(at),
+            ),
             Self::Reported => {}
         }
     }
 }
 
 /// A text value.
+#[expect(clippy::unnecessary_wraps, reason = "an arm of the look-ups that can fail")]
 pub(super) fn text_found(text: impl Into<String>) -> Result<Found, Miss> {
     Ok(Found::Value(Value::Text(text.into())))
 }
@@ -107,8 +113,7 @@ impl<'w, 'a> Scope<'w, 'a> {
         let mut trail = self.trail.clone();
         if trail.contains(&step) {
             trail.push(step);
-            let chain = trail.join(" → ");
-            return Err(Miss::absent(format!("it refers to itself: {chain}")));
+            return Err(Miss::Circle { chain: trail.join(" → ") });
         }
         trail.push(step);
         Ok(Self { world: self.world, member, item: None, trail })
@@ -225,27 +230,18 @@ impl<'w, 'a> Scope<'w, 'a> {
     /// Whether a condition holds; without one it does.
     pub(super) fn holds(&self, when: Option<&Expression>, problems: &mut Problems) -> bool {
         when.is_none_or(|when| {
-            self.truth(&when.tree, &when.at, problems).unwrap_or_else(|(path, miss)| {
+            self.truth(&when.tree, problems).unwrap_or_else(|(path, miss)| {
                 miss.report(&path, &when.at, problems);
                 false
             })
         })
     }
 
-    fn truth(
-        &self,
-        tree: &Tree,
-        at: &Span,
-        problems: &mut Problems,
-    ) -> Result<bool, (String, Miss)> {
+    fn truth(&self, tree: &Tree, problems: &mut Problems) -> Result<bool, (String, Miss)> {
         Ok(match tree {
-            Tree::Or(left, right) => {
-                self.truth(left, at, problems)? || self.truth(right, at, problems)?
-            }
-            Tree::And(left, right) => {
-                self.truth(left, at, problems)? && self.truth(right, at, problems)?
-            }
-            Tree::Not(inner) => !self.truth(inner, at, problems)?,
+            Tree::Or(left, right) => self.truth(left, problems)? || self.truth(right, problems)?,
+            Tree::And(left, right) => self.truth(left, problems)? && self.truth(right, problems)?,
+            Tree::Not(inner) => !self.truth(inner, problems)?,
             Tree::Equal(left, right) => {
                 same(&self.operand(left, problems)?, &self.operand(right, problems)?)
             }

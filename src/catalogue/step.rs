@@ -15,13 +15,23 @@ pub(super) struct Step {
     pub(super) at: Span,
     pub(super) when: Option<Expression>,
     pub(super) namespace: Option<Located>,
-    /// The ceiling; `Some(None)` for a step that may take any time.
-    pub(super) ceiling: Option<Option<Duration>>,
+    pub(super) ceiling: Ceiling,
     pub(super) keep: Option<bool>,
     pub(super) class: Option<Class>,
     pub(super) wait: Vec<Located>,
     pub(super) fails: Vec<Located>,
     pub(super) work: Work,
+}
+
+/// How long a step may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ceiling {
+    /// As long as any other.
+    Usual,
+    /// Not longer than this.
+    Of(Duration),
+    /// Any time: work that takes days.
+    Unlimited,
 }
 
 /// What a step does.
@@ -249,15 +259,15 @@ fn later(tree: &Located, fields: &mut Fields<'_>, known: &[&'static str]) -> Loc
 }
 
 /// `timeout` and `ceiling` mean the same; `none` is no ceiling.
-fn ceiling(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Option<Duration>> {
+fn ceiling(fields: &mut Fields<'_>, problems: &mut Problems) -> Ceiling {
     let unlimited = |value: Option<&Located>| value.and_then(Located::as_text) == Some("none");
     let timeout = fields.value("timeout");
     let ceiling = fields.value("ceiling");
     if unlimited(timeout) || unlimited(ceiling) {
-        return Some(None);
+        return Ceiling::Unlimited;
     }
     let key = if ceiling.is_some() { "ceiling" } else { "timeout" };
-    fields.duration(key, problems).map(Some)
+    fields.duration(key, problems).map_or(Ceiling::Usual, Ceiling::Of)
 }
 
 fn source(tree: &Located, problems: &mut Problems) -> Option<Source> {

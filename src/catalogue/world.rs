@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value as Json;
-
 use super::scope::Scope;
 use super::wiring::Binding;
 use super::{Catalogue, Component, Instance, Param, ParamType, Platform};
@@ -332,14 +330,4 @@ fn missing_param(member: &Member<'_>, param: &Param) -> Problem {
     let message = format!("`{}` needs a value for `{}`", member.name(), param.name);
     let problem = Problem::error("missing-parameter", message).at(member.at());
     if param.doc.is_empty() { problem } else { problem.help(param.doc.clone()) }
-}
-
-/// A plain JSON value as a located one has it.
-pub(super) fn json_text(json: &Json) -> Option<String> {
-    match json {
-        Json::String(text) => Some(text.clone()),
-        Json::Number(number) => Some(number.to_string()),
-        Json::Bool(flag) => Some(flag.to_string()),
-        Json::Null | Json::Array(_) | Json::Object(_) => None,
-    }
 }

@@ -83,45 +83,42 @@ impl Site<'_, '_, '_, '_> {
     /// A list of texts, or a text that writes such a list: `[ "/download.sh" ]`.
     fn command(&mut self, tree: Option<&Located>) -> Option<Value> {
         let tree = tree?;
-        match self.maybe(Some(tree))? {
-            Value::List(items) => Some(Value::List(items.into_iter().map(as_text).collect())),
-            Value::Text(line) => match list_in(&line) {
-                Some(list) => Some(match plain(&list) {
-                    Value::List(items) => Value::List(items.into_iter().map(as_text).collect()),
-                    other => other,
-                }),
-                None if line.contains(char::is_whitespace) => {
-                    self.complain(
-                        "command",
-                        format!("`{line}` is neither a list nor one word: a command is a list"),
-                        &tree.span,
-                    );
-                    None
-                }
-                None => Some(Value::List(vec![Value::Text(line)])),
-            },
-            _ => {
-                self.complain("command", "a command is a list of texts".to_owned(), &tree.span);
-                None
-            }
+        let mut value = self.maybe(Some(tree))?;
+        if let Value::Text(line) = &value
+            && let Some(list) = list_in(line)
+        {
+            value = plain(&list);
         }
+        if let Value::List(items) = value {
+            return Some(Value::List(items.into_iter().map(as_text).collect()));
+        }
+        if let Value::Text(line) = &value
+            && !line.contains(char::is_whitespace)
+        {
+            return Some(Value::List(vec![value]));
+        }
+        self.complain(
+            "command",
+            "a command is a list such as `[sh, -c, …]`".to_owned(),
+            &tree.span,
+        );
+        None
     }
 
     /// A map of names, or a list as Kubernetes has it. A whole `….ref` is a reference to a key of a Secret.
     fn env(&mut self, tree: Option<&Located>) -> Option<Value> {
         let tree = tree?;
-        match self.maybe(Some(tree))? {
-            Value::Map(map) => Some(Value::List(
-                map.into_iter()
-                    .filter_map(|(name, value)| self.variable(&name, value, tree))
-                    .collect(),
-            )),
-            list @ Value::List(_) => Some(list),
-            _ => {
-                self.complain("env", "`env` is a map of names and values".to_owned(), &tree.span);
-                None
-            }
+        let value = self.maybe(Some(tree))?;
+        if let Value::Map(map) = value {
+            let variables = map.into_iter();
+            let variables = variables.filter_map(|(name, value)| self.variable(&name, value, tree));
+            return Some(Value::List(variables.collect()));
         }
+        if matches!(value, Value::List(_)) {
+            return Some(value);
+        }
+        self.complain("env", "`env` is a map of names and values".to_owned(), &tree.span);
+        None
     }
 
     fn variable(&mut self, name: &str, value: Value, tree: &Located) -> Option<Value> {
@@ -151,7 +148,11 @@ impl Site<'_, '_, '_, '_> {
                 self.complain("env", message, &tree.span);
                 return None;
             }
-            other => ("value", as_text(other)),
+            value @ (Value::Bool(_)
+            | Value::Number(_)
+            | Value::Text(_)
+            | Value::Join(_)
+            | Value::Output { .. }) => ("value", as_text(value)),
         };
         Some(map([("name", Some(text(name))), (key, Some(value))]))
     }
@@ -167,13 +168,13 @@ impl Site<'_, '_, '_, '_> {
         Some(Value::List(
             items
                 .into_iter()
-                .map(|item| match item {
-                    Value::Map(of) => match (of.get("secret"), of.get("configMap")) {
+                .map(|item| {
+                    let Value::Map(of) = item else { return reference("secretRef", item) };
+                    match (of.get("secret"), of.get("configMap")) {
                         (Some(name), _) => reference("secretRef", name.clone()),
                         (None, Some(name)) => reference("configMapRef", name.clone()),
                         (None, None) => Value::Map(of),
-                    },
-                    name => reference("secretRef", name),
+                    }
                 })
                 .collect(),
         ))
@@ -237,10 +238,12 @@ fn text(text: &str) -> Value {
 
 /// Kubernetes wants text in commands and environments.
 fn as_text(value: Value) -> Value {
-    match value {
-        Value::Number(number) => Value::Text(number.to_string()),
-        Value::Bool(flag) => Value::Text(flag.to_string()),
-        other => other,
+    if let Value::Number(number) = value {
+        Value::Text(number.to_string())
+    } else if let Value::Bool(flag) = value {
+        Value::Text(flag.to_string())
+    } else {
+        value
     }
 }
 

@@ -6,6 +6,8 @@ mod secret;
 mod step;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod values_tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +18,7 @@ use super::world::{Member, World};
 use super::{Catalogue, Endpoint, Expansion, Login, LoginPart, Platform};
 use crate::model::{
     Class, ClusterFacts, Desired, KubernetesSpec, NamespaceSpec, Resource, ResourceId,
-    ResourceKind, Spec, Value, WaitSpec,
+    ResourceKind, Spec, WaitSpec,
 };
 use crate::yaml::{Located, Node, Problem, Problems, Span};
 
@@ -344,10 +346,7 @@ impl<'s, 'y, 'w, 'a> Site<'s, 'y, 'w, 'a> {
             );
             return None;
         }
-        match value {
-            Value::Text(text) => Some(text),
-            other => other.shown().as_str().map(str::to_owned),
-        }
+        value.shown().as_str().map(str::to_owned)
     }
 
     /// What is kept when the instance goes, by the component's word.

@@ -135,25 +135,22 @@ impl Site<'_, '_, '_, '_> {
     fn values(&mut self, step: &Step, helm: &Helm) -> Layered {
         let mut values = Layered::empty(&step.at);
         for (name, at) in &helm.value_files {
-            match self.member.component.settings().get(name) {
-                Some(tree) => values.lay_own(Layered::of_user(tree)),
-                None => {
-                    let known = self.member.component.settings().keys().map(String::as_str);
-                    self.yard.problems.push(
-                        Problem::error(
-                            "no-such-file",
-                            format!("the component has no file `{name}`"),
-                        )
-                        .at(at)
-                        .suggest(name, known),
-                    );
-                }
+            let settings = self.member.component.settings();
+            if let Some(tree) = settings.get(name) {
+                values.lay_own(Layered::of_user(tree));
+                continue;
             }
+            let message = format!("the component has no file `{name}`");
+            self.yard.problems.push(
+                Problem::error("no-such-file", message)
+                    .at(at)
+                    .suggest(name, settings.keys().map(String::as_str)),
+            );
         }
         for tree in self.own_layers(step, helm) {
-            match Layered::of_component(&self.scope, &tree, &mut self.yard.problems) {
-                Some(layer) => values.lay_own(layer),
-                None => continue,
+            let layer = Layered::of_component(&self.scope, &tree, &mut self.yard.problems);
+            if let Some(layer) = layer {
+                values.lay_own(layer);
             }
         }
         for tree in self.user_layers(step) {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{Site, not_built};
 use crate::catalogue::component::Keeping;
-use crate::catalogue::step::{Chart, Source, Step, Work};
+use crate::catalogue::step::{Ceiling, Chart, Source, Step, Work};
 use crate::model::{
     Class, CrdsSpec, KubernetesSpec, Leaf, Manifests, ObjectsSpec, RemoteFile, Resource,
     ResourceKind, Value, WaitSpec,
@@ -110,8 +110,10 @@ impl Site<'_, '_, '_, '_> {
     }
 
     fn be_patient(&self, step: &Step, resource: &mut Resource) {
-        if let Some(ceiling) = step.ceiling {
-            resource.patience.ceiling = ceiling;
+        match step.ceiling {
+            Ceiling::Usual => {}
+            Ceiling::Of(ceiling) => resource.patience.ceiling = Some(ceiling),
+            Ceiling::Unlimited => resource.patience.ceiling = None,
         }
         if let Some(ceiling) = self.member.instance.ceiling {
             resource.patience.ceiling = Some(ceiling);
@@ -172,10 +174,8 @@ impl Site<'_, '_, '_, '_> {
 
     /// Files are looked up in the folders of the instance, then in the component's own.
     fn files(&mut self, tree: &Located) -> Option<Vec<PathBuf>> {
-        let names = match self.scope.value(tree, &mut self.yard.problems)? {
-            Value::List(items) => items,
-            one => vec![one],
-        };
+        let value = self.scope.value(tree, &mut self.yard.problems)?;
+        let names = if let Value::List(items) = value { items } else { vec![value] };
         let own = self.member.component.folder().to_owned();
         let folders: Vec<PathBuf> =
             self.member.instance.file_dirs.iter().cloned().chain([own]).collect();
@@ -253,10 +253,8 @@ impl Site<'_, '_, '_, '_> {
         let found = self.scope.list(std::slice::from_ref(&bare), problems);
         let mut objects = Vec::new();
         for mut object in found {
-            let class = match &mut object {
-                Value::Map(map) => map.shift_remove("class"),
-                _ => None,
-            };
+            let class =
+                if let Value::Map(map) = &mut object { map.shift_remove("class") } else { None };
             let class = match class {
                 None => None,
                 Some(Value::Text(word)) if Class::from_word(&word).is_some() => {

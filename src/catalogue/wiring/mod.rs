@@ -98,13 +98,11 @@ fn bind_one(
                     && (candidate.component.as_deref() == said
                         || Some(candidate.label.as_str()) == said)
             });
-            match (default.next(), default.next()) {
-                (Some(default), None) => Some(default.binding.clone()),
-                _ => {
-                    problems.push(ambiguous(member, used, several));
-                    None
-                }
+            if let (Some(default), None) = (default.next(), default.next()) {
+                return Some(default.binding.clone());
             }
+            problems.push(ambiguous(member, used, several));
+            None
         }
     }
 }
@@ -168,10 +166,10 @@ fn accepts(
 ) -> bool {
     let contract = world.catalogue.contract(capability);
     used.variants.iter().all(|(key, words)| {
-        let word = contract
+        let variant = contract
             .and_then(|contract| contract.variant(given, key))
             .or_else(|| given.get(key).map(String::as_str));
-        word.is_none_or(|word| words.iter().any(|known| known == word))
+        variant.is_none_or(|variant| words.iter().any(|known| known == variant))
     })
 }
 
@@ -403,3 +401,6 @@ pub(super) fn check_conflicts(world: &World<'_>, problems: &mut Problems) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
