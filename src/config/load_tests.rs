@@ -82,6 +82,12 @@ fn values_are_layered_and_files_found_in_three_modes() {
     assert_eq!(values_file(&fixture), "configs");
     let fixture = fixture.with("flavours/v.yaml", "from: flavour\n");
     assert_eq!(values_file(&fixture), "flavour");
+    let named_there = Fixture::new("project: {flavour: store, config_folder: ../configs}\n")
+        .component("store", "")
+        .with("components/store/config.yaml", "store: {config_file: v.yaml}\n")
+        .with("components/store/v.yaml", "from: component\n");
+    assert_eq!(values_file(&named_there), "component");
+    assert_eq!(values_file(&named_there.with("configs/v.yaml", "from: configs\n")), "configs");
 }
 
 #[test]
@@ -503,6 +509,7 @@ fn shipped_flavours_load_from_an_empty_folder_and_expand() {
     for entry in super::list_flavours(&Fixture::empty().request) {
         let fixture = Fixture::empty().shipped().asking(|r| r.flavour = Some(entry.file.clone()));
         let project = fixture.project();
+        assert!(!has(&warnings(&project), "no-values-file"), "{:?}", warnings(&project));
         let expansion = project.expand(&facts()).unwrap();
         assert!(!expansion.desired.resources.is_empty(), "{}", entry.name);
     }
