@@ -44,12 +44,12 @@ pub fn write(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), FileError> {
     write_with_mode(path, bytes.as_ref(), 0o644)
 }
 
-/// As [`write`], readable by its owner alone.
+/// As [`write()`], readable by its owner alone.
 pub fn write_private(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), FileError> {
     write_with_mode(path, bytes.as_ref(), 0o600)
 }
 
-/// As [`write`], executable.
+/// As [`write()`], executable.
 pub fn write_executable(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), FileError> {
     write_with_mode(path, bytes.as_ref(), 0o755)
 }

@@ -6,7 +6,7 @@ use super::discover;
 use super::overlay::{Embedded, Overlay, inside};
 use super::reader::words_of;
 use super::request::LoadRequest;
-use super::resolve::load_catalogue;
+use super::resolve::load_components;
 use crate::catalogue::Catalogue;
 use crate::yaml::{Problems, parse};
 
@@ -78,7 +78,7 @@ pub fn list_components(
     let embedded = Embedded::shipped();
     let overlay = overlay(request, &embedded);
     let mut problems = Problems::default();
-    let catalogue = load_catalogue(&overlay, &request.cache, &mut problems);
+    let catalogue = load_components(&overlay, &request.cache, &mut problems).catalogue;
     let entries = catalogue.components().filter_map(|c| component(&overlay, c.name())).collect();
     let (entries, warnings) = problems.finish(|| entries)?;
     Ok((catalogue, entries, warnings))

@@ -23,8 +23,8 @@ pub(super) fn load_with(request: &LoadRequest, embedded: &Embedded) -> Result<Pr
         }
     };
     let overlay = Overlay { here: &request.folder, root: place.root.clone(), embedded };
-    let catalogue = resolve::load_catalogue(&overlay, &request.cache, &mut problems);
-    let resolved = resolve::resolve(request, &overlay, &place, &catalogue, &mut problems);
+    let components = resolve::load_components(&overlay, &request.cache, &mut problems);
+    let resolved = resolve::resolve(request, &overlay, &place, &components, &mut problems);
     let Some(resolved) = resolved else { return Err(problems) };
     for instance in &resolved.platform.instances {
         if let Err(problem) = overlay.lay_down(&instance.component, &request.cache) {
@@ -45,7 +45,7 @@ pub(super) fn load_with(request: &LoadRequest, embedded: &Embedded) -> Result<Pr
         environment: resolved.project.environment,
         target: resolved.target,
         target_missing: resolved.target_missing,
-        catalogue,
+        catalogue: components.catalogue,
         platform: resolved.platform,
         left_out: resolved.left_out,
         storage: resolved.storage,

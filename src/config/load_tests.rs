@@ -82,6 +82,12 @@ fn values_are_layered_and_files_found_in_three_modes() {
     assert_eq!(values_file(&fixture), "configs");
     let fixture = fixture.with("flavours/v.yaml", "from: flavour\n");
     assert_eq!(values_file(&fixture), "flavour");
+    let named_there = Fixture::new("project: {flavour: store, config_folder: ../configs}\n")
+        .component("store", "")
+        .with("components/store/config.yaml", "store: {config_file: v.yaml}\n")
+        .with("components/store/v.yaml", "from: component\n");
+    assert_eq!(values_file(&named_there), "component");
+    assert_eq!(values_file(&named_there.with("configs/v.yaml", "from: configs\n")), "configs");
 }
 
 #[test]
@@ -137,6 +143,17 @@ fn every_problem_of_every_file_comes_at_once() {
         assert!(has(&errors, part), "{part}\n{errors:#?}");
     }
     assert_eq!(errors.len(), wanted.len(), "{errors:#?}");
+}
+
+#[test]
+fn a_component_with_errors_is_not_said_to_be_unknown() {
+    let errors =
+        Fixture::new("project: {flavour: 'a, x', name: A b}\nx: {size: 3}\nlocal: {cpus: no}\n")
+            .component("a", "")
+            .component("x", "titel: X\n")
+            .errors();
+    assert_eq!(errors.len(), 3, "{errors:?}");
+    assert!(has(&errors, "did you mean `title`?") && has(&errors, "`project.name`"));
 }
 
 #[test]
@@ -238,6 +255,8 @@ fn the_target_comes_from_t_then_the_flavour_then_the_default_file() {
         r.location = Some(Location::Remote);
     });
     assert!(has(&warnings(&falls.project()), "`mine.yaml` has no section `remote:`"));
+    let folder = fixture().asking(|r| r.target = Some("k8s".to_owned()));
+    assert!(has(&folder.errors(), "`k8s` is a folder, not a file"));
     let lost = fixture().asking(|r| r.target = Some("defualt_uc.yaml".to_owned()));
     assert!(has(&lost.errors(), "did you mean `default_uc.yaml`?"));
 }
@@ -490,6 +509,7 @@ fn shipped_flavours_load_from_an_empty_folder_and_expand() {
     for entry in super::list_flavours(&Fixture::empty().request) {
         let fixture = Fixture::empty().shipped().asking(|r| r.flavour = Some(entry.file.clone()));
         let project = fixture.project();
+        assert!(!has(&warnings(&project), "no-values-file"), "{:?}", warnings(&project));
         let expansion = project.expand(&facts()).unwrap();
         assert!(!expansion.desired.resources.is_empty(), "{}", entry.name);
     }

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -48,9 +49,10 @@ impl Embedded {
 
     /// The files below a folder, with their paths in the repository.
     pub(super) fn below(&self, folder: &Path) -> impl Iterator<Item = (&Path, &[u8])> {
+        // Paths are ordered part by part, so what lies below a folder stands together.
         self.0
-            .iter()
-            .filter(move |(path, _)| path.starts_with(folder))
+            .range::<Path, _>((Bound::Excluded(folder), Bound::Unbounded))
+            .take_while(move |(path, _)| path.starts_with(folder))
             .map(|(path, bytes)| (path.as_path(), bytes.as_ref()))
     }
 }

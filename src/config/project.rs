@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::resolve::{Environment, LeftOut};
 use super::target::{LocalProvider, RemoteProvider, Target};
 use crate::catalogue::{Catalogue, Expansion, Platform, expand};
-use crate::model::{ClusterFacts, ResourceId, ResourceKind, Scope};
+use crate::model::{ClusterFacts, ResourceId, ResourceKind, Scope, Secret};
 use crate::yaml::{Located, Problem, Problems};
 
 /// A project with one of its flavours and its target.
@@ -75,6 +75,11 @@ impl Project {
     /// The platform as resources, for a cluster of which these facts are known or declared.
     pub fn expand(&self, facts: &ClusterFacts) -> Result<Expansion, Problems> {
         expand(&self.catalogue, &self.platform, facts, &self.cluster_id(), &self.installation_id())
+    }
+
+    /// The secret values that settings gave, for whoever masks what is shown.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        self.platform.instances.iter().flat_map(|instance| instance.secrets.values())
     }
 
     /// Whether the target's provider can be driven by this version; the others load and are checked.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::overlay::{Embedded, Overlay};
-use super::resolve::{STORAGE_KINDS, load_catalogue};
+use super::resolve::{STORAGE_KINDS, load_components};
 use super::target::{LocalProvider, RemoteProvider};
 use crate::catalogue::{self, Catalogue, Component, Param, ParamType, Status};
 use crate::yaml::Problems;
@@ -48,7 +48,7 @@ fn embedded_catalogue() -> Catalogue {
     // No folder holds a project here, so only what is inside the binary is read.
     let nowhere = std::path::Path::new("/nonexistent/datamill");
     let overlay = Overlay { here: nowhere, root: nowhere.to_owned(), embedded: &embedded };
-    load_catalogue(&overlay, nowhere, &mut Problems::default())
+    load_components(&overlay, nowhere, &mut Problems::default()).catalogue
 }
 
 fn flavour(catalogue: &Catalogue) -> Json {

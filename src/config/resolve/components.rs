@@ -1,25 +1,42 @@
 //! The folders below `components/`: each `component.yaml` there is, and what a folder without one lacks.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::catalogue::{Catalogue, ComponentFile};
 use crate::config::overlay::Overlay;
 use crate::yaml::{Problem, Problems, parse};
 
+/// All components that could be read, and the names of those that could not.
+pub(crate) struct Components {
+    pub(crate) catalogue: Catalogue,
+    /// Folders whose description has errors, which are reported: nobody needs to be told that they do not exist.
+    pub(crate) broken: BTreeSet<String>,
+}
+
 /// Reads all components of the project and the binary.
-pub(crate) fn load(overlay: &Overlay<'_>, cache: &Path, problems: &mut Problems) -> Catalogue {
+pub(crate) fn load(overlay: &Overlay<'_>, cache: &Path, problems: &mut Problems) -> Components {
     let mut files = Vec::new();
-    for name in overlay.folders_in("components") {
-        files.extend(component(overlay, &name, cache, problems));
+    let mut before = Problems::default();
+    let folders = overlay.folders_in("components");
+    for name in &folders {
+        files.extend(component(overlay, name, cache, &mut before));
     }
+    let with_errors = before.has_errors();
+    problems.append(before);
     let capabilities = overlay.find(Path::new("components/capabilities.yaml"));
     let capabilities = capabilities.and_then(|path| {
         let tree = overlay.read(&path).and_then(|source| parse(&source));
         tree.map_err(|problem| problems.push(problem)).ok()
     });
     let (catalogue, found) = Catalogue::load(files, capabilities);
+    let broken = if with_errors || found.has_errors() {
+        folders.into_iter().filter(|name| catalogue.component(name).is_none()).collect()
+    } else {
+        BTreeSet::new()
+    };
     problems.append(found);
-    catalogue
+    Components { catalogue, broken }
 }
 
 fn component(

@@ -301,7 +301,8 @@ fn project_name(reader: &mut Reader<'_>, default: &str, problems: &mut Problems)
         Some(near) => problem.help(format!("did you mean `{near}`?")),
         None => problem,
     });
-    None
+    // What follows is checked all the same.
+    as_name(&text).or_else(|| as_name("project"))
 }
 
 /// A text turned into a name: what does not belong into one becomes `-`; none when nothing is left.

@@ -354,7 +354,7 @@ pub(super) fn check_unused(input: &Input<'_>, selected: &[Selected], problems: &
         }
         let Some((instance, component)) = input.names.instance(&entry.key) else {
             // A section whose `component:` is wrong was reported where that stands.
-            if entry.value.get("component").is_none() {
+            if entry.value.get("component").is_none() && !input.names.is_broken(&entry.key) {
                 let known = input.names.words().into_iter().chain(TOP_LEVEL);
                 problems.push(
                     Problem::error(

@@ -19,7 +19,7 @@ mod version;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-pub(super) use components::load as load_catalogue;
+pub(super) use components::{Components, load as load_components};
 pub(super) use external::STORAGE_KINDS;
 #[cfg(test)]
 pub(super) use external::TOP_LEVEL;
@@ -31,7 +31,7 @@ use super::discover::Place;
 use super::overlay::{Overlay, inside};
 use super::request::LoadRequest;
 use super::target::Target;
-use crate::catalogue::{Catalogue, Platform};
+use crate::catalogue::Platform;
 use crate::yaml::{Located, Problem, Problems};
 
 /// All that a flavour resolves to.
@@ -51,7 +51,7 @@ pub(super) fn resolve(
     request: &LoadRequest,
     overlay: &Overlay<'_>,
     place: &Place,
-    catalogue: &Catalogue,
+    components: &Components,
     problems: &mut Problems,
 ) -> Option<Resolved> {
     let flavour = flavour::read(overlay, &place.flavour, request, problems)?;
@@ -68,7 +68,7 @@ pub(super) fn resolve(
     let target = target::resolve(&target_input, problems);
     let mut others = external::read(&flavour, request, problems);
     let project = project?;
-    let names = select::Names::of(&flavour, catalogue, problems);
+    let names = select::Names::of(&flavour, components, problems);
     let selection = select::select(&names, &project, &target.adds, &request.components, problems);
     let instance_input = instance::Input {
         request,
@@ -86,7 +86,7 @@ pub(super) fn resolve(
     let (mut instances, outside) =
         instance::instances(&instance_input, &selection.instances, problems);
     others.external.extend(outside);
-    external::warn_of_plain_secrets(&others.external, catalogue, problems);
+    external::warn_of_plain_secrets(&others.external, &components.catalogue, problems);
     instance::check_unused(&instance_input, &selection.instances, problems);
     instance::settle_bindings(&mut instances, &names, &others.external);
     let platform = Platform {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::components::Components;
 use super::flavour::ProjectSection;
 use crate::catalogue::{Catalogue, Component, Status, UseOf};
 use crate::model::Name;
@@ -29,13 +30,20 @@ pub struct LeftOut {
 /// The names there are: components, their aliases, and sections with `component:`.
 pub(super) struct Names<'a> {
     pub(super) catalogue: &'a Catalogue,
+    /// Components whose description has errors.
+    broken: &'a BTreeSet<String>,
     /// Sections with `component:`, by name.
     pub(super) instances: BTreeMap<String, String>,
 }
 
 impl<'a> Names<'a> {
     /// Reads which sections of a flavour are instances under names of their own.
-    pub(super) fn of(flavour: &Located, catalogue: &'a Catalogue, problems: &mut Problems) -> Self {
+    pub(super) fn of(
+        flavour: &Located,
+        components: &'a Components,
+        problems: &mut Problems,
+    ) -> Self {
+        let catalogue = &components.catalogue;
         let mut instances = BTreeMap::new();
         for entry in flavour.entries() {
             let Some(component) = entry.value.get("component").filter(|value| !value.is_null())
@@ -51,10 +59,11 @@ impl<'a> Names<'a> {
                 Some(component) => {
                     instances.insert(entry.key.clone(), component.name().to_owned());
                 }
+                None if components.broken.contains(text) => {}
                 None => problems.push(unknown_component(text, catalogue).at(&component.span)),
             }
         }
-        Self { catalogue, instances }
+        Self { catalogue, broken: &components.broken, instances }
     }
 
     /// The instance that a word means: its name and its component.
@@ -63,6 +72,11 @@ impl<'a> Names<'a> {
             return self.catalogue.component(component).map(|c| (word.to_owned(), c));
         }
         self.catalogue.component(word).map(|c| (c.name().to_owned(), c))
+    }
+
+    /// Whether a word means a component whose description has errors: those are reported.
+    pub(super) fn is_broken(&self, word: &str) -> bool {
+        self.broken.contains(word)
     }
 
     /// Every word that means an instance.
@@ -129,6 +143,9 @@ struct Chosen<'a> {
 impl Chosen<'_> {
     fn name(&mut self, word: &str, at: &Span, problems: &mut Problems) {
         let Some((instance, component)) = self.names.instance(word) else {
+            if self.names.is_broken(word) {
+                return;
+            }
             let problem =
                 Problem::error("unknown-component", format!("there is no component `{word}`"));
             problems

@@ -19,7 +19,11 @@ pub(super) struct Folders<'a> {
 impl Folders<'_> {
     /// The folders on disk, in order; the component's own comes after them.
     pub(super) fn on_disk(&self, named_in: Option<&Span>) -> Vec<PathBuf> {
-        let beside = named_in.map(|span| self.overlay.beside(&span.source, ".", Path::new("/")));
+        // What a component's own settings name is looked up there last, not first.
+        let components = self.overlay.root.join("components");
+        let beside = named_in
+            .map(|span| self.overlay.beside(&span.source, ".", Path::new("/")))
+            .filter(|folder| !folder.starts_with(&components));
         let all = [self.flavour.clone(), beside, self.config.clone()];
         let mut found: Vec<PathBuf> = Vec::new();
         for folder in all.into_iter().flatten() {
