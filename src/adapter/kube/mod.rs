@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 pub use error::KubeError;
 pub use kind::{Kinds, ServedKind};
-pub use request::{Listing, Propagation, Write};
+pub use request::{Listing, Only, Propagation, Write};
 
 /// How long to wait for a connection.
 const CONNECT: Duration = Duration::from_secs(5);

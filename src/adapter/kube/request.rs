@@ -5,7 +5,7 @@ use kube::api::{
     DeleteParams, GetParams, ListParams, Patch, PatchParams, PostParams, Preconditions,
     PropagationPolicy,
 };
-use kube::core::Request;
+use kube::core::{Request, Status};
 use serde_json::Value as Json;
 
 use super::{Cluster, KubeError, ServedKind};
@@ -107,6 +107,27 @@ pub enum Propagation {
     Foreground,
 }
 
+/// What must still be so of an object that is deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Only<'a> {
+    /// It has this uid.
+    pub uid: Option<&'a str>,
+    /// It has this resource version.
+    pub version: Option<&'a str>,
+}
+
+trait Answer {
+    /// Whether it is the application's answer and not the API server's.
+    fn status_is_foreign(&self) -> bool;
+}
+
+impl Answer for Status {
+    fn status_is_foreign(&self) -> bool {
+        // What the client writes when an answer is no `Status`.
+        self.reason == "Failed to parse error data"
+    }
+}
+
 type Prepared = Result<HttpRequest<Vec<u8>>, kube::core::request::Error>;
 
 impl Cluster {
@@ -203,11 +224,11 @@ impl Cluster {
         self.write_json(&object.to_string(), request).await.map(Object)
     }
 
-    /// Deletes an object, only if it still has the uid when one is given. `false` when it was not there.
+    /// Deletes an object, if it still is the one that is meant. `false` when it was not there.
     pub async fn delete(
         &self,
         object: &ObjectRef,
-        uid: Option<&str>,
+        only: Only<'_>,
         propagation: Propagation,
     ) -> Result<bool, KubeError> {
         let kind = self.kind(&object.api_version, &object.kind).await?;
@@ -217,8 +238,10 @@ impl Cluster {
                 Propagation::Background => PropagationPolicy::Background,
                 Propagation::Foreground => PropagationPolicy::Foreground,
             }),
-            preconditions: uid
-                .map(|uid| Preconditions { uid: Some(uid.to_owned()), resource_version: None }),
+            preconditions: (only != Only::default()).then(|| Preconditions {
+                uid: only.uid.map(str::to_owned),
+                resource_version: only.version.map(str::to_owned),
+            }),
             ..DeleteParams::default()
         };
         match self.write_json(&object.to_string(), path.delete(&object.name, &params)).await {
@@ -228,13 +251,14 @@ impl Cluster {
         }
     }
 
-    /// What a path of a Service answers, through the API server's proxy: whether it went well, and the words if not.
+    /// The status code that a path of a Service answers, asked through the API server's proxy. When the proxy itself cannot
+    /// reach the Service, the answer is an error.
     pub async fn ask_service(
         &self,
         service: &ObjectRef,
         port: u16,
         path: &str,
-    ) -> Result<(), KubeError> {
+    ) -> Result<u16, KubeError> {
         let namespace = service.namespace.as_deref().unwrap_or("default");
         let address = format!(
             "/api/v1/namespaces/{namespace}/services/{}:{port}/proxy/{}",
@@ -244,7 +268,12 @@ impl Cluster {
         let what = format!("{service}, port {port}");
         let request = HttpRequest::get(address).body(Vec::new());
         let request = request.map_err(|error| KubeError::Invalid(error.to_string()))?;
-        self.once(&what, self.client.request_text(request)).await.map(drop)
+        match self.once(&what, async { Ok(self.client.request_text(request).await) }).await? {
+            Ok(_) => Ok(200),
+            // The application's own words are no status of Kubernetes.
+            Err(kube::Error::Api(status)) if status.status_is_foreign() => Ok(status.code),
+            Err(error) => Err(super::error::from_client(error)),
+        }
     }
 
     async fn reference(&self, object: &Object) -> Result<(ObjectRef, ServedKind), KubeError> {
@@ -252,6 +281,9 @@ impl Cluster {
             KubeError::Invalid("an object has no apiVersion, kind or name".to_owned())
         })?;
         let kind = self.kind(&reference.api_version, &reference.kind).await?;
+        if kind.namespaced && reference.namespace.is_none() {
+            return Err(KubeError::Invalid(format!("{reference} names no namespace")));
+        }
         Ok((reference, kind))
     }
 

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::json;
 
 use super::failure::{foreign, provider_error, stale};
 use super::normal::{compared, normal};
 use super::owner::{class_of, owner_of};
 use super::session::Session;
-use crate::adapter::kube::{Cluster, KubeError, Listing, Propagation, Write};
+use super::several::several;
+use crate::adapter::kube::{Cluster, KubeError, Listing, Only, Propagation, Write};
 use crate::model::{
     AfterApply, Digest, Object, ObjectFound, ObjectRef, Owner, ResourceId, Version,
 };
@@ -54,26 +54,25 @@ pub async fn read_live(
             singles.extend(objects);
         }
     }
-    let listed = stream::iter(lists)
-        .map(async |(listing, objects)| {
-            let found = absent_is(cluster.list(&listing).await, Vec::new())?;
-            let named = found.into_iter().filter_map(|object| Some((object.reference()?, object)));
-            Ok(named.filter(|(name, _)| objects.contains(name)).collect::<Vec<_>>())
-        })
-        .buffer_unordered(AT_A_TIME)
-        .try_collect::<Vec<_>>();
-    let got = stream::iter(singles)
-        .map(async |name| {
-            let found = absent_is(cluster.get(&name).await, None)?;
-            Ok(found.map(|object| (name, object)))
-        })
-        .buffer_unordered(AT_A_TIME)
-        .try_collect::<Vec<_>>();
-    let (listed, got) = futures::try_join!(listed, got)?;
+    let list = |(listing, objects): (Listing, BTreeSet<ObjectRef>)| async move {
+        let found = absent_is(cluster.list(&listing).await, Vec::new())?;
+        let named = found.into_iter().filter_map(|object| Some((object.reference()?, object)));
+        Ok(named.filter(|(name, _)| objects.contains(name)).collect::<Vec<_>>())
+    };
+    let get = |name: ObjectRef| async move {
+        let found = absent_is(cluster.get(&name).await, None)?;
+        Ok(found.map(|object| (name, object)))
+    };
+    let (listed, got) = futures::join!(
+        several(lists.into_iter().map(list).collect(), AT_A_TIME),
+        several(singles.into_iter().map(get).collect(), AT_A_TIME),
+    );
+    let listed: Vec<Vec<_>> = listed.into_iter().collect::<Result<_, KubeError>>()?;
+    let got: Vec<Option<_>> = got.into_iter().collect::<Result<_, KubeError>>()?;
     Ok(listed.into_iter().flatten().chain(got.into_iter().flatten()).collect())
 }
 
-fn absent_is<T>(answer: Result<T, KubeError>, otherwise: T) -> Result<T, KubeError> {
+pub(super) fn absent_is<T>(answer: Result<T, KubeError>, otherwise: T) -> Result<T, KubeError> {
     match answer {
         Err(error) if error.means_absent() => Ok(otherwise),
         other => other,
@@ -90,27 +89,39 @@ pub async fn observe_objects(
     helm: Option<HelmOwnership<'_>>,
 ) -> Result<Vec<ObjectFound>, KubeError> {
     let live = read_live(&session.cluster, wanted.iter().filter_map(Object::reference)).await?;
+    observe_with(session, id, wanted, manager, helm, &live).await
+}
+
+/// The same with live objects that were read before.
+pub async fn observe_with(
+    session: &Session,
+    id: &ResourceId,
+    wanted: &[Object],
+    manager: &str,
+    helm: Option<HelmOwnership<'_>>,
+    live: &Live,
+) -> Result<Vec<ObjectFound>, KubeError> {
     let write = Write::by(manager).forced().dry();
-    let found =
-        stream::iter(wanted.iter().filter_map(|object| Some((object, object.reference()?))))
-            .map(async |(wanted, name)| {
-                let live = live.get(&name);
-                let sent = with_ownership(wanted, helm);
-                let after = dry_run(session, &sent, &write).await?;
-                Ok(ObjectFound {
-                    wanted: true,
-                    owner: live.map_or(Owner::Ours, |live| owner(session, id, live, helm)),
-                    class: class_of(wanted),
-                    version: version(live, &sent),
-                    live: live.map(normal),
-                    after,
-                    object: name,
-                })
+    let write = &write;
+    let look = |wanted: &Object| {
+        let name = wanted.reference()?;
+        let live = live.get(&name);
+        let sent = with_ownership(wanted, helm);
+        let class = class_of(wanted);
+        Some(async move {
+            let after = dry_run(session, &sent, write).await?;
+            Ok(ObjectFound {
+                wanted: true,
+                owner: live.map_or(Owner::Ours, |live| owner(session, id, live, helm)),
+                class,
+                version: version(live, &sent),
+                live: live.map(normal),
+                after,
+                object: name,
             })
-            .buffered(AT_A_TIME)
-            .try_collect()
-            .await?;
-    Ok(found)
+        })
+    };
+    several(wanted.iter().filter_map(look).collect(), AT_A_TIME).await.into_iter().collect()
 }
 
 fn owner(
@@ -231,10 +242,11 @@ pub async fn delete_object(
         let why = format!("its uid was {uid} and is {found}: somebody made it anew");
         return Err(stale(format!("{name} is not the one that was seen"), why));
     }
-    session.cluster.delete(name, Some(found), Propagation::Background).await.map_err(failed)
+    let only = Only { uid: Some(found), version: None };
+    session.cluster.delete(name, only, Propagation::Background).await.map_err(failed)
 }
 
-fn may_touch(name: &ObjectRef, owner: &Owner) -> Result<(), ProviderError> {
+pub(super) fn may_touch(name: &ObjectRef, owner: &Owner) -> Result<(), ProviderError> {
     match owner {
         Owner::Ours => Ok(()),
         Owner::Other(whose) => Err(foreign(name, whose)),

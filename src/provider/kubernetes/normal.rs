@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use crate::model::{Digest, Object};
+use crate::model::{Digest, Object, annotation};
 
 /// What the server or controllers write in `metadata`.
 const BOOKKEEPING: [&str; 8] = [
@@ -25,6 +25,12 @@ pub fn normal(object: &Object) -> Object {
     if let Some(metadata) = json.get_mut("metadata").and_then(Json::as_object_mut) {
         for key in BOOKKEEPING {
             metadata.remove(key);
+        }
+        // Memory of ours: it says who wrote what when, and is no part of what is wanted.
+        if let Some(notes) = metadata.get_mut("annotations").and_then(Json::as_object_mut) {
+            for key in [annotation::RUN, annotation::SPEC_HASH] {
+                notes.remove(key);
+            }
         }
     }
     Object(json)
