@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::stream::{self, StreamExt as _};
-
 use super::super::compare::{observe_objects, read_live, version_of};
 use super::super::owner::{class_of, owner_of};
 use super::super::session::Session;
+use super::super::several::several;
 use super::scope::Scopes;
 use super::stored::{Head, Heads, PayloadError};
 use super::{HelmSettings, MANAGER, crds, lock, outputs, ownership, short_inputs, stored};
@@ -25,22 +24,21 @@ pub async fn observe(
     helm: &HelmSettings,
     wanted: &[(&Resource, &ReleaseSpec)],
 ) -> BTreeMap<ResourceId, Observed> {
-    let namespaces: BTreeSet<_> = wanted.iter().map(|(_, spec)| spec.namespace.as_str()).collect();
-    let lists: Vec<_> = stream::iter(namespaces)
-        .map(async |namespace| {
-            (namespace, stored::heads(session, Some(namespace), "owner=helm").await)
-        })
-        .buffered(AT_A_TIME)
-        .collect()
-        .await;
-    let lists: BTreeMap<&str, Result<Heads, KubeError>> = lists.into_iter().collect();
-    let lists = &lists;
-    stream::iter(wanted)
-        .map(async |(resource, spec)| {
-            let seen = match lists.get(spec.namespace.as_str()) {
+    let namespaces: BTreeSet<_> = wanted.iter().map(|(_, spec)| spec.namespace.clone()).collect();
+    let list = |namespace: String| async move {
+        let heads = stored::heads(session, Some(&namespace), "owner=helm").await;
+        (namespace, heads)
+    };
+    let lists = several(namespaces.into_iter().map(list).collect(), AT_A_TIME).await;
+    let lists: BTreeMap<String, Result<Heads, KubeError>> = lists.into_iter().collect();
+    let look = |resource: &Resource, spec: &ReleaseSpec| {
+        let (resource, spec) = (resource.clone(), spec.clone());
+        let heads = lists.get(&spec.namespace);
+        async move {
+            let seen = match heads {
                 Some(Ok(heads)) => {
-                    let key = (spec.namespace.clone(), spec.release.clone());
-                    one(session, helm, resource, spec, heads.get(&key)).await
+                    let head = heads.get(&(spec.namespace.clone(), spec.release.clone()));
+                    one(session, helm, &resource, &spec, head).await
                 }
                 Some(Err(error)) => Err(error.clone().into()),
                 None => Ok(Observed::Absent),
@@ -48,11 +46,11 @@ pub async fn observe(
             let seen = seen.unwrap_or_else(|error| Observed::Unreachable {
                 because: session.redactor.redact(&error.to_string()),
             });
-            (resource.id.clone(), seen)
-        })
-        .buffer_unordered(AT_A_TIME)
-        .collect()
-        .await
+            (resource.id, seen)
+        }
+    };
+    let looks = wanted.iter().map(|(resource, spec)| look(resource, spec)).collect();
+    several(looks, AT_A_TIME).await.into_iter().collect()
 }
 
 async fn one(
