@@ -75,7 +75,8 @@ fn print(value: &Json, indent: usize, into: &mut String) {
         Json::Object(map) if !map.is_empty() => {
             into.push('\n');
             for (key, value) in map {
-                into.push_str(&format!("{:indent$}{}:", "", scalar(key)));
+                indented(into, indent, &scalar(key));
+                into.push(':');
                 // As kubectl does, lists stand below their key without further indentation.
                 let deeper = if value.is_array() { indent } else { indent + 2 };
                 print(value, deeper, into);
@@ -91,17 +92,23 @@ fn print(value: &Json, indent: usize, into: &mut String) {
                     Some(lines) if item.is_object() => format!(" {}", lines.trim_start()),
                     Some(_) | None => inner,
                 };
-                into.push_str(&format!("{:indent$}-{inner}", ""));
+                indented(into, indent, "-");
+                into.push_str(&inner);
             }
         }
         Json::String(text) => match literal(text, indent) {
             Some(block) => into.push_str(&block),
-            None => into.push_str(&format!(" {}\n", scalar(text))),
+            None => into.extend([" ", &scalar(text), "\n"]),
         },
         Json::Null | Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_) => {
-            into.push_str(&format!(" {value}\n"));
+            into.extend([" ", &value.to_string(), "\n"]);
         }
     }
+}
+
+fn indented(into: &mut String, indent: usize, text: &str) {
+    into.extend(std::iter::repeat_n(' ', indent));
+    into.push_str(text);
 }
 
 /// A text of several lines as a literal block, when it has nothing that a block cannot hold.
@@ -120,10 +127,10 @@ fn literal(text: &str, indent: usize) -> Option<String> {
     }
     let mut block = String::from(if text.ends_with('\n') { " |\n" } else { " |-\n" });
     for line in lines {
-        match line.is_empty() {
-            true => block.push('\n'),
-            false => block.push_str(&format!("{:indent$}{line}\n", "")),
+        if !line.is_empty() {
+            indented(&mut block, indent, line);
         }
+        block.push('\n');
     }
     Some(block)
 }
@@ -134,7 +141,7 @@ fn scalar(text: &str) -> String {
     let plain = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_' || c == '/')
         && text.chars().all(safe)
         && plain_scalar(text).is_string();
-    if plain { text.to_owned() } else { Json::from(text).to_string() }
+    if plain { text.into() } else { Json::from(text).to_string() }
 }
 
 fn scan_error(error: &granit_parser::ScanError) -> ManifestError {
@@ -171,7 +178,7 @@ impl Reader {
         }
         let (value, anchor) = match event {
             Event::Scalar(text, style, anchor, tag) => {
-                let tag = tag.as_ref().and_then(|tag| tag.core_suffix()).map(str::to_owned);
+                let tag = tag.as_ref().and_then(|tag| tag.core_suffix()).map(String::from);
                 let plain = style == ScalarStyle::Plain && tag.is_none();
                 let resolved = if plain || tag.as_deref().is_some_and(|tag| tag != "str") {
                     plain_scalar(&text)
@@ -247,7 +254,9 @@ impl Reader {
                 map.insert(key, value);
             }
         }
-        merged.into_iter().for_each(|below| add_merged(&mut map, below));
+        for below in merged {
+            add_merged(&mut map, below);
+        }
         Ok(Json::Object(map))
     }
 }

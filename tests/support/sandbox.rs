@@ -218,7 +218,7 @@ fn tools() -> &'static Path {
             let name = tool["name"].as_str().unwrap();
             let link = folder.join(name);
             std::fs::remove_file(&link).ok();
-            std::os::unix::fs::symlink(tool["path"].as_str().unwrap(), &link).unwrap();
+            std::os::unix::fs::symlink(tool["location"].as_str().unwrap(), &link).unwrap();
         }
         folder
     })

@@ -158,16 +158,13 @@ impl HelmSettings {
             // Without it a rendering against a cluster fails on objects that are there.
             args.extend(words(["--is-upgrade"]));
         }
-        match of.cluster {
-            Some(cluster) => {
-                args.extend(words(["--dry-run=server"]));
-                args.extend(access(cluster));
-            }
-            None => {
-                args.extend(words(["--kube-version", of.kube_version]));
-                if !of.apis.is_empty() {
-                    args.extend(words(["--api-versions", &of.apis.join(",")]));
-                }
+        if let Some(cluster) = of.cluster {
+            args.extend(words(["--dry-run=server"]));
+            args.extend(access(cluster));
+        } else {
+            args.extend(words(["--kube-version", of.kube_version]));
+            if !of.apis.is_empty() {
+                args.extend(words(["--api-versions", &of.apis.join(",")]));
             }
         }
         let mut call = self.invocation(args).deadline(RENDERING);
@@ -366,7 +363,7 @@ mod tests {
     fn helm_runs_with_folders_of_ours_and_nothing_inherited() {
         let settings = HelmSettings::new("helm", "datamill", Path::new("/c"));
         let call = settings.invocation(words(["version"]));
-        assert_eq!(call.env.get("HELM_PLUGINS").unwrap(), "/c/helm/plugins");
+        assert_eq!(call.env["HELM_PLUGINS"], "/c/helm/plugins");
         assert!(call.without.contains(&"KUBECONFIG".to_owned()));
     }
 }

@@ -120,13 +120,19 @@ fn template(what: &str, said: &str) -> Option<Failure> {
             return Some(usage(place, says.trim()));
         }
     }
-    let (_, rest) = said.split_once("template: ")?;
-    let (place, says) = rest.split_once(": ").unwrap_or((rest, ""));
-    if !place.contains('/') || place.contains(' ') {
-        return None;
+    if let Some((_, rest)) = said.split_once("template: ") {
+        let (place, says) = rest.split_once(": ").unwrap_or((rest, ""));
+        if place.contains('/') && !place.contains(' ') {
+            return Some(usage(place, says.trim()));
+        }
     }
-    // Of nested templates the last place is where it happened; the text says all of them.
-    Some(usage(place, says.trim()))
+    // `chart/templates/x.yaml:4:20`, then lines of what was executed; of nested templates the last is where it happened.
+    let lines: Vec<_> = said.lines().map(str::trim).collect();
+    let first = lines.first().filter(|line| line.contains("/templates/") && !line.contains(' '))?;
+    let last = lines.last().filter(|_| said.contains("executing ")).copied().unwrap_or_default();
+    let at = lines.iter().rev().find_map(|line| between(line, " at <", ">"));
+    let at = at.map_or(String::new(), |at| format!("at `{at}`: "));
+    Some(usage(first, &format!("{at}{last}")))
 }
 
 fn kube_version(what: &str, said: &str) -> Option<Failure> {
@@ -222,6 +228,13 @@ fn hook(what: &str, said: &str) -> Option<Failure> {
 /// `X "name" is invalid: spec.x: Invalid value: …`, `… field is immutable`, `no matches for kind`, `denied the request`.
 fn rejected(what: &str, said: &str) -> Option<Failure> {
     let preflight = |cause: &str| Failure::new(FailureKind::Preflight, what).because(cause);
+    if said.contains("unable to decode") || said.contains("cannot unmarshal") {
+        let failure = Failure::new(FailureKind::Usage, what);
+        return Some(failure.because(format!("the chart renders what is no object: {said}")));
+    }
+    if let Some(name) = between(said, "namespaces \"", "\" not found") {
+        return Some(preflight(&format!("namespace `{name}` is not there")));
+    }
     if let Some(kind) = between(said, "no matches for kind \"", "\"") {
         let version = between(said, "in version \"", "\"").unwrap_or_default();
         let cause = format!("the cluster does not know `{kind}` of `{version}`");
@@ -229,7 +242,10 @@ fn rejected(what: &str, said: &str) -> Option<Failure> {
             preflight(&cause).hint("its CRDs are missing, or the chart is for another version"),
         );
     }
-    if said.contains("field is immutable") || said.contains("updates to statefulset spec") {
+    if said.contains("field is immutable")
+        || said.contains("may not change once set")
+        || said.contains("updates to statefulset spec")
+    {
         return Some(preflight(said).hint(
             "the field cannot change in place: uninstall the instance and install it anew (its data stays)",
         ));

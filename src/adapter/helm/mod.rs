@@ -94,10 +94,9 @@ impl HelmSettings {
                 && (path.is_empty() || path.starts_with('/'))
             {
                 let to = to.trim_end_matches('/');
-                return match to.contains("://") {
-                    true => format!("{to}{path}"),
-                    false => format!("{scheme}://{to}{path}"),
-                };
+                let scheme =
+                    if to.contains("://") { String::new() } else { format!("{scheme}://") };
+                return format!("{scheme}{to}{path}");
             }
         }
         url.to_owned()

@@ -64,10 +64,10 @@ pub fn post_render(rules: &Rules, manifests: &str) -> Result<String, Failure> {
             .caused_by(&error)
     })?;
     let objects = apply_rules(rules, documents);
-    match objects.is_empty() {
-        true => Ok("# nothing is left\n".to_owned()),
-        false => Ok(yaml::print_manifests(&objects)),
+    if objects.is_empty() {
+        return Ok("# nothing is left\n".to_owned());
     }
+    Ok(yaml::print_manifests(&objects))
 }
 
 /// As [`post_render`], with the rules as the plugin's variable holds them.
@@ -195,10 +195,12 @@ fn drop_at(value: &mut Json, parts: &[String]) {
                 drop_at(value, rest);
             }
         }
-        Json::Array(items) if first == "*" => match rest.is_empty() {
-            true => items.clear(),
-            false => items.iter_mut().for_each(|value| drop_at(value, rest)),
-        },
+        Json::Array(items) if first == "*" && rest.is_empty() => items.clear(),
+        Json::Array(items) if first == "*" => {
+            for value in items {
+                drop_at(value, rest);
+            }
+        }
         Json::Array(items) => {
             if let Some(at) = first.parse::<usize>().ok().filter(|at| *at < items.len()) {
                 match (rest.is_empty(), items.get_mut(at)) {

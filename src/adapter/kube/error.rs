@@ -111,7 +111,8 @@ fn plain(text: &str) -> String {
 }
 
 fn from_status(status: &Status) -> KubeError {
-    let says = status.message.clone();
+    // After the first line the server prints both objects, values included.
+    let says = status.message.lines().next().unwrap_or_default().to_owned();
     let causes = status.details.as_ref().map(|d| d.causes.as_slice()).unwrap_or_default();
     let named = status.details.as_ref().is_some_and(|details| !details.name.is_empty());
     if let Some(cause) = causes.iter().find(|cause| cause.reason == "NamespaceTerminating") {
@@ -120,7 +121,8 @@ fn from_status(status: &Status) -> KubeError {
     }
     match (status.code, status.reason.as_str()) {
         (404, _) if named => KubeError::NotFound(says),
-        (404, _) => KubeError::NoSuchKind { api_version: String::new(), kind: says },
+        // The path itself is not served: a CRD went since its kind was looked up.
+        (404, _) => KubeError::NotFound(format!("the cluster does not serve this ({says})")),
         (409, "AlreadyExists") => KubeError::AlreadyExists(says),
         (409, _) if causes.iter().any(|cause| cause.reason == "FieldManagerConflict") => {
             KubeError::Conflict {

@@ -3,11 +3,11 @@
 
 use serde_json::Value as Json;
 
-use crate::model::{Cause, Object, ObjectRef};
+use crate::model::{Cause, Digest, Object, ObjectRef};
 
 /// What was gathered around something that does not become ready.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Evidence {
+pub(super) struct Evidence {
     /// ReplicaSets, pods, Jobs and claims of the namespace.
     pub objects: Vec<Object>,
     /// Events of type Warning of the namespace.
@@ -17,7 +17,7 @@ pub struct Evidence {
 }
 
 /// The chain of causes below an object, from the nearest to the farthest; the object itself is not in it.
-pub fn chain(of: &Object, evidence: &Evidence) -> Vec<Cause> {
+pub(super) fn chain(of: &Object, evidence: &Evidence) -> Vec<Cause> {
     let mut causes = Vec::new();
     match of.kind() {
         "PersistentVolumeClaim" => claim(of, evidence, &mut causes),
@@ -137,7 +137,10 @@ fn is_in_trouble(pod: &Object) -> bool {
 fn pod(pod: &Object, evidence: &Evidence, causes: &mut Vec<Cause>) {
     if let Some(says) = unschedulable(pod) {
         causes.push(cause(pod, says.clone()));
-        if says.contains("PersistentVolumeClaim") || says.contains("persistentvolumeclaim") {
+        if ["persistentvolumeclaim", "persistent volume"]
+            .iter()
+            .any(|w| says.to_lowercase().contains(w))
+        {
             let volumes = pod.0.pointer("/spec/volumes").and_then(Json::as_array);
             for volume in volumes.into_iter().flatten() {
                 let name = volume.pointer("/persistentVolumeClaim/claimName");
@@ -248,8 +251,28 @@ fn claim(claim: &Object, evidence: &Evidence, causes: &mut Vec<Cause>) {
     }
 }
 
+/// Changes whenever the pods of a namespace get anywhere; a container that ends again and again gets nowhere.
+pub(super) fn progress(evidence: &Evidence) -> Digest {
+    let conditions = |pod: &Object| -> Vec<String> {
+        let list =
+            |pointer: &str| pod.0.pointer(pointer).and_then(Json::as_array).into_iter().flatten();
+        let met = list("/status/conditions").map(|one| format!("{}{}", one["type"], one["status"]));
+        let ready = list("/status/containerStatuses").map(|one| one["ready"].to_string());
+        met.chain(ready).collect()
+    };
+    let parts: Vec<String> = evidence
+        .objects
+        .iter()
+        .filter_map(|object| {
+            let name = object.reference()?.to_string();
+            Some(format!("{name} {} {:?}", text(object, "/status/phase"), conditions(object)))
+        })
+        .collect();
+    Digest::of_parts(parts.iter().map(String::as_str))
+}
+
 /// A chain in one line, as it follows what is waited for.
-pub fn in_words(causes: &[Cause]) -> String {
+pub(super) fn in_words(causes: &[Cause]) -> String {
     let link = |cause: &Cause| match &cause.object {
         Some(object) => format!("{object}: {}", cause.says),
         None => cause.says.clone(),

@@ -11,7 +11,7 @@ use crate::adapter::kube::{KubeError, Listing};
 use crate::model::{Class, Marks, Object, ObjectRef, ResourceId, ResourceKind, annotation, label};
 
 /// How much a claim holds, as the cluster says it, else as it asks for.
-pub fn size_of(claim: &Object) -> Option<String> {
+pub(super) fn size_of(claim: &Object) -> Option<String> {
     let capacity = claim.0.pointer("/status/capacity/storage");
     let asked = || claim.0.pointer("/spec/resources/requests/storage");
     capacity.or_else(asked)?.as_str().map(str::to_owned)

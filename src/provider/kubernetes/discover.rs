@@ -9,12 +9,13 @@ use super::compare::version_of;
 use super::normal::normal;
 use super::owner::class_of;
 use super::render::POLICY;
+use super::secret::ASSUMED;
 use super::session::Session;
 use super::several::several;
 use crate::adapter::kube::{KubeError, Listing, ServedKind};
 use crate::model::{
-    AfterApply, Applied, Class, Digest, Discovery, Found, Object, ObjectFound, Owner, ResourceId,
-    ResourceKind, RunId, Version, annotation, label, label_value,
+    AfterApply, Applied, Class, Digest, Discovery, Found, Object, ObjectFound, Outputs, Owner,
+    ResourceId, ResourceKind, RunId, Version, annotation, label, label_value,
 };
 
 /// Lists at a time.
@@ -131,9 +132,28 @@ pub fn found_of(session: &Session, id: &ResourceId, objects: &[Object]) -> Found
             .flatten(),
         flavour: first.and_then(|object| object.label(label::FLAVOUR)).map(str::to_owned),
         extra: first.is_some_and(|object| object.label(label::EXTRA).is_some()),
+        outputs: outputs_of(id, objects),
         objects: objects_found,
         ..Found::ours()
     }
+}
+
+/// What a resource tells others, as far as the object it is tells it.
+fn outputs_of(id: &ResourceId, objects: &[Object]) -> Outputs {
+    let kind = match id.kind {
+        ResourceKind::Namespace => "Namespace",
+        ResourceKind::Secret => "Secret",
+        ResourceKind::Claim => "PersistentVolumeClaim",
+        ResourceKind::Job => "Job",
+        _ => return Outputs::new(),
+    };
+    let own = |object: &&Object| object.kind() == kind && object.annotation(ASSUMED).is_none();
+    // An older Job may still be there beside the one that counts.
+    let newest = objects.iter().filter(own).max_by_key(|object| {
+        object.0.pointer("/metadata/creationTimestamp").and_then(Json::as_str).unwrap_or_default()
+    });
+    let name = newest.and_then(Object::reference).map(|name| name.name);
+    name.map(|name| Outputs::from([("name".to_owned(), name.into())])).unwrap_or_default()
 }
 
 fn unwanted(object: &Object) -> Option<ObjectFound> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use tokio::time::Instant;
 
-use super::cause::{Evidence, chain, in_words};
+use super::cause::{Evidence, chain, in_words, progress};
 use super::compare::{Live, absent_is, read_live};
 use super::readiness::{Surroundings, missing, readiness, together};
 use super::release;
@@ -16,8 +16,8 @@ use super::session::Link;
 use super::wait;
 use crate::adapter::kube::{Cluster, KubeError, Listing};
 use crate::model::{
-    Cause, Health, JobReady, KubernetesSpec, Object, ObjectRef, Progress, Resource, ResourceId,
-    SecretRule, SecretSpec,
+    Cause, Digest, Health, JobReady, KubernetesSpec, Object, ObjectRef, Progress, Resource,
+    ResourceId, SecretRule, SecretSpec,
 };
 
 /// Causes are looked for when something has not been ready for this long.
@@ -200,8 +200,11 @@ async fn explain(
     }
     match health {
         Health::Failed(causes) => causes.extend(chains),
-        Health::Settling(Progress { waits_for, .. }) => {
+        Health::Settling(Progress { waits_for, mark }) => {
             waits_for.push_str(&link.redactor.redact(&in_words(&chains)));
+            let pods: Vec<Digest> = gathered.values().map(progress).collect();
+            let parts = pods.iter().map(Digest::as_str);
+            *mark = Digest::of_parts(std::iter::once(mark.as_str()).chain(parts));
         }
         Health::Ready | Health::Assumed(_) | Health::Started => {}
     }

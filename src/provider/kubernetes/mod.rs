@@ -42,7 +42,7 @@ use self::several::several;
 use crate::adapter::kube::KubeError;
 use crate::model::{
     ClusterFacts, Digest, Discovery, Failure, Health, Identity, Known, KubernetesSpec, Object,
-    Observed, Outputs, Progress, Redactor, Rendered, Resource, ResourceId,
+    Observed, Outputs, Progress, Redactor, Rendered, Resource, ResourceId, ResourceKind,
 };
 use crate::plan::Step;
 use crate::provider::{Provider, ProviderError, Renderer, RunContext};
@@ -172,7 +172,7 @@ impl Kubernetes {
         let releases = marked
             .objects
             .iter()
-            .filter(|(id, _)| id.kind == crate::model::ResourceKind::Release)
+            .filter(|(id, _)| id.kind == ResourceKind::Release)
             .map(|(id, objects)| (id.clone(), objects.clone()))
             .collect();
         let releases = release::discover(&session, &self.settings.helm, &releases).await;
@@ -184,13 +184,18 @@ impl Kubernetes {
 
     /// Adds what is not ours to the namespaces that are.
     async fn look_into_namespaces(&self, session: &Session, all: &mut Discovery) {
-        for (id, found) in &mut all.found {
-            if id.kind != crate::model::ResourceKind::Namespace {
-                continue;
-            }
-            match namespace::content(session, &id.name).await {
-                Ok(content) => found.foreign = content.foreign,
-                Err(error) => all.unlisted.push(format!("namespace {}: {error}", id.name)),
+        let ids: Vec<ResourceId> =
+            all.found.keys().filter(|id| id.kind == ResourceKind::Namespace).cloned().collect();
+        let look = |id: &ResourceId| {
+            let name = id.name.clone();
+            async move { namespace::content(session, &name).await }
+        };
+        let contents = several(ids.iter().map(look).collect(), AT_A_TIME).await;
+        for (id, content) in ids.into_iter().zip(contents) {
+            match (all.found.get_mut(&id), content) {
+                (Some(found), Ok(content)) => found.foreign = content.foreign,
+                (_, Err(error)) => all.unlisted.push(format!("namespace {}: {error}", id.name)),
+                (None, Ok(_)) => {}
             }
         }
     }

@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(40);
 const POLL: Duration = Duration::from_millis(300);
 
 /// The reference of a namespace.
-pub fn reference(name: &str) -> ObjectRef {
+pub(super) fn reference(name: &str) -> ObjectRef {
     ObjectRef {
         api_version: "v1".to_owned(),
         kind: "Namespace".to_owned(),
@@ -33,7 +33,7 @@ pub fn reference(name: &str) -> ObjectRef {
 }
 
 /// What a namespace that is being deleted waits for, in words; nothing when it is not being deleted.
-pub fn terminating(namespace: &Object) -> Option<String> {
+pub(super) fn terminating(namespace: &Object) -> Option<String> {
     namespace.0.pointer("/metadata/deletionTimestamp")?;
     let conditions = namespace.0.pointer("/status/conditions").and_then(Json::as_array);
     let waits: Vec<&str> = conditions
@@ -54,7 +54,7 @@ pub fn terminating(namespace: &Object) -> Option<String> {
 
 /// What is in a namespace, sorted by whose it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Content {
+pub(super) struct Content {
     /// What is not ours.
     pub foreign: Vec<ObjectRef>,
     /// What is ours and stays.
@@ -64,7 +64,7 @@ pub struct Content {
 }
 
 /// Lists what is in a namespace.
-pub async fn content(session: &Session, name: &str) -> Result<Content, KubeError> {
+pub(super) async fn content(session: &Session, name: &str) -> Result<Content, KubeError> {
     let kinds = session.cluster.kinds().await?;
     let listable = kinds
         .preferred()
@@ -168,7 +168,7 @@ pub(super) async fn until_free(
 }
 
 /// The failure for a namespace that is on its way out.
-pub fn being_deleted(name: &str, waits: &str) -> Failure {
+pub(super) fn being_deleted(name: &str, waits: &str) -> Failure {
     Failure::new(FailureKind::Preflight, format!("namespace {name} is being deleted"))
         .because(waits.to_owned())
         .hint(format!("see what is left in it:\n\n    kubectl get namespace {name} -o yaml"))

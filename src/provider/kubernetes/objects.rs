@@ -277,7 +277,7 @@ pub(super) async fn refuse_foreign_instances(
         let live =
             absent_is(session.cluster.get(&definition.object).await, None).map_err(failed)?;
         let Some(live) = live else { continue };
-        for listing in super::crds::instances(&live) {
+        if let Some(listing) = super::crds::instances(&live) {
             let objects =
                 absent_is(session.cluster.list(&listing).await, Vec::new()).map_err(failed)?;
             let foreign =

@@ -7,12 +7,12 @@ use serde_json::{Map, Value as Json, json};
 use super::compare::merge;
 use crate::model::{
     ClaimSpec, Class, CrdsSpec, Digest, Failure, FailureKind, Identity, JobSpec, KubernetesSpec,
-    Leaf, Marks, NamespaceSpec, Object, ObjectsSpec, Rendered, Resource, SecretRef, SecretSpec,
-    Value, annotation, label_value,
+    Leaf, Marks, NamespaceSpec, Object, ObjectsSpec, Rendered, Resource, SecretRef, SecretRule,
+    SecretSpec, Value, annotation, label_value,
 };
 
 /// Helm's own word for what stays; ours too, so that one word means one thing in a cluster.
-pub const POLICY: &str = "helm.sh/resource-policy";
+pub(super) const POLICY: &str = "helm.sh/resource-policy";
 
 /// Cluster-wide kinds of Kubernetes itself.
 const CLUSTER_WIDE: [&str; 26] = [
@@ -45,7 +45,7 @@ const CLUSTER_WIDE: [&str; 26] = [
 ];
 
 /// Fills places: outputs that are known, the rest as shown.
-pub struct Fill<'a> {
+pub(super) struct Fill<'a> {
     /// An output, when it is known.
     pub output: &'a dyn Fn(&crate::model::ResourceId, &str) -> Option<Json>,
     /// The value behind a key of a Secret, when it may be seen.
@@ -53,7 +53,7 @@ pub struct Fill<'a> {
 }
 
 /// What rendering needs beside the resource.
-pub struct Drawing<'a> {
+pub(super) struct Drawing<'a> {
     /// Who acts.
     pub identity: &'a Identity,
     /// Fills places.
@@ -65,7 +65,10 @@ pub struct Drawing<'a> {
 }
 
 /// Draws a resource; nothing for releases and for what only looks.
-pub fn draw(resource: &Resource, drawing: &Drawing<'_>) -> Result<Option<Rendered>, Failure> {
+pub(super) fn draw(
+    resource: &Resource,
+    drawing: &Drawing<'_>,
+) -> Result<Option<Rendered>, Failure> {
     let mut pen = Pen { resource, drawing, unknown: BTreeSet::new() };
     let objects = match resource.kubernetes() {
         Some(KubernetesSpec::Installation) => vec![pen.installation()],
@@ -77,7 +80,8 @@ pub fn draw(resource: &Resource, drawing: &Drawing<'_>) -> Result<Option<Rendere
         Some(KubernetesSpec::Job(spec)) => vec![pen.job(spec)?],
         Some(KubernetesSpec::Release(_) | KubernetesSpec::Wait(_)) | None => return Ok(None),
     };
-    let inputs = Digest::of_json(&Json::Array(objects.iter().map(|o| o.0.clone()).collect()));
+    let pictures = Json::Array(objects.iter().map(|object| object.0.clone()).collect());
+    let inputs = Digest::of_json(&json!([pictures, pen.hidden_inputs()]));
     let objects = objects.into_iter().map(|object| with_hash(object, &inputs)).collect();
     Ok(Some(Rendered {
         objects,
@@ -102,7 +106,7 @@ fn with_hash(mut object: Object, inputs: &Digest) -> Object {
 }
 
 /// The Secrets that must be read before a resource can be drawn for a write.
-pub fn secrets_in(resource: &Resource) -> BTreeSet<SecretRef> {
+pub(super) fn secrets_in(resource: &Resource) -> BTreeSet<SecretRef> {
     values_of(resource)
         .into_iter()
         .flat_map(Value::leaves)
@@ -114,7 +118,7 @@ pub fn secrets_in(resource: &Resource) -> BTreeSet<SecretRef> {
 }
 
 fn values_of(resource: &Resource) -> Vec<&Value> {
-    use crate::model::{Manifests, SecretRule};
+    use crate::model::Manifests;
     match resource.kubernetes() {
         Some(KubernetesSpec::Objects(ObjectsSpec { from: Manifests::Inline(list), .. })) => {
             list.iter().collect()
@@ -218,6 +222,27 @@ impl Pen<'_> {
             merge(&mut object.0, &json!({"metadata": {"annotations": {POLICY: "keep"}}}));
         }
         object
+    }
+
+    /// What decides what is written and is not in the picture: the rules of a Secret, given values as keyed hashes.
+    fn hidden_inputs(&self) -> Vec<String> {
+        let Some(KubernetesSpec::Secret(spec)) = self.resource.kubernetes() else {
+            return Vec::new();
+        };
+        let keyed = |kind: &str, value: &str| {
+            let owner = self.drawing.identity.owner.0.as_str();
+            Digest::of_parts([owner, kind, value]).short(16).to_owned()
+        };
+        let rule = |rule: &SecretRule| match rule {
+            SecretRule::Alnum { .. }
+            | SecretRule::Hex { .. }
+            | SecretRule::Base64 { .. }
+            | SecretRule::Uuid => "drawn".to_owned(),
+            SecretRule::Param(secret) => keyed("param", secret.reveal()),
+            SecretRule::Copy(at) => keyed("copy", &at.to_string()),
+            SecretRule::Given(value) => keyed("given", &value.shown().to_string()),
+        };
+        spec.keys.values().map(|key| rule(&key.rule)).collect()
     }
 
     fn claim(&self, spec: &ClaimSpec) -> Object {

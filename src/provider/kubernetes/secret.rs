@@ -379,11 +379,6 @@ pub(super) fn assumed(found: &[Object]) -> Vec<String> {
         .collect()
 }
 
-/// What must still be so of a Secret when it is written.
-pub(super) fn found(objects: Vec<ObjectFound>) -> Found {
-    Found { version: version_of(&objects), objects, ..Found::ours() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

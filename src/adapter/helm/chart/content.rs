@@ -1,7 +1,7 @@
 //! The files of a chart, whether it is a folder or an archive, subcharts included.
 
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::Read as _;
 use std::path::Path;
 
 use flate2::read::GzDecoder;
@@ -126,7 +126,7 @@ impl ChartContent {
     pub fn crds(&self) -> Result<Vec<Json>, yaml::ManifestError> {
         let mut crds = Vec::new();
         for (path, bytes) in &self.files {
-            let is_yaml = [".yaml", ".yml", ".json"].iter().any(|end| path.ends_with(end));
+            let is_yaml = ["yaml", "yml", "json"].iter().any(|end| has_extension(path, end));
             if is_yaml && (path.starts_with("crds/") || path.contains("/crds/")) {
                 crds.extend(yaml::manifests(&String::from_utf8_lossy(bytes))?);
             }
@@ -142,10 +142,14 @@ impl ChartContent {
 }
 
 fn is_subchart(path: &str) -> bool {
-    path.ends_with(".tgz")
+    has_extension(path, "tgz")
         && path
             .rsplit_once('/')
             .is_some_and(|(folder, _)| folder == "charts" || folder.ends_with("/charts"))
+}
+
+fn has_extension(path: &str, extension: &str) -> bool {
+    Path::new(path).extension().is_some_and(|found| found == extension)
 }
 
 /// `.helmignore`, as far as charts use it: names and paths with `*`, `?`, a trailing `/` for folders, `!` for exceptions.

@@ -60,12 +60,11 @@ async fn once(url: &str) -> Result<Vec<u8>, (FetchError, bool)> {
     let status = answer.status();
     if !status.is_success() {
         let missing = status.is_client_error() && status.as_u16() != 429;
-        let error = match missing {
-            true => FetchError::Missing { url: shown(url), status: status.as_u16() },
-            false => FetchError::Failed {
-                url: shown(url),
-                because: format!("the server answers {status}"),
-            },
+        let error = if missing {
+            FetchError::Missing { url: shown(url), status: status.as_u16() }
+        } else {
+            let because = format!("the server answers {status}");
+            FetchError::Failed { url: shown(url), because }
         };
         return Err((error, !missing));
     }

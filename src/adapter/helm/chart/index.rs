@@ -44,9 +44,10 @@ impl Index {
                 .next()
                 .unwrap_or_default(),
         };
-        match json.get("entries").is_some_and(Json::is_object) {
-            true => Ok(Self(json)),
-            false => Err(IndexError("it has no map `entries`".to_owned())),
+        if json.get("entries").is_some_and(Json::is_object) {
+            Ok(Self(json))
+        } else {
+            Err(IndexError("it has no map `entries`".to_owned()))
         }
     }
 
@@ -62,7 +63,7 @@ impl Index {
             });
         };
         let mut known: Vec<_> = versions.iter().filter_map(entry).collect();
-        known.sort_by(|a, b| parsed(&b.version).cmp(&parsed(&a.version)));
+        known.sort_by_key(|entry| std::cmp::Reverse(parsed(&entry.version)));
         let wanted = constraint.map(str::trim).filter(|text| !text.is_empty());
         let exact = wanted.and_then(|text| {
             let plain = |v: &str| v.trim_start_matches(['v', '=']).to_owned();
@@ -151,8 +152,7 @@ impl Constraint {
                 // A version without a sign is that version, or all that begin with it.
                 "" | "=" if version.contains('*') => "",
                 "" | "=" if complete => "=",
-                "" | "=" => "~",
-                "~>" => "~",
+                "" | "=" | "~>" => "~",
                 sign => sign,
             };
             comparisons.push(format!("{sign}{version}"));

@@ -153,18 +153,15 @@ fn add_schema(values: &mut Json, schema: &Json) {
 }
 
 fn merge(into: &mut Json, from: &Json) {
-    match (into.as_object_mut(), from.as_object()) {
-        (Some(into), Some(from)) => {
-            for (key, value) in from {
-                match into.get_mut(key) {
-                    Some(slot) => merge(slot, value),
-                    None => {
-                        into.insert(key.clone(), value.clone());
-                    }
+    if let (Some(into), Some(from)) = (into.as_object_mut(), from.as_object()) {
+        for (key, value) in from {
+            match into.get_mut(key) {
+                Some(slot) => merge(slot, value),
+                None => {
+                    into.insert(key.clone(), value.clone());
                 }
             }
         }
-        (Some(_) | None, _) => {}
     }
 }
 

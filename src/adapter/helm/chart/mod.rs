@@ -65,7 +65,7 @@ impl HelmSettings {
                 if let Some(chart) = self.resolved(&key, version.as_deref()) {
                     return checked(&key, chart, pin);
                 }
-                let chart = self.from_repository(url, name, version.as_deref()).await?;
+                let chart = self.of_repository(url, name, version.as_deref()).await?;
                 let chart = checked(&key, chart, pin)?;
                 self.note_resolved(&key, &chart);
                 Ok(chart)
@@ -77,7 +77,7 @@ impl HelmSettings {
                 if let Some(chart) = self.resolved(&key, version.as_deref()) {
                     return checked(&key, chart, pin);
                 }
-                let chart = self.from_registry(&key, url, version.as_deref()).await?;
+                let chart = self.of_registry(&key, url, version.as_deref()).await?;
                 let chart = checked(&key, chart, pin)?;
                 self.note_resolved(&key, &chart);
                 Ok(chart)
@@ -138,7 +138,7 @@ impl HelmSettings {
         self.keep(&bytes)
     }
 
-    async fn from_repository(
+    async fn of_repository(
         &self,
         url: &str,
         name: &str,
@@ -183,7 +183,7 @@ impl HelmSettings {
         })
     }
 
-    async fn from_registry(
+    async fn of_registry(
         &self,
         key: &str,
         url: &str,

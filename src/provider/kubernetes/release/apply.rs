@@ -149,13 +149,13 @@ impl<'a> Work<'a> {
     /// The wanted release.
     pub(super) fn wanted(&self) -> Result<(&'a Resource, &'a ReleaseSpec), ProviderError> {
         let wanted = self.step.wanted.as_ref().map(Arc::as_ref);
-        match wanted.and_then(|resource| Some((resource, resource.kubernetes()?))) {
-            Some((resource, KubernetesSpec::Release(spec))) => Ok((resource, spec)),
-            Some(_) | None => {
-                let what = format!("the step `{}` does not say what is wanted", self.step.id);
-                Err(ProviderError::permanent(Failure::new(FailureKind::Bug, what)))
-            }
+        if let Some(resource) = wanted
+            && let Some(KubernetesSpec::Release(spec)) = resource.kubernetes()
+        {
+            return Ok((resource, spec));
         }
+        let what = format!("the step `{}` does not say what is wanted", self.step.id);
+        Err(ProviderError::permanent(Failure::new(FailureKind::Bug, what)))
     }
 
     /// Takes the release's lock.
@@ -216,13 +216,14 @@ impl<'a> Work<'a> {
     }
 
     /// A call of Helm that did not end well.
-    pub(super) fn called(&self, what: &str, error: &CallError) -> ProviderError {
+    pub(super) fn called(what: &str, error: &CallError) -> ProviderError {
         match error {
             CallError::Process(error) => {
                 let explained = explain(what, error);
-                match explained.transient {
-                    true => ProviderError::transient(explained.failure),
-                    false => ProviderError::permanent(explained.failure),
+                if explained.transient {
+                    ProviderError::transient(explained.failure)
+                } else {
+                    ProviderError::permanent(explained.failure)
                 }
             }
             CallError::File(_) => ProviderError::permanent(error.plain(what)),

@@ -1,4 +1,4 @@
-//! Volume claims that StatefulSets of a release make: they hold data and bear no mark, so they get ours as soon as they are
+//! Volume claims that `StatefulSets` of a release make: they hold data and bear no mark, so they get ours as soon as they are
 //! seen.
 
 use std::time::Duration;
@@ -22,7 +22,7 @@ struct Template {
     prefix: String,
 }
 
-/// Marks the claims of a release's StatefulSets as data of ours, after waiting a moment for the first to appear. Returns how
+/// Marks the claims of a release's `StatefulSets` as data of ours, after waiting a moment for the first to appear. Returns how
 /// many were marked.
 pub async fn mark_claims(
     session: &Session,

@@ -31,11 +31,11 @@ pub async fn chart_crds(
 ) -> Result<Vec<Object>, Failure> {
     let helm = context.helm;
     let chart = helm.chart(chart).await?;
-    let content = chart.content().await?;
+    let files = chart.content().await?;
     let what = "cannot read the CRDs of a chart";
     let mut crds =
-        content.crds().map_err(|error| Failure::new(FailureKind::Usage, what).caused_by(&error))?;
-    if content.templates().any(|text| text.contains("CustomResourceDefinition")) {
+        files.crds().map_err(|error| Failure::new(FailureKind::Usage, what).caused_by(&error))?;
+    if files.templates().any(|text| text.contains("CustomResourceDefinition")) {
         let _turn = helm.turn().await;
         let template = Template {
             release: "crds",

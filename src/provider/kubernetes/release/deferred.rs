@@ -57,7 +57,7 @@ fn difference(
                     (Some(before), Some(after)) => {
                         difference(before, after, stand_ins, unstable, &at)
                     }
-                    (Some(Json::Null), None) | (None, Some(Json::Null)) | (None, None) => None,
+                    (Some(Json::Null) | None, None) | (None, Some(Json::Null)) => None,
                     (Some(_), None) | (None, Some(_)) => Some(at),
                 }
             })

@@ -1,7 +1,6 @@
 //! Takes a release away: `helm uninstall`, then what Helm leaves behind, hooks above all. What is kept stays.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use super::super::compare::{delete_object, read_live};
 use super::super::failure::provider_error;
@@ -76,7 +75,7 @@ pub(super) async fn uninstall(
     (work.run.progress)(format!("helm uninstalls `{release}`"));
     let access = access(work.session);
     let call = work.helm.uninstall(&uninstall, &access, work.hold(taken));
-    call.await.map_err(|error| work.called(&what, &error))
+    call.await.map_err(|error| Work::called(&what, &error))
 }
 
 /// Namespace and name of the release: as wanted, else as found.
@@ -112,12 +111,13 @@ fn may_go(work: Work<'_>, head: &Head, what: &str, waited: bool) -> Result<(), P
         return permanent(FailureKind::Stale, cause);
     }
     let in_motion = matches!(head.status, ReleaseStatus::Pending | ReleaseStatus::Uninstalling);
-    if in_motion && !waited && !stored::ran_here(head, &work.helm.host) {
-        let held = super::lock::elsewhere(head, CEILING.max(Duration::from_mins(1)));
-        if let Some(held) = held {
-            let cause = format!("revision {} is held by {held}", head.revision);
-            return permanent(FailureKind::Locked, cause);
-        }
+    if in_motion
+        && !waited
+        && !stored::ran_here(head, &work.helm.host)
+        && let Some(whom) = super::lock::elsewhere(head, CEILING)
+    {
+        let cause = format!("revision {} is held by {whom}", head.revision);
+        return permanent(FailureKind::Locked, cause);
     }
     Ok(())
 }

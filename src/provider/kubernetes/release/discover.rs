@@ -41,8 +41,11 @@ pub async fn discover(
         found.flavour = head.secret.label(label::FLAVOUR).map(str::to_owned);
         found.extra = head.secret.label(label::EXTRA).is_some();
         found.outputs = outputs(&head.name, &head.namespace, head.revision);
-        let held = lock::held(session, helm, head, Patience::default().ceiling).await;
-        found.release = Some(ReleaseFound { revision: head.revision, status: head.status, held });
+        found.release = Some(ReleaseFound {
+            revision: head.revision,
+            status: head.status,
+            held: lock::held(session, helm, head, Patience::default().ceiling).await,
+        });
         found.version.uid = head.secret.uid().map(str::to_owned);
         discovery.found.insert(id, found);
     }
@@ -92,7 +95,7 @@ fn found(session: &Session, objects: &[Object]) -> Found {
         })
     });
     let objects = found.collect();
-    Found { needs, objects, ..Found::ours() }
+    Found { objects, needs, ..Found::ours() }
 }
 
 /// The id of a release: the one written on its objects, which is whole; else the one its labels tell.

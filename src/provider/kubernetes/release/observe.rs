@@ -11,7 +11,7 @@ use super::stored::{Head, Heads, PayloadError};
 use super::{HelmSettings, MANAGER, crds, lock, outputs, ownership, short_inputs, stored};
 use crate::adapter::kube::KubeError;
 use crate::model::{
-    AfterApply, Found, Object, ObjectFound, Observed, Owner, ReleaseFound, ReleaseSpec,
+    AfterApply, Found, Object, ObjectFound, ObjectRef, Observed, Owner, ReleaseFound, ReleaseSpec,
     ReleaseStatus, Resource, ResourceId, Version, label,
 };
 
@@ -24,23 +24,21 @@ pub async fn observe(
     helm: &HelmSettings,
     wanted: &[(&Resource, &ReleaseSpec)],
 ) -> BTreeMap<ResourceId, Observed> {
-    let namespaces: BTreeSet<_> = wanted.iter().map(|(_, spec)| spec.namespace.as_str()).collect();
-    let listing: Vec<_> = namespaces
-        .into_iter()
-        .map(|namespace| async move {
-            (namespace, stored::heads(session, Some(namespace), "owner=helm").await)
-        })
-        .collect();
-    let lists: BTreeMap<&str, Result<Heads, KubeError>> =
-        several(listing, AT_A_TIME).await.into_iter().collect();
-    let lists = &lists;
-    let looking: Vec<_> = wanted
-        .iter()
-        .map(|(resource, spec)| async move {
-            let seen = match lists.get(spec.namespace.as_str()) {
+    let namespaces: BTreeSet<_> = wanted.iter().map(|(_, spec)| spec.namespace.clone()).collect();
+    let list = |namespace: String| async move {
+        let heads = stored::heads(session, Some(&namespace), "owner=helm").await;
+        (namespace, heads)
+    };
+    let lists = several(namespaces.into_iter().map(list).collect(), AT_A_TIME).await;
+    let lists: BTreeMap<String, Result<Heads, KubeError>> = lists.into_iter().collect();
+    let look = |resource: &Resource, spec: &ReleaseSpec| {
+        let (resource, spec) = (resource.clone(), spec.clone());
+        let heads = lists.get(&spec.namespace);
+        async move {
+            let seen = match heads {
                 Some(Ok(heads)) => {
-                    let key = (spec.namespace.clone(), spec.release.clone());
-                    one(session, helm, resource, spec, heads.get(&key)).await
+                    let head = heads.get(&(spec.namespace.clone(), spec.release.clone()));
+                    one(session, helm, &resource, &spec, head).await
                 }
                 Some(Err(error)) => Err(error.clone().into()),
                 None => Ok(Observed::Absent),
@@ -48,10 +46,11 @@ pub async fn observe(
             let seen = seen.unwrap_or_else(|error| Observed::Unreachable {
                 because: session.redactor.redact(&error.to_string()),
             });
-            (resource.id.clone(), seen)
-        })
-        .collect();
-    several(looking, AT_A_TIME).await.into_iter().collect()
+            (resource.id, seen)
+        }
+    };
+    let looks = wanted.iter().map(|(resource, spec)| look(resource, spec)).collect();
+    several(looks, AT_A_TIME).await.into_iter().collect()
 }
 
 async fn one(
@@ -84,8 +83,8 @@ async fn one(
     Ok(Observed::Present(Box::new(found)))
 }
 
-/// A release without storage is absent, unless objects in its place live already: those of others block, those of ours (kept
-/// volumes, remains of a failed removal) are taken in.
+/// A release without storage is absent, unless objects in its place live already (those of others block; those of ours, kept
+/// volumes or remains of a failed removal, are taken in), or the server refuses one.
 async fn not_stored(
     session: &Session,
     resource: &Resource,
@@ -94,17 +93,51 @@ async fn not_stored(
     let rendered: Vec<Object> =
         resource.rendered.iter().flat_map(|rendered| rendered.objects.clone()).collect();
     let own: Vec<_> = rendered.into_iter().filter(|o| !crds::is_ours_to_apply(o)).collect();
-    let live = read_live(&session.cluster, own.iter().filter_map(Object::reference)).await?;
-    if live.is_empty() {
+    let namespace = ObjectRef {
+        api_version: "v1".to_owned(),
+        kind: "Namespace".to_owned(),
+        namespace: None,
+        name: spec.namespace.clone(),
+    };
+    // Without the namespace only what is cluster-wide can be there, and nothing else can be asked for.
+    let asked: Vec<_> = if session.cluster.get(&namespace).await?.is_some() {
+        own
+    } else {
+        let live = read_live(&session.cluster, own.iter().filter_map(Object::reference)).await?;
+        let is_there = |o: &Object| o.reference().is_some_and(|name| live.contains_key(&name));
+        own.into_iter().filter(is_there).collect()
+    };
+    let helm = Some(ownership(spec));
+    let mut objects = observe_objects(session, &resource.id, &asked, MANAGER, helm).await?;
+    objects.iter_mut().for_each(only_invalid_counts);
+    let refused = |object: &ObjectFound| matches!(object.after, AfterApply::Rejected(_));
+    if !objects.iter().any(|object| object.live.is_some() || refused(object)) {
         return Ok(Observed::Absent);
     }
     let mut found = Found::ours();
-    found.objects =
-        observe_objects(session, &resource.id, &own, MANAGER, Some(ownership(spec))).await?;
+    found.objects = objects;
     found.class = resource.class;
     found.host.clone_from(&resource.host);
     found.version = version_of(&found.objects);
     Ok(Observed::Present(Box::new(found)))
+}
+
+/// Before a release is installed a refusal may come from what it brings itself (a service account, a quota); only a field that
+/// is wrong in itself stays wrong.
+fn only_invalid_counts(object: &mut ObjectFound) {
+    if object.live.is_some() {
+        return;
+    }
+    if let AfterApply::Rejected(says) = &object.after
+        && !says.contains(" is invalid: ")
+    {
+        let reference = &object.object;
+        object.after = AfterApply::NotChecked(Object(serde_json::json!({
+            "apiVersion": reference.api_version,
+            "kind": reference.kind,
+            "metadata": {"name": reference.name, "namespace": reference.namespace},
+        })));
+    }
 }
 
 fn whose(session: &Session, resource: &Resource, spec: &ReleaseSpec, head: &Head) -> Owner {

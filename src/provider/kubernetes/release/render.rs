@@ -126,9 +126,14 @@ async fn draw(context: &RenderContext<'_>, of: &Subject<'_>) -> Result<Drawing, 
             .because("the chart renders no YAML")
             .caused_by(&error)
     })?;
-    let (hooks, objects) = apply_rules(of.rules, documents).into_iter().partition(is_hook);
-    let content = of.chart.content().await?;
-    let drawing = Drawing { objects, hooks, warnings: unknown_keys(&content, &of.filled.json) };
+    let (hooks, objects): (Vec<_>, Vec<_>) =
+        apply_rules(of.rules, documents).into_iter().partition(is_hook);
+    if let Some(nameless) = objects.iter().find(|json| !is_object(json)) {
+        let cause = format!("the chart renders what is no object: {}", beginning(nameless));
+        return Err(Failure::new(FailureKind::Usage, what()).because(cause));
+    }
+    let files = of.chart.content().await?;
+    let drawing = Drawing { objects, hooks, warnings: unknown_keys(&files, &of.filled.json) };
     if keep {
         cache::save(context.helm, &key, &drawing);
     }
@@ -177,6 +182,20 @@ async fn is_upgrade(context: &RenderContext<'_>, of: &Subject<'_>) -> bool {
 
 fn is_hook(object: &Json) -> bool {
     object.pointer("/metadata/annotations").is_some_and(|map| map.get("helm.sh/hook").is_some())
+}
+
+/// Whether API version, kind and name are there as text: an unquoted `n` or `1` is none.
+fn is_object(json: &Json) -> bool {
+    let text = |pointer: &str| json.pointer(pointer).is_some_and(Json::is_string);
+    let named = text("/metadata/name") || text("/metadata/generateName");
+    text("/apiVersion") && text("/kind") && named
+}
+
+/// As much of a document as helps to find it.
+fn beginning(json: &Json) -> String {
+    let (kind, name) = (json.get("kind"), json.pointer("/metadata/name"));
+    let shown = json!({"apiVersion": json.get("apiVersion"), "kind": kind, "name": name});
+    shown.to_string()
 }
 
 /// The events of hooks.

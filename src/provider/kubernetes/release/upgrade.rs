@@ -73,7 +73,7 @@ pub(super) async fn upgrade(
     work.helm
         .upgrade(&upgrade, &access(session), work.hold(&taken))
         .await
-        .map_err(|error| work.called(&what, &error))?;
+        .map_err(|error| Work::called(&what, &error))?;
     drop(taken);
     claims::mark_claims(session, resource, spec, &rendered.objects).await.map_err(|error| {
         ProviderError::transient(
