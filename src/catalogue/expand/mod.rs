@@ -32,7 +32,7 @@ pub fn expand(
 ) -> Result<Expansion, Problems> {
     let mut problems = Problems::default();
     let mut world = World::new(catalogue, platform, facts, &mut problems);
-    world.bindings = wiring::bind(&world, &mut problems);
+    world.bindings = Some(wiring::bind(&world, &mut problems));
     wiring::check_cycles(&world, &mut problems);
     wiring::check_conflicts(&world, &mut problems);
     let mut yard = Yard { cluster, installation, desired: Desired::default(), problems };
@@ -50,6 +50,8 @@ pub fn expand(
         let mut site = Site::new(&world, member, &mut yard);
         site.build();
         let (endpoints, note) = (site.endpoints(), site.note());
+        let shared = site.shared_values();
+        expansion.shared_values.extend(shared);
         expansion.endpoints.extend(endpoints);
         expansion.notes.extend(note.map(|note| (member.name().clone(), note)));
     }
