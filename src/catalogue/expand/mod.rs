@@ -191,6 +191,8 @@ struct Site<'s, 'y, 'w, 'a> {
     ground: BTreeSet<ResourceId>,
     /// The step before.
     previous: Option<ResourceId>,
+    /// All that was made for the instance.
+    own: BTreeSet<ResourceId>,
 }
 
 impl<'s, 'y, 'w, 'a> Site<'s, 'y, 'w, 'a> {
@@ -208,6 +210,7 @@ impl<'s, 'y, 'w, 'a> Site<'s, 'y, 'w, 'a> {
             providers,
             ground: BTreeSet::new(),
             previous: None,
+            own: BTreeSet::new(),
         }
     }
 
@@ -272,6 +275,11 @@ impl<'s, 'y, 'w, 'a> Site<'s, 'y, 'w, 'a> {
         resource
     }
 
+    fn add(&mut self, resource: Resource) {
+        self.own.insert(resource.id.clone());
+        self.yard.desired.insert(resource);
+    }
+
     /// The node that stands for the instance being installed.
     fn health(&mut self) {
         let component = self.member.component;
@@ -281,13 +289,7 @@ impl<'s, 'y, 'w, 'a> Site<'s, 'y, 'w, 'a> {
         };
         let mut health =
             self.resource(ResourceKind::Health, "installed", KubernetesSpec::Wait(spec));
-        let own = self
-            .yard
-            .desired
-            .resources
-            .keys()
-            .filter(|id| id.instance_name() == Some(self.member.name()));
-        health.needs.extend(own.cloned());
+        health.needs.extend(std::mem::take(&mut self.own));
         health.needs.extend(self.providers.iter().cloned());
         if let Some(ceiling) = self.member.instance.ceiling {
             health.patience.ceiling = Some(ceiling);
