@@ -1,3 +1,7 @@
-//! The program: parse, run, print the failure, exit.
+//! The program: hands its arguments to the command line and ends with the exit code it gets back.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(datamill::cli::run(&std::env::args_os().collect::<Vec<_>>()))
+}

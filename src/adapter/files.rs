@@ -103,3 +103,44 @@ pub fn list(path: &Path) -> Result<Vec<PathBuf>, FileError> {
     paths.sort();
     Ok(paths)
 }
+
+/// Whether a file is there.
+pub fn is_file(path: &Path) -> bool {
+    path.is_file()
+}
+
+/// Whether a folder is there.
+pub fn is_folder(path: &Path) -> bool {
+    path.is_dir()
+}
+
+/// Puts a folder with files in place, whole or not at all: a temporary folder beside it, then a rename. When another run was
+/// faster, its folder stays. The paths of the files are relative to the folder.
+pub fn place_folder<'a>(
+    path: &Path,
+    files: impl IntoIterator<Item = (&'a Path, &'a [u8])>,
+) -> Result<(), FileError> {
+    if is_folder(path) {
+        return Ok(());
+    }
+    let above = path.parent().unwrap_or(Path::new("."));
+    create_folder(above)?;
+    let unfinished = tempfile::Builder::new()
+        .prefix(".unfinished-")
+        .tempdir_in(above)
+        .map_err(error("create", path))?;
+    for (relative, bytes) in files {
+        let file = unfinished.path().join(relative);
+        create_folder(file.parent().unwrap_or(unfinished.path()))?;
+        std::fs::write(&file, bytes).map_err(error("write", &file))?;
+    }
+    match std::fs::rename(unfinished.path(), path) {
+        Err(_) if is_folder(path) => Ok(()),
+        Err(failed) => Err(error("rename", path)(failed)),
+        Ok(()) => {
+            // The folder moved away under its new name; nothing is left to remove.
+            drop(unfinished.keep());
+            Ok(())
+        }
+    }
+}

@@ -153,7 +153,7 @@ impl Invocation {
         }
     }
 
-    fn command(&self) -> std::io::Result<Command> {
+    fn command(&self, files: Option<&Files>) -> std::io::Result<Command> {
         let mut command = Command::new(&self.program);
         command.args(&self.args).envs(&self.env).process_group(0).kill_on_drop(!self.outlives_us);
         self.without.iter().for_each(|key| {
@@ -167,7 +167,14 @@ impl Invocation {
             Input::Bytes(_) => Stdio::piped(),
             Input::File(file) => file.try_clone()?.into(),
         });
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        match files {
+            Some(files) => {
+                command.stdout(files.stdout.try_clone()?).stderr(files.stderr.try_clone()?);
+            }
+            None => {
+                command.stdout(Stdio::piped()).stderr(Stdio::piped());
+            }
+        }
         Ok(command)
     }
 
@@ -177,14 +184,20 @@ impl Invocation {
             program: self.program.display().to_string(),
             because: error.to_string(),
         };
-        let mut child = self.command().and_then(|mut command| command.spawn()).map_err(start)?;
+        let files = self.outlives_us.then(Files::new).transpose().map_err(start)?;
+        let mut child =
+            self.command(files.as_ref()).and_then(|mut command| command.spawn()).map_err(start)?;
         let pid = child.id();
         let feed = self.feed(&mut child);
         let stdout = read_all(child.stdout.take());
         let stderr = self.read_lines(child.stderr.take());
         let ended = async {
             let ((), stdout, stderr) = tokio::join!(feed, stdout, stderr);
-            (child.wait().await, stdout, stderr)
+            let status = child.wait().await;
+            match files {
+                Some(files) => (status, files.stdout_text(), self.tell_lines(&files.stderr_text())),
+                None => (status, stdout, stderr),
+            }
         };
         tokio::select! {
             (status, stdout, stderr) = ended => {
@@ -226,6 +239,15 @@ impl Invocation {
         }
     }
 
+    /// Masks and tells what a child that wrote to a file has said.
+    fn tell_lines(&self, text: &str) -> String {
+        let text = self.redactor.redact(text);
+        if let Some(on_line) = &self.on_line {
+            text.lines().for_each(|line| on_line(line));
+        }
+        text
+    }
+
     async fn read_lines(&self, from: Option<impl AsyncRead + Unpin>) -> String {
         let mut all = String::new();
         let Some(from) = from else { return all };
@@ -241,6 +263,36 @@ impl Invocation {
         }
         all
     }
+}
+
+/// Where a child that outlives us writes: a pipe would break when we die, and end it at its next word.
+struct Files {
+    stdout: File,
+    stderr: File,
+}
+
+impl Files {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { stdout: tempfile::tempfile()?, stderr: tempfile::tempfile()? })
+    }
+
+    fn stdout_text(&self) -> String {
+        from_start(&self.stdout)
+    }
+
+    fn stderr_text(&self) -> String {
+        from_start(&self.stderr)
+    }
+}
+
+/// What can be read is what the child said; its status decides.
+fn from_start(mut file: &File) -> String {
+    use std::io::{Read as _, Seek as _};
+    let mut bytes = Vec::new();
+    if file.rewind().is_ok() {
+        file.read_to_end(&mut bytes).ok();
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 async fn read_all(from: Option<impl AsyncRead + Unpin>) -> String {
@@ -273,6 +325,12 @@ async fn end_group(pid: Option<u32>) {
     killpg(group, Signal::SIGTERM).ok();
     tokio::time::sleep(Duration::from_secs(2)).await;
     killpg(group, Signal::SIGKILL).ok();
+}
+
+/// This machine's name, as it stands in run ids.
+pub fn host() -> String {
+    let name = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned());
+    name.unwrap_or_else(|_unnamed| "unknown".to_owned())
 }
 
 /// The last 20 lines: what a program says before it gives up is what matters.

@@ -1,1 +1,210 @@
-//! (to be written)
+//! The command line: parse, resolve, run one use case, say how it ended. Thin: what a command does stands in `ops`.
+
+pub mod args;
+pub mod failure;
+pub mod fold;
+mod log;
+pub mod options;
+pub mod settings;
+mod signal;
+
+use std::ffi::OsString;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Builder;
+use tokio::sync::watch;
+
+use crate::model::{Failure, FailureKind};
+use crate::ops::Cancel;
+use crate::ops::{self, Ended, Settings};
+use crate::ui::{Screen, Typist};
+
+use self::fold::{Action, Listing, Request};
+use self::options::OutputArg;
+use self::settings::Surroundings;
+
+/// How often silent steps are looked for.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// Runs one command; gives the exit code.
+pub fn run(args: &[OsString]) -> u8 {
+    let (sender, cancel) = watch::channel(Cancel::No);
+    let parsed = args::parse(args);
+    let around = Surroundings::read();
+    let output = match &parsed {
+        Ok(cli) => cli.format.output,
+        Err(_) if failure::wants_document(args) => OutputArg::Json,
+        Err(_) => OutputArg::Text,
+    };
+    let early = screen(&around, output, None, signal::typist(cancel.clone()));
+    let request = match parsed.map(fold::fold) {
+        Ok(Ok(Some(request))) => request,
+        Ok(Ok(None)) => {
+            early.answer(&short_help(early.look().colour_out));
+            return 0;
+        }
+        Ok(Err(failure)) => return failure::show(&failure, &early),
+        Err(error) => return failure::show_usage(&error, &early),
+    };
+    let settings = match settings::resolve(&request, &around) {
+        Ok(settings) => settings,
+        Err(failure) => return failure::show(&failure, &early),
+    };
+    let screen = screen(&around, output, Some(&request.action), signal::typist(cancel.clone()));
+    if let Some(filter) = settings.environment.get("DATAMILL_LOG") {
+        log::start(filter, &screen);
+    }
+    let ended = carry_out(&request, &settings, &screen, sender, cancel);
+    screen.finish();
+    match ended {
+        Ok(Ended::Well) => 0,
+        Ok(Ended::Changes) => 2,
+        Ok(Ended::Drift) => 3,
+        Err(failure) => failure::show(&failure, &screen),
+    }
+}
+
+fn screen(
+    around: &Surroundings,
+    output: OutputArg,
+    action: Option<&Action>,
+    typist: Typist,
+) -> Screen {
+    let mut look = around.look(output);
+    if let Some(action) = action {
+        look.asked = action.asks_for();
+    }
+    let out = Arc::new(Mutex::new(std::io::stdout()));
+    let err = Arc::new(Mutex::new(std::io::stderr()));
+    Screen::new(look, out, err, typist)
+}
+
+fn short_help(colour: bool) -> String {
+    let help = args::command_line().render_help();
+    if colour { help.ansi().to_string() } else { help.to_string() }
+}
+
+/// Runs the use case, hears interrupts, and lets silent steps say that they are still at it.
+fn carry_out(
+    request: &Request,
+    settings: &Settings,
+    screen: &Screen,
+    sender: watch::Sender<Cancel>,
+    cancel: watch::Receiver<Cancel>,
+) -> Result<Ended, Failure> {
+    let runtime = Builder::new_multi_thread().enable_all().build().map_err(|error| {
+        Failure::new(FailureKind::Preflight, "cannot start worker threads").caused_by(&error)
+    })?;
+    let ended = runtime.block_on(async {
+        // A task of its own: a question blocks this one, and must hear interrupts.
+        let listener = tokio::spawn(signal::listen(sender));
+        tokio::select! {
+            biased;
+            ended = command(request, settings, screen, cancel.clone()) => ended,
+            () = given_up(cancel, screen) => Err(interrupted(screen)),
+            _ = listener => Err(interrupted(screen)),
+            () = beats(screen) => Err(interrupted(screen)),
+        }
+    });
+    // What still runs are children that outlive us on purpose, or readers of a closed terminal.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn command(
+    request: &Request,
+    settings: &Settings,
+    screen: &Screen,
+    cancel: watch::Receiver<Cancel>,
+) -> Result<Ended, Failure> {
+    match &request.action {
+        Action::Validate => ops::validate(settings, screen).await,
+        Action::Plan => ops::plan(settings, screen).await,
+        Action::Apply { .. } => ops::apply(settings, screen, cancel).await,
+        Action::Uninstall => ops::uninstall(settings, screen, cancel).await,
+        Action::Destroy => ops::destroy(settings, screen, cancel).await,
+        Action::Start => ops::start(settings, screen, cancel).await,
+        Action::Stop => ops::stop(settings, screen).await,
+        Action::Status => ops::status(settings, screen).await,
+        Action::Tools => ops::tools(settings, screen).await,
+        Action::ToolsInstall => ops::tools_install(settings, screen).await,
+        Action::Schema(of) => ops::schema(settings, screen, *of).await,
+        Action::List(listing) => list(listing, settings, screen).await,
+        Action::PostRender => ops::post_render(settings, screen).await,
+    }
+}
+
+async fn list(listing: &Listing, settings: &Settings, screen: &Screen) -> Result<Ended, Failure> {
+    match listing {
+        Listing::Components => ops::components_list(settings, screen).await,
+        Listing::Component(name) => ops::components_show(settings, screen, name).await,
+        Listing::Flavours => ops::flavours_list(settings, screen).await,
+        Listing::Flavour(name) => ops::flavours_show(settings, screen, name).await,
+    }
+}
+
+/// Ends at the first interrupt while no step runs: there is nothing whose end is worth waiting for.
+async fn given_up(mut cancel: watch::Receiver<Cancel>, screen: &Screen) {
+    while cancel.changed().await.is_ok() {
+        if !screen.is_running() {
+            return;
+        }
+    }
+    std::future::pending::<()>().await;
+}
+
+async fn beats(screen: &Screen) {
+    loop {
+        tokio::time::sleep(BEAT).await;
+        screen.beat(Instant::now());
+    }
+}
+
+fn interrupted(screen: &Screen) -> Failure {
+    let what = if screen.has_run() {
+        "interrupted; what was done is consistent, and the same command goes on"
+    } else {
+        "interrupted; nothing was changed"
+    };
+    Failure::new(FailureKind::Interrupted, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        args::command_line().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_an_example_and_an_imperative_without_full_stop() {
+        fn check(command: &clap::Command) {
+            for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
+                if sub.get_name() == "help" {
+                    continue;
+                }
+                let about =
+                    sub.get_about().unwrap_or_else(|| panic!("{}", sub.get_name())).to_string();
+                assert!(!about.ends_with('.'), "{about}");
+                assert!(about.starts_with(char::is_uppercase), "{about}");
+                let after = sub.get_after_help().unwrap_or_else(|| panic!("{}", sub.get_name()));
+                assert!(after.to_string().contains("datamill "), "{after}");
+                let help = sub.clone().max_term_width(80).render_long_help().to_string();
+                assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
+                check(sub);
+            }
+        }
+        check(&args::command_line());
+    }
+
+    #[test]
+    fn help_says_what_became_of_data_mills_h() {
+        let help = args::command_line().render_long_help().to_string();
+        assert!(help.contains("data-mill's -h is -k"), "{help}");
+        assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
+        assert!(short_help(false).contains("its -h is -k"));
+    }
+}

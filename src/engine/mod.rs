@@ -1,10 +1,43 @@
 //! Carries out a plan: order, limits, waiting, cancelling, events. Knows nothing about Helm or clouds, and never chooses.
 
+mod execute;
+mod step;
+mod wait;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::model::{Failure, Known, ResourceId};
+use tokio::sync::watch;
+
+use crate::model::{Failure, Identity, Known, Redactor, ResourceId};
 use crate::plan::Action;
+
+pub use execute::execute;
+
+/// How far a run is to be cut short.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cancel {
+    /// Not at all.
+    #[default]
+    No,
+    /// Start nothing new, let running steps come to their end.
+    StartNothing,
+    /// Stop; whoever sets this also sets [`Run::stop`].
+    Stop,
+}
+
+/// Who runs a plan, and with what.
+#[derive(Clone)]
+pub struct Run {
+    /// Who acts.
+    pub identity: Identity,
+    /// Outputs that are known before the run begins.
+    pub known: Known,
+    /// Masks secret values.
+    pub redactor: Redactor,
+    /// True from the second interrupt on: providers stop at once, and so does waiting.
+    pub stop: watch::Receiver<bool>,
+}
 
 /// Is told what happens; has one method, so that a recorder for tests is five lines.
 pub trait Observer: Send + Sync {
@@ -82,6 +115,8 @@ pub enum SkipReason {
     Interrupted,
     /// It waits for a long job.
     Waiting(ResourceId),
+    /// It is decided once another one is there; planning again goes on.
+    Deferred(ResourceId),
 }
 
 /// How a run is carried out.

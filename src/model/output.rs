@@ -27,6 +27,11 @@ impl Known {
         self.0.get(id)
     }
 
+    /// The ids of all whose outputs are known.
+    pub fn ids(&self) -> impl Iterator<Item = &ResourceId> {
+        self.0.keys()
+    }
+
     /// One output of a resource.
     pub fn get(&self, id: &ResourceId, name: &str) -> Option<&Json> {
         self.0.get(id)?.get(name)

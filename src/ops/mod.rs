@@ -1,11 +1,35 @@
-//! Use cases: load, look, plan, ask, execute. The only module that sees all below.
+//! Use cases: load, look, plan, ask, execute. The only module that sees all below. A use case is a short list of the steps in
+//! `ARCHITECTURE.md` 1; what they share lives in `scene` (what a run stands on) and `look` (what was seen).
 
+mod address;
+mod apply;
+mod describe;
+mod destroy;
+mod draw;
+mod listing;
+mod load;
+mod lock;
+mod look;
+mod power;
+mod scene;
 mod settings;
+mod status;
+mod target;
+mod tools;
 
-pub use settings::{Confirm, Location, OutputFormat, Settings};
+pub use apply::{apply, plan, uninstall};
+pub use destroy::destroy;
+pub use listing::{
+    components_list, components_show, flavours_list, flavours_show, post_render, schema, validate,
+};
+pub use power::{start, stop};
+pub use settings::{
+    Confirm, Credentials, Location, Manner, OutputFormat, Reach, SchemaFor, Settings,
+};
+pub use status::status;
+pub use tools::{tools, tools_install};
 
-use crate::model::Failure;
-use crate::ui::Screen;
+pub use crate::engine::Cancel;
 
 /// How a command ended when it did not fail: the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,10 +40,4 @@ pub enum Ended {
     Changes,
     /// Only drift was found (`--refresh-only`): 3.
     Drift,
-}
-
-/// Checks all files and wiring; reports every problem at once and touches nothing.
-pub async fn validate(settings: &Settings, screen: &Screen) -> Result<Ended, Failure> {
-    let _ = (settings, screen);
-    Ok(Ended::Well)
 }

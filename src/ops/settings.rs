@@ -36,8 +36,56 @@ pub enum Confirm {
     Nothing,
 }
 
+/// Which schema is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SchemaFor {
+    /// Flavour files.
+    Flavour,
+    /// Target files.
+    Target,
+    /// Settings of components (`config.yaml`).
+    Settings,
+    /// `component.yaml`.
+    Component,
+}
+
+/// What happens to the Secrets that open data which stays outside of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credentials {
+    /// Not said: a plan that keeps such data is blocked.
+    Undecided,
+    /// `--save-credentials FILE`.
+    SaveTo(PathBuf),
+    /// `--forget-credentials`.
+    Forget,
+}
+
+/// How far a command reaches.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// `--cascade`: what needs a deleted instance goes with it.
+    pub cascade: bool,
+    /// `--with-needs`: `-c` installs what its component needs, too.
+    pub with_needs: bool,
+    /// `--all-flavours`: `destroy` takes the other flavours of the project along.
+    pub all_flavours: bool,
+}
+
+/// How a run goes about it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Manner {
+    /// `--wait-jobs`: wait for jobs that only need to be started.
+    pub wait_jobs: bool,
+    /// `--use-context`: make the cluster's context the current one.
+    pub use_context: bool,
+    /// `--detailed-exitcode`: a plan with changes ends with 2.
+    pub detailed_exit_code: bool,
+    /// `--parallel N`: Helm calls at a time.
+    pub parallel: Option<usize>,
+}
+
 /// The resolved settings of a command.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// The folder the user stands in.
     pub folder: PathBuf,
@@ -63,8 +111,6 @@ pub struct Settings {
     pub kubeconfig: Option<PathBuf>,
     /// `--context`, for hybrid.
     pub context: Option<String>,
-    /// `--use-context`: make the cluster's context the current one.
-    pub use_context: bool,
     /// `-c`, as often as given.
     pub components: Vec<String>,
     /// `--profile`.
@@ -77,30 +123,20 @@ pub struct Settings {
     pub strict: bool,
     /// What needs the user's word.
     pub confirm: Confirm,
-    /// `--include-data`.
+    /// `--include-data`: data may go.
     pub include_data: bool,
     /// `--confirm-project NAME`.
     pub confirm_project: Option<String>,
-    /// `--cascade`.
-    pub cascade: bool,
-    /// `--with-needs`.
-    pub with_needs: bool,
-    /// `--all-flavours`.
-    pub all_flavours: bool,
+    /// How far the command reaches.
+    pub reach: Reach,
+    /// How the run goes about it.
+    pub manner: Manner,
     /// `destroy --project NAME`: works without readable files, together with `flavour_name`.
     pub project: Option<String>,
     /// `destroy --flavour-name NAME`.
     pub flavour_name: Option<String>,
-    /// `--save-credentials FILE`.
-    pub save_credentials: Option<PathBuf>,
-    /// `--forget-credentials`.
-    pub forget_credentials: bool,
-    /// `--wait-jobs`.
-    pub wait_jobs: bool,
-    /// `--detailed-exitcode`.
-    pub detailed_exit_code: bool,
-    /// `--parallel N`: Helm calls at a time.
-    pub parallel: Option<usize>,
+    /// `--save-credentials FILE` or `--forget-credentials`.
+    pub credentials: Credentials,
     /// How results are written.
     pub output: OutputFormat,
     /// Whether a question can be answered: a terminal, no `CI`, text output.

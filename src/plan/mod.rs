@@ -1,7 +1,26 @@
 //! Decisions: a pure function from what is wanted and what was seen to what will be done. No clock, no I/O, no randomness.
 
+mod check;
+mod count;
+mod decide;
+pub mod diff;
+mod fields;
+mod memory;
+mod objects;
+mod order;
+mod place;
+mod precondition;
+mod prune;
+mod text;
+mod whole;
+mod words;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+pub use check::{BrokenRule, check};
+pub use text::{Line, LineKind, lines, lines_within, text};
+pub use whole::plan;
 
 use crate::model::{Desired, Digest, Found, Name, ObjectRef, Resource, ResourceId, Snapshot};
 
@@ -28,6 +47,7 @@ pub enum Selection {
 }
 
 /// What the user allows beyond the ordinary.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Permits {
     /// Data may go (`--include-data` with the project's name confirmed).
@@ -40,6 +60,8 @@ pub struct Permits {
     pub flavour: Option<String>,
     /// Take instances that need a deleted one along.
     pub cascade: bool,
+    /// The run waits for long jobs (`--wait-jobs`), so nothing that needs their result is put off.
+    pub wait_jobs: bool,
 }
 
 /// What will be done, in order. Immutable, printable, comparable.

@@ -1,5 +1,8 @@
 //! The only hands: the trait every provider implements, one folder per world.
 
+pub mod kubernetes;
+pub mod local;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

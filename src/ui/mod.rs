@@ -1,5 +1,28 @@
-//! All output: progress, plans, events, tables, questions. Nothing below this module prints.
+//! All output: progress, plans, events, tables, questions. Nothing below this module prints, and nothing here decides.
+//! Standard output carries what was asked for; everything else goes to standard error.
 
-/// The screen: text on a terminal, plain lines in a pipe, or JSON events.
-#[derive(Debug)]
-pub struct Screen {}
+mod endpoint;
+mod event;
+mod failure;
+pub mod json;
+mod paint;
+mod plan;
+mod problem;
+mod progress;
+mod question;
+mod report;
+mod screen;
+mod status;
+mod text;
+mod tool;
+
+pub use endpoint::Endpoint;
+pub use failure::{failure_json, failure_text};
+pub use paint::{Colour, Paint};
+pub use plan::PlanHeader;
+pub use question::{Answer, AnswerKind, Question, Typed};
+pub use report::{Kept, LeftOut, NextCommand, Summary};
+pub use screen::{Asked, Look, Mode, Screen, Sink, Typist};
+pub use status::{StatusRow, StatusView};
+pub use text::{duration, wrap};
+pub use tool::{ToolEvent, ToolRow};

@@ -1,6 +1,7 @@
 //! Located YAML trees: every value knows the file and the place it comes from, and keeps it when trees are merged. The only
 //! module that names `serde_yaml` and the YAML parser. Knows nothing about flavours or components.
 
+mod manifest;
 mod merge;
 mod parse;
 mod print;
@@ -9,8 +10,9 @@ mod problem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use merge::merge;
-pub use parse::{parse, parse_all};
+pub use manifest::{ManifestError, manifests, print_manifests};
+pub use merge::{layer, merge};
+pub use parse::{parse, parse_all, plain_scalar};
 pub use print::{from_json, to_yaml};
 pub use problem::{Problem, Problems, Severity};
 

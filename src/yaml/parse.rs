@@ -35,12 +35,27 @@ pub fn parse(source: &Arc<Source>) -> Result<Located, Problem> {
 
 /// Parses a file with any number of documents.
 pub fn parse_all(source: &Arc<Source>) -> Result<Vec<Located>, Problem> {
-    if let Some(at) = tab_indentation(&source.text) {
-        return Err(Problem::error("tab", "a tab indents this line, and YAML takes blanks only")
-            .at(&place(source, at, at + 1))
-            .label("a tab")
-            .help("replace the tab by blanks"));
+    let documents = documents(source);
+    // Without a tab at the beginning of a line, which is the rule, the tree is not walked.
+    let mut tabs = tab_indentations(&source.text).peekable();
+    if tabs.peek().is_none() {
+        return documents;
     }
+    match documents {
+        Ok(documents) => match tabs.find(|at| !documents.iter().any(|d| is_quoted_at(d, *at))) {
+            Some(at) => Err(tab_problem(source, at)),
+            None => Ok(documents),
+        },
+        Err(problem) => {
+            // The parser's own message for a tab speaks of characters that cannot start a token.
+            let line = problem.at.as_ref().map_or(0, Span::line);
+            let near = |at: &usize| place(source, *at, *at).line().abs_diff(line) <= 1;
+            Err(tabs.find(near).map_or(problem, |at| tab_problem(source, at)))
+        }
+    }
+}
+
+fn documents(source: &Arc<Source>) -> Result<Vec<Located>, Problem> {
     let mut options = Options::default();
     options.set_emit_comments(false);
     let mut builder = Builder { source, anchors: BTreeMap::new(), nodes: 0 };
@@ -65,22 +80,48 @@ fn place(source: &Arc<Source>, start: usize, end: usize) -> Span {
     Span { source: Arc::clone(source), start, end }
 }
 
-/// The byte of the first tab in a line's indentation outside of quoted and block text. The parser's own message for it speaks
-/// of characters that cannot start a token.
-fn tab_indentation(text: &str) -> Option<usize> {
+fn tab_problem(source: &Arc<Source>, at: usize) -> Problem {
+    Problem::error("tab", "a tab indents this line, and YAML takes blanks only")
+        .at(&place(source, at, at + 1))
+        .label("a tab")
+        .help("replace the tab by blanks")
+}
+
+/// The bytes of tabs in the indentation of lines that look like keys or items.
+fn tab_indentations(text: &str) -> impl Iterator<Item = usize> {
     let mut offset = 0;
-    for line in text.split_inclusive('\n') {
+    text.split_inclusive('\n').filter_map(move |line| {
+        let start = offset;
+        offset += line.len();
         let indentation = line.len() - line.trim_start_matches([' ', '\t']).len();
         let rest = line.get(indentation..).unwrap_or_default().trim_end();
-        let tab = line.get(..indentation).and_then(|lead| lead.find('\t'));
-        if let Some(tab) = tab
-            && (rest.starts_with("- ") || rest.ends_with(':') || rest.contains(": "))
-        {
-            return Some(offset + tab);
+        let tab = line.get(..indentation).and_then(|lead| lead.find('\t'))?;
+        let looks = rest.starts_with("- ") || rest.ends_with(':') || rest.contains(": ");
+        looks.then_some(start + tab)
+    })
+}
+
+/// Whether a byte lies in quoted or block text, where tabs are text.
+fn is_quoted_at(tree: &Located, at: usize) -> bool {
+    let inside = |span: &Span| (span.start..span.end).contains(&at);
+    match &tree.node {
+        Node::Text(_) => {
+            let text = &tree.span.source.text;
+            let before = text.get(..tree.span.start).unwrap_or_default();
+            let written = text.get(tree.span.start..).unwrap_or_default();
+            // Block text begins behind the line that ends with `|` or `>`.
+            let header = before.trim_end().lines().next_back().unwrap_or_default();
+            let header = header.split(" #").next().unwrap_or_default();
+            let is_block = header
+                .split_whitespace()
+                .next_back()
+                .is_some_and(|last| last.starts_with(['|', '>']));
+            inside(&tree.span) && (is_block || written.starts_with(['"', '\'']))
         }
-        offset += line.len();
+        Node::List(items) => items.iter().any(|item| is_quoted_at(item, at)),
+        Node::Map(entries) => entries.iter().any(|entry| is_quoted_at(&entry.value, at)),
+        Node::Null | Node::Bool(_) | Node::Number(_) => false,
     }
-    None
 }
 
 struct Builder<'s> {
@@ -261,8 +302,8 @@ fn size(located: &Located) -> usize {
         + located.entries().iter().map(|entry| size(&entry.value)).sum::<usize>()
 }
 
-/// The core schema of YAML 1.2, which kubectl and Helm's users expect but for `yes` and `no`, which stay text.
-fn plain_scalar(text: &str) -> Node {
+/// A text that stands without quotes, as YAML types it: the core schema of YAML 1.2, which kubectl and Helm's users expect but for `yes` and `no`, which stay text.
+pub fn plain_scalar(text: &str) -> Node {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => Node::Null,
         "true" | "True" | "TRUE" => Node::Bool(true),
@@ -331,7 +372,16 @@ mod tests {
     #[test]
     fn a_tab_is_named() {
         assert_eq!(problem("a:\n\tb: 1\n").code, "tab");
-        assert!(tree("a: |\n  x\ty\n").get("a").is_some());
+        assert_eq!(problem("a:\n  b: 1\n\tc: 2\n").at.unwrap().line(), 3);
+        assert_eq!(problem("a:\n  - b\n\t- c: 2\n").code, "tab");
+        for text in [
+            "a: |\n  x\ty\n",
+            "a: |\n  \tx: y\n  \t- z\n",
+            "a: >\n  \tx:\nb: 1\n",
+            "a: \"b\n \tc: d\"\n",
+        ] {
+            assert!(tree(text).get("a").is_some(), "{text}");
+        }
     }
 
     #[test]
@@ -339,7 +389,7 @@ mod tests {
         let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for level in 1..9 {
             let below = vec![format!("*a{}", level - 1); 10].join(", ");
-            text.push_str(&format!("a{level}: &a{level} [{below}]\n"));
+            text = format!("{text}a{level}: &a{level} [{below}]\n");
         }
         assert_eq!(problem(&text).code, "alias-bomb");
     }
@@ -353,6 +403,19 @@ mod tests {
         assert_eq!(tree.get("q").unwrap().as_text(), Some("1"));
         assert_eq!(tree.get("v").unwrap().as_text(), Some("0.8-de79a04"));
         assert_eq!(tree.get("f").unwrap().to_json(), serde_json::json!(1.5));
+    }
+
+    #[test]
+    fn places_count_bytes_and_line_ends_of_windows_and_marks_of_editors_are_fine() {
+        let text = "\u{feff}naïve: é\r\nb: {c: ü, d: \"x\"}\r\n";
+        let tree = tree(text);
+        let at = |value: &Located| text[value.span.start..value.span.end].to_owned();
+        assert_eq!(tree.entries()[0].key, "naïve");
+        assert_eq!(at(&tree.entries()[0].value), "é");
+        let inner = tree.get("b").unwrap();
+        assert_eq!(at(inner.get("c").unwrap()), "ü");
+        assert_eq!(at(inner.get("d").unwrap()), "\"x\"");
+        assert_eq!(inner.get("d").unwrap().span.line(), 2);
     }
 
     #[test]

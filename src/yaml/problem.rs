@@ -130,6 +130,16 @@ impl Problems {
         other.0.into_iter().for_each(|problem| self.push(problem));
     }
 
+    /// The same with every error turned into a warning: for parts of a file that this run does not use.
+    #[must_use]
+    pub fn as_warnings(self) -> Self {
+        let mut warnings = Self::default();
+        for problem in self.0 {
+            warnings.push(Problem { severity: Severity::Warning, ..problem });
+        }
+        warnings
+    }
+
     /// Whether one is an error.
     pub fn has_errors(&self) -> bool {
         self.0.iter().any(|problem| problem.severity == Severity::Error)

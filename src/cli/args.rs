@@ -1,0 +1,354 @@
+//! The command line's types: what was typed, nothing else. data-mill's flags fold into the same types in `fold`.
+
+use std::ffi::OsString;
+
+use clap::{
+    ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
+};
+
+use super::options::{
+    CascadeArgs, ConsentArgs, DestroyArgs, ExitArgs, NeedsArgs, Options, OutputArg, PartArgs,
+    PlaceArgs, RunArgs,
+};
+
+const TOP_AFTER: &str = "\
+data-mill's flags work without a command, alone or mixed with the options above:
+  -l -r -k        the section local:, remote: or hybrid: (data-mill's -h is -k;
+                  here -h is help)
+  -s              the same as `start`
+  -i              the same as `apply`, but asks only before something goes
+  -u              the same as `uninstall`
+  -a              the same as `stop`
+  -x              the same as `destroy`
+  -f FILE  -t FILE  -c NAME
+                  flavour, target and component
+
+Examples:
+  datamill -l -i -f flavours/demo.yaml    create the cluster and install the demo
+  datamill plan -l -f flavours/demo.yaml  show what that would change
+  datamill -l -x -f flavours/demo.yaml    take it all away
+
+Environment:
+  DATAMILL_CACHE  folder for tools and charts [default: ~/.cache/datamill]
+  DATAMILL_LOG    log what happens inside, such as debug
+  CI, NO_COLOR    no bars, no questions; no colour
+
+Exit codes:
+  0 well   1 a fault in datamill   2 changes (plan --detailed-exitcode)   4 plan
+  out of date   5 locked   6 partly done   7 not ready in time   8 something is
+  missing   9 protected   10 files or usage   11 not ours   130 interrupted";
+
+/// Stand up a data and machine-learning platform on Kubernetes from one file
+#[derive(Debug, Parser)]
+#[command(
+    name = "datamill",
+    version,
+    max_term_width = 80,
+    after_long_help = TOP_AFTER,
+    after_help = "data-mill's flags -l -r -k -s -i -u -a -x -f -t -c work, too; its -h is -k. See --help.",
+    disable_help_flag = true,
+    subcommand_value_name = "COMMAND",
+    subcommand_help_heading = "Commands",
+    infer_subcommands = false
+)]
+pub struct Cli {
+    /// How results are written: first, so that no heading of a group stands above it.
+    #[command(flatten)]
+    pub format: Format,
+    /// data-mill's actions.
+    #[command(flatten)]
+    pub actions: ActionFlags,
+    /// Options of a command that is given as a flag, or before its name.
+    #[command(flatten)]
+    pub options: Options,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// The command line, as clap knows it. In the short help of the whole program only frequent options are listed.
+pub fn command_line() -> clap::Command {
+    const FREQUENT: [&str; 9] =
+        ["local", "remote", "hybrid", "flavour", "target", "components", "yes", "output", "help"];
+    Cli::command().mut_args(|arg| {
+        let is_frequent = FREQUENT.contains(&arg.get_id().as_str());
+        arg.hide_short_help(!is_frequent)
+    })
+}
+
+/// Reads the arguments, the program's name first.
+pub fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
+    let mut command = command_line();
+    let matches = command.try_get_matches_from_mut(args)?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct Format {
+    /// Write results as text, JSON or YAML
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "FORMAT",
+        default_value = "text",
+        hide_possible_values = true
+    )]
+    pub output: OutputArg,
+    /// Print help (data-mill's -h is -k here)
+    #[arg(short, long, global = true, action = ArgAction::Help)]
+    pub help: Option<bool>,
+}
+
+/// data-mill's actions: hidden in lists, since the text below the help explains them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of data-mill's, folded at once")]
+pub struct ActionFlags {
+    /// Start the cluster
+    #[arg(short, global = true, hide = true)]
+    pub start: bool,
+    /// Install
+    #[arg(short, global = true, hide = true)]
+    pub install: bool,
+    /// Uninstall
+    #[arg(short, global = true, hide = true)]
+    pub uninstall: bool,
+    /// Stop the cluster
+    #[arg(short = 'a', global = true, hide = true)]
+    pub stop: bool,
+    /// Destroy
+    #[arg(short = 'x', global = true, hide = true)]
+    pub destroy: bool,
+    /// Open a proxy
+    #[arg(short, global = true, hide = true)]
+    pub proxy: bool,
+    /// Debug
+    #[arg(short, global = true, hide = true, num_args = 0..=1, value_name = "WHAT")]
+    pub debug: Option<Option<DebugArg>>,
+}
+
+/// What data-mill's `-d` looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DebugArg {
+    /// The network
+    Net,
+    /// An application
+    App,
+}
+
+/// A command.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Check all files and report every problem at once
+    #[command(after_help = "Example:\n  datamill validate -f flavours/demo.yaml")]
+    Validate(ReadArgs),
+    /// Show what `apply` would change
+    #[command(
+        after_help = "Examples:\n  datamill plan -l -f flavours/demo.yaml\n  datamill plan -l --detailed-exitcode    ends with 2 when there is something to do\n  datamill plan -l --output json | jq .counts"
+    )]
+    Plan(PlanArgs),
+    /// Make everything as the files say
+    #[command(
+        after_help = "Examples:\n  datamill apply -l -f flavours/demo.yaml\n  datamill apply -l -c kafka --with-needs    one component and what it needs\n  datamill apply -k --yes                    on an existing cluster, without questions"
+    )]
+    Apply(ApplyArgs),
+    /// Take components away; the cluster and all data stay
+    #[command(
+        after_help = "Examples:\n  datamill uninstall -l -f flavours/demo.yaml\n  datamill uninstall -l -c kafka --cascade    with everything that needs kafka"
+    )]
+    Uninstall(UninstallArgs),
+    /// Take everything away; data stays unless it is named
+    #[command(
+        after_help = "Examples:\n  datamill destroy -l -f flavours/demo.yaml\n  datamill destroy -k --yes --include-data --confirm-project demo\n  datamill destroy -l --project demo --flavour-name demo    without readable files"
+    )]
+    Destroy(DestroyCommand),
+    /// Create or start the cluster
+    #[command(after_help = "Example:\n  datamill start -l -f flavours/demo.yaml")]
+    Start(StartArgs),
+    /// Stop the local cluster; nothing in it is lost
+    #[command(after_help = "Example:\n  datamill stop -l -f flavours/demo.yaml")]
+    Stop(PlaceOnly),
+    /// Show how everything is
+    #[command(after_help = "Example:\n  datamill status -l -f flavours/demo.yaml")]
+    Status(ReadArgs),
+    /// List the programs that datamill drives, or get them
+    #[command(after_help = "Examples:\n  datamill tools\n  datamill tools install")]
+    Tools {
+        /// What to do with them.
+        #[command(subcommand)]
+        action: Option<ToolsCommand>,
+    },
+    /// Print the JSON Schema of a kind of file
+    #[command(after_help = "Example:\n  datamill schema flavour > flavour.schema.json")]
+    Schema {
+        /// The kind of file; all of them when it is not given
+        kind: Option<SchemaArg>,
+    },
+    /// List components, or show one
+    #[command(
+        after_help = "Examples:\n  datamill components list\n  datamill components show kafka"
+    )]
+    Components {
+        /// What to do.
+        #[command(subcommand)]
+        action: Option<ListCommand>,
+    },
+    /// List flavours, or show one
+    #[command(after_help = "Examples:\n  datamill flavours list\n  datamill flavours show demo")]
+    Flavours {
+        /// What to do.
+        #[command(subcommand)]
+        action: Option<ListCommand>,
+    },
+    /// Add datamill's marks to manifests on standard input (Helm calls this)
+    #[command(hide = true)]
+    HelmPostRender,
+}
+
+/// Commands that read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct ReadArgs {
+    /// What it is about.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// Which components.
+    #[command(flatten)]
+    pub parts: PartArgs,
+}
+
+/// Commands about the cluster alone.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct PlaceOnly {
+    /// What it is about.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+}
+
+/// `plan`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct PlanArgs {
+    /// What it is about.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// Which components.
+    #[command(flatten)]
+    pub parts: PartArgs,
+    /// Their needs.
+    #[command(flatten)]
+    pub needs: NeedsArgs,
+    /// Answers that widen the plan.
+    #[command(flatten)]
+    pub consent: ConsentArgs,
+    /// The exit code.
+    #[command(flatten)]
+    pub exit: ExitArgs,
+}
+
+/// `apply`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct ApplyArgs {
+    /// What it is about.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// Which components.
+    #[command(flatten)]
+    pub parts: PartArgs,
+    /// Their needs.
+    #[command(flatten)]
+    pub needs: NeedsArgs,
+    /// Answers.
+    #[command(flatten)]
+    pub consent: ConsentArgs,
+    /// How it runs.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// `uninstall`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct UninstallArgs {
+    /// What it is about.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// Which components.
+    #[command(flatten)]
+    pub parts: PartArgs,
+    /// Those that need them.
+    #[command(flatten)]
+    pub cascade: CascadeArgs,
+    /// Answers.
+    #[command(flatten)]
+    pub consent: ConsentArgs,
+    /// How it runs.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// `destroy`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct DestroyCommand {
+    /// What it is about.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// What goes.
+    #[command(flatten)]
+    pub destroy: DestroyArgs,
+    /// Answers.
+    #[command(flatten)]
+    pub consent: ConsentArgs,
+    /// How it runs.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// `start`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct StartArgs {
+    /// What it is about.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// How it runs.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// What to do with tools.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub enum ToolsCommand {
+    /// Get every tool that is missing
+    #[command(after_help = "Example:\n  datamill tools install")]
+    Install,
+}
+
+/// List things, or show one.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum ListCommand {
+    /// List them
+    #[command(after_help = "Example:\n  datamill components list --output json")]
+    List(PlaceOnly),
+    /// Show one
+    #[command(
+        after_help = "Examples:\n  datamill components show kafka\n  datamill flavours show demo"
+    )]
+    Show {
+        /// Its name
+        name: String,
+        /// Where to look.
+        #[command(flatten)]
+        place: PlaceArgs,
+    },
+}
+
+/// A kind of file with a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaArg {
+    /// Flavour files
+    Flavour,
+    /// Target files
+    Target,
+    /// Settings of components (config.yaml)
+    Settings,
+    /// component.yaml
+    Component,
+}

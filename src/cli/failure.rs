@@ -1,0 +1,169 @@
+//! Failures on their way out: usage errors of the command line, words of other tools, the form the user wants, the exit code.
+
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use serde_json::json;
+
+use crate::model::{Failure, FailureKind};
+use crate::ui::{Look, Screen, failure_json, failure_text};
+
+/// What people type who know other tools, and what it is called here.
+const ELSEWHERE: [(&str, &str); 16] = [
+    ("install", "apply"),
+    ("up", "apply"),
+    ("deploy", "apply"),
+    ("sync", "apply"),
+    ("upgrade", "apply"),
+    ("create", "start"),
+    ("halt", "stop"),
+    ("down", "destroy"),
+    ("delete", "destroy"),
+    ("remove", "uninstall"),
+    ("diff", "plan"),
+    ("check", "validate"),
+    ("lint", "validate"),
+    ("ls", "status"),
+    ("list", "components list"),
+    ("get", "status"),
+];
+
+/// Commands that the design names and that later versions bring.
+const LATER: [&str; 24] = [
+    "init",
+    "render",
+    "clusters",
+    "graph",
+    "explain",
+    "completions",
+    "man",
+    "adopt",
+    "orphan",
+    "protect",
+    "unlock",
+    "lock",
+    "credentials",
+    "connect",
+    "forward",
+    "proxy",
+    "debug",
+    "logs",
+    "verify",
+    "run",
+    "doctor",
+    "auth",
+    "new",
+    "copy",
+];
+
+/// Shows a failure in the form that was asked for; gives the exit code.
+pub fn show(failure: &Failure, screen: &Screen) -> u8 {
+    let Look { width, .. } = *screen.look();
+    if screen.look().is_document() {
+        screen.say(&json!({"error": failure_json(failure)}).to_string());
+    } else {
+        screen.say(&failure_text(failure, width, screen.paint()));
+    }
+    failure.kind.exit_code()
+}
+
+/// Shows what clap says: help and version end well, everything else is a usage error with clap's suggestions.
+pub fn show_usage(error: &clap::Error, screen: &Screen) -> u8 {
+    let rendered = error.render();
+    let text = |colour: bool| {
+        if colour { rendered.ansi().to_string() } else { rendered.to_string() }
+    };
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        screen.answer(&text(screen.look().colour_out));
+        return 0;
+    }
+    let failure = usage(error);
+    // A word of another tool is near to the wrong one of ours: `install` to `uninstall`.
+    if screen.look().is_document() || word_hint(error).is_some() {
+        return show(&failure, screen);
+    }
+    screen.say(&text(screen.look().colour_err));
+    failure.kind.exit_code()
+}
+
+/// clap's error as a failure of ours.
+pub fn usage(error: &clap::Error) -> Failure {
+    let text = error.render().to_string();
+    let mut lines = text.lines().map(str::trim);
+    let first = lines.next().unwrap_or_default();
+    let what = first.strip_prefix("error: ").unwrap_or(first).replace('\'', "`");
+    let mut failure = Failure::new(FailureKind::Usage, what);
+    failure.hints = match word_hint(error) {
+        Some(hint) => vec![hint],
+        None => lines.filter_map(|line| line.strip_prefix("tip: ")).map(str::to_owned).collect(),
+    };
+    failure
+}
+
+/// What a word of another tool, or of a later version, is about.
+fn word_hint(error: &clap::Error) -> Option<String> {
+    if error.kind() != ErrorKind::InvalidSubcommand {
+        return None;
+    }
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else {
+        return None;
+    };
+    if LATER.contains(&word.as_str()) {
+        return Some(format!("`{word}` comes with a later version"));
+    }
+    let (_, here) = ELSEWHERE.iter().find(|(elsewhere, _)| elsewhere == word)?;
+    Some(format!("here this is called:\n    datamill {here}"))
+}
+
+/// Whether a script reads: needed before the arguments are understood.
+pub fn wants_document(args: &[OsString]) -> bool {
+    let texts: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
+    let is_document = |format: &str| matches!(format, "json" | "yaml");
+    texts.iter().enumerate().any(|(at, arg)| {
+        let next = texts.get(at + 1).map(AsRef::as_ref).unwrap_or_default();
+        match arg.as_ref() {
+            "--output" | "-o" => is_document(next),
+            other => ["--output=", "-o=", "-o"]
+                .iter()
+                .any(|lead| other.strip_prefix(lead).is_some_and(is_document)),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::super::args::Cli;
+    use super::*;
+
+    fn error(line: &str) -> clap::Error {
+        Cli::try_parse_from(std::iter::once("datamill").chain(line.split_whitespace())).unwrap_err()
+    }
+
+    #[test]
+    fn a_usage_error_is_exit_10_and_keeps_the_suggestion() {
+        let failure = usage(&error("aply"));
+        assert_eq!(failure.kind.exit_code(), 10);
+        assert!(failure.what.contains("unrecognized subcommand `aply`"), "{failure:?}");
+        assert!(failure.hints.concat().contains("'apply'"), "{failure:?}");
+    }
+
+    #[test]
+    fn words_of_other_tools_are_translated() {
+        assert!(usage(&error("install")).hints.concat().contains("datamill apply"));
+        assert!(usage(&error("diff")).hints.concat().contains("datamill plan"));
+        assert!(usage(&error("doctor")).hints.concat().contains("later version"));
+    }
+
+    #[test]
+    fn scripts_are_recognised_before_the_arguments_are_understood() {
+        let wants =
+            |line: &str| wants_document(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
+        assert!(wants("plan --output json"));
+        assert!(wants("plan --output=yaml --nonsense"));
+        assert!(wants("-ojson plan"));
+        assert!(!wants("plan --output text"));
+        assert!(!wants("plan"));
+    }
+}

@@ -1,0 +1,304 @@
+//! Options as they are typed, in groups; each command takes some of the groups. What was typed, nothing else.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+/// Which section of the flavour says where the cluster is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+#[group(id = "location", multiple = false)]
+pub struct WhereArgs {
+    /// Use the section `local:` (a cluster on this machine)
+    #[arg(short, long)]
+    pub local: bool,
+    /// Use the section `remote:` (a cluster in a cloud)
+    #[arg(short, long)]
+    pub remote: bool,
+    /// Use the section `hybrid:` (an existing cluster; data-mill's -h)
+    #[arg(short = 'k', long)]
+    pub hybrid: bool,
+}
+
+/// What a command is about: the flavour, the target, the cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Flavour and target")]
+pub struct PlaceArgs {
+    /// Where the cluster is.
+    #[command(flatten)]
+    pub location: WhereArgs,
+    /// Read this flavour file [default: the only one in flavours/, else default.yaml]
+    #[arg(short, long, value_name = "FILE")]
+    pub flavour: Option<PathBuf>,
+    /// Take the target section from this file: a path, or a name in k8s/configs/
+    #[arg(short, long, value_name = "FILE")]
+    pub target: Option<String>,
+    /// Decide for a provider of the section, such as kwok
+    #[arg(long, value_name = "NAME")]
+    pub provider: Option<String>,
+    /// With -k read this kubeconfig; else write the cluster's context to it
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// With -k use this context of the kubeconfig
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+}
+
+/// Which components, and their settings.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Components and settings")]
+pub struct PartArgs {
+    /// Only this component or instance; may be repeated
+    #[arg(short, long = "component", value_name = "NAME")]
+    pub components: Vec<String>,
+    /// Activate a profile; may be repeated
+    #[arg(long = "profile", value_name = "NAME")]
+    pub profiles: Vec<String>,
+    /// Set one setting or Helm value, such as kafka.replicas=1; may be repeated
+    #[arg(long, value_name = "PATH=VALUE", value_parser = pair)]
+    pub set: Vec<(String, String)>,
+    /// Lay a file of Helm values over those of an instance; may be repeated
+    #[arg(long, value_name = "NAME=FILE", value_parser = pair)]
+    pub values: Vec<(String, String)>,
+    /// Take warnings about values keys for errors
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// `--with-needs`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Components and settings")]
+pub struct NeedsArgs {
+    /// With -c, install what the component needs, too
+    #[arg(long)]
+    pub with_needs: bool,
+}
+
+/// `--cascade`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Components and settings")]
+pub struct CascadeArgs {
+    /// Take along what needs a component that goes
+    #[arg(long)]
+    pub cascade: bool,
+}
+
+/// Answers to questions.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Answers")]
+pub struct ConsentArgs {
+    /// Answer every question with yes, but for the loss of data
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Let data go, too; needs --confirm-project where nobody can be asked
+    #[arg(long)]
+    pub include_data: bool,
+    /// Confirm the loss with the project's name
+    #[arg(long, value_name = "NAME")]
+    pub confirm_project: Option<String>,
+}
+
+/// How a run goes about it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "How it runs")]
+pub struct RunArgs {
+    /// Run this many Helm calls at a time
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    pub parallel: Option<u8>,
+    /// Wait for jobs that only need to be started
+    #[arg(long)]
+    pub wait_jobs: bool,
+    /// Make the cluster's context the current one of the kubeconfig
+    #[arg(long)]
+    pub use_context: bool,
+}
+
+/// What `destroy` reaches, and what becomes of credentials.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "What goes")]
+pub struct DestroyArgs {
+    /// Take the other flavours of the project along
+    #[arg(long)]
+    pub all_flavours: bool,
+    /// Name the project where its files cannot be read
+    #[arg(long, value_name = "NAME")]
+    pub project: Option<String>,
+    /// Name the flavour where its file cannot be read
+    #[arg(long, value_name = "NAME")]
+    pub flavour_name: Option<String>,
+    /// Save the Secrets that open the data which stays
+    #[arg(long, value_name = "FILE", conflicts_with = "forget_credentials")]
+    pub save_credentials: Option<PathBuf>,
+    /// Let the Secrets go that open the data which stays
+    #[arg(long)]
+    pub forget_credentials: bool,
+}
+
+/// `--detailed-exitcode`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Exit code")]
+pub struct ExitArgs {
+    /// End with 2 when there is something to do
+    #[arg(long = "detailed-exitcode")]
+    pub detailed_exit_code: bool,
+}
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum OutputArg {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON document; events as JSON lines on standard error
+    Json,
+    /// One YAML document; events as JSON lines on standard error
+    Yaml,
+}
+
+/// All options of all groups.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct Options {
+    /// What it is about.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// Which components.
+    #[command(flatten)]
+    pub parts: PartArgs,
+    /// Their needs.
+    #[command(flatten)]
+    pub needs: NeedsArgs,
+    /// Those that need them.
+    #[command(flatten)]
+    pub cascade: CascadeArgs,
+    /// Answers.
+    #[command(flatten)]
+    pub consent: ConsentArgs,
+    /// How it runs.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// What goes.
+    #[command(flatten)]
+    pub destroy: DestroyArgs,
+    /// The exit code.
+    #[command(flatten)]
+    pub exit: ExitArgs,
+}
+
+/// A group of options.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// [`PlaceArgs`]
+    Place,
+    /// [`PartArgs`]
+    Parts,
+    /// [`NeedsArgs`]
+    Needs,
+    /// [`CascadeArgs`]
+    Cascade,
+    /// [`ConsentArgs`]
+    Consent,
+    /// [`RunArgs`]
+    Run,
+    /// [`DestroyArgs`]
+    Destroy,
+    /// [`ExitArgs`]
+    Exit,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        Some(_) | None => Err("it has the form NAME=VALUE".to_owned()),
+    }
+}
+
+impl Options {
+    /// These options over others; what may be repeated is kept from both.
+    #[must_use]
+    pub fn over(self, below: Self) -> Self {
+        let (place, parts, destroy) = (self.place, self.parts, self.destroy);
+        let location = below.place.location;
+        Self {
+            place: PlaceArgs {
+                location: WhereArgs {
+                    local: place.location.local || location.local,
+                    remote: place.location.remote || location.remote,
+                    hybrid: place.location.hybrid || location.hybrid,
+                },
+                flavour: place.flavour.or(below.place.flavour),
+                target: place.target.or(below.place.target),
+                provider: place.provider.or(below.place.provider),
+                kubeconfig: place.kubeconfig.or(below.place.kubeconfig),
+                context: place.context.or(below.place.context),
+            },
+            parts: PartArgs {
+                components: joined(below.parts.components, parts.components),
+                profiles: joined(below.parts.profiles, parts.profiles),
+                set: joined(below.parts.set, parts.set),
+                values: joined(below.parts.values, parts.values),
+                strict: parts.strict || below.parts.strict,
+            },
+            needs: NeedsArgs { with_needs: self.needs.with_needs || below.needs.with_needs },
+            cascade: CascadeArgs { cascade: self.cascade.cascade || below.cascade.cascade },
+            consent: ConsentArgs {
+                yes: self.consent.yes || below.consent.yes,
+                include_data: self.consent.include_data || below.consent.include_data,
+                confirm_project: self.consent.confirm_project.or(below.consent.confirm_project),
+            },
+            run: RunArgs {
+                parallel: self.run.parallel.or(below.run.parallel),
+                wait_jobs: self.run.wait_jobs || below.run.wait_jobs,
+                use_context: self.run.use_context || below.run.use_context,
+            },
+            destroy: DestroyArgs {
+                all_flavours: destroy.all_flavours || below.destroy.all_flavours,
+                project: destroy.project.or(below.destroy.project),
+                flavour_name: destroy.flavour_name.or(below.destroy.flavour_name),
+                save_credentials: destroy.save_credentials.or(below.destroy.save_credentials),
+                forget_credentials: destroy.forget_credentials || below.destroy.forget_credentials,
+            },
+            exit: ExitArgs {
+                detailed_exit_code: self.exit.detailed_exit_code || below.exit.detailed_exit_code,
+            },
+        }
+    }
+
+    /// The options that were given, with their groups.
+    pub fn given(&self) -> Vec<(Group, &'static str)> {
+        let (place, parts, destroy) = (&self.place, &self.parts, &self.destroy);
+        let all = [
+            (Group::Place, "-l", place.location.local),
+            (Group::Place, "-r", place.location.remote),
+            (Group::Place, "-k", place.location.hybrid),
+            (Group::Place, "-f", place.flavour.is_some()),
+            (Group::Place, "-t", place.target.is_some()),
+            (Group::Place, "--provider", place.provider.is_some()),
+            (Group::Place, "--kubeconfig", place.kubeconfig.is_some()),
+            (Group::Place, "--context", place.context.is_some()),
+            (Group::Parts, "-c", !parts.components.is_empty()),
+            (Group::Parts, "--profile", !parts.profiles.is_empty()),
+            (Group::Parts, "--set", !parts.set.is_empty()),
+            (Group::Parts, "--values", !parts.values.is_empty()),
+            (Group::Parts, "--strict", parts.strict),
+            (Group::Needs, "--with-needs", self.needs.with_needs),
+            (Group::Cascade, "--cascade", self.cascade.cascade),
+            (Group::Consent, "--yes", self.consent.yes),
+            (Group::Consent, "--include-data", self.consent.include_data),
+            (Group::Consent, "--confirm-project", self.consent.confirm_project.is_some()),
+            (Group::Run, "--parallel", self.run.parallel.is_some()),
+            (Group::Run, "--wait-jobs", self.run.wait_jobs),
+            (Group::Run, "--use-context", self.run.use_context),
+            (Group::Destroy, "--all-flavours", destroy.all_flavours),
+            (Group::Destroy, "--project", destroy.project.is_some()),
+            (Group::Destroy, "--flavour-name", destroy.flavour_name.is_some()),
+            (Group::Destroy, "--save-credentials", destroy.save_credentials.is_some()),
+            (Group::Destroy, "--forget-credentials", destroy.forget_credentials),
+            (Group::Exit, "--detailed-exitcode", self.exit.detailed_exit_code),
+        ];
+        all.into_iter().filter(|(_, _, is_given)| *is_given).map(|(g, name, _)| (g, name)).collect()
+    }
+}
+
+fn joined<T>(mut below: Vec<T>, over: Vec<T>) -> Vec<T> {
+    below.extend(over);
+    below
+}

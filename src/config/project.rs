@@ -1,0 +1,97 @@
+//! A project as loaded: what is wanted, where, and how it becomes resources.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::resolve::{Environment, LeftOut};
+use super::target::{LocalProvider, RemoteProvider, Target};
+use crate::catalogue::{Catalogue, Expansion, Platform, expand};
+use crate::model::{ClusterFacts, ResourceId, ResourceKind, Scope};
+use crate::yaml::{Located, Problem, Problems};
+
+/// A project with one of its flavours and its target.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// Its name.
+    pub name: String,
+    /// The folder above `flavours/`, else the lone file's folder; where the user stands for a flavour inside the binary.
+    pub root: PathBuf,
+    /// The flavour file; `built-in:flavours/…` for one inside the binary.
+    pub flavour_file: PathBuf,
+    /// The flavour's name: the stem of its file.
+    pub flavour: String,
+    /// The namespace of components that name none.
+    pub namespace: String,
+    /// The port on which `proxy` listens.
+    pub proxy_port: u16,
+    /// The folder of the example data.
+    pub data_folder: PathBuf,
+    /// What the platform is for.
+    pub environment: Environment,
+    /// Where the cluster is.
+    pub target: Target,
+    /// Why no target is named, when none is: an error for commands that need a cluster.
+    pub target_missing: Option<Problem>,
+    /// Every component there is.
+    pub catalogue: Catalogue,
+    /// What is asked of them.
+    pub platform: Platform,
+    /// What is not installed, and why.
+    pub left_out: Vec<LeftOut>,
+    /// `storage:` as written.
+    pub storage: Option<Located>,
+    /// `images:` as written.
+    pub images: Option<Located>,
+    /// Hosts and what stands in for them.
+    pub mirrors: BTreeMap<String, String>,
+    /// What is worth knowing and no error.
+    pub warnings: Problems,
+    /// Digests of charts, beside the flavours.
+    pub lock_file: PathBuf,
+}
+
+impl Project {
+    /// The cluster's name: `datamill-<project>` on this machine, the target's in a cloud, `existing` for one that is not ours.
+    pub fn cluster_name(&self) -> String {
+        match &self.target {
+            Target::Local { .. } => format!("datamill-{}", self.name),
+            Target::Remote { settings, .. } => {
+                settings.cluster_name.clone().unwrap_or_else(|| format!("datamill-{}", self.name))
+            }
+            Target::Hybrid { .. } => "existing".to_owned(),
+        }
+    }
+
+    /// The id of the cluster.
+    pub fn cluster_id(&self) -> ResourceId {
+        target_id(ResourceKind::Cluster, self.cluster_name())
+    }
+
+    /// The id of the installation.
+    pub fn installation_id(&self) -> ResourceId {
+        target_id(ResourceKind::Installation, self.name.clone())
+    }
+
+    /// The platform as resources, for a cluster of which these facts are known or declared.
+    pub fn expand(&self, facts: &ClusterFacts) -> Result<Expansion, Problems> {
+        expand(&self.catalogue, &self.platform, facts, &self.cluster_id(), &self.installation_id())
+    }
+
+    /// Whether the target's provider can be driven by this version; the others load and are checked.
+    pub fn is_target_supported(&self) -> bool {
+        match &self.target {
+            Target::Hybrid { .. } => true,
+            Target::Local { provider, .. } => match provider {
+                LocalProvider::Auto | LocalProvider::Kwok => true,
+                LocalProvider::Minikube | LocalProvider::Microk8s | LocalProvider::Kind => false,
+            },
+            Target::Remote { provider, .. } => match provider {
+                RemoteProvider::Aws | RemoteProvider::Gcp => false,
+            },
+        }
+    }
+}
+
+fn target_id(kind: ResourceKind, name: String) -> ResourceId {
+    ResourceId { scope: Scope::Target, kind, name }
+}

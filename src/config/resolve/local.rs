@@ -1,0 +1,145 @@
+//! The section `local:`.
+
+use super::nodes;
+use crate::config::reader::{Reader, flag_of};
+use crate::config::target::{Gpu, LocalProvider, LocalSettings, Target};
+use crate::yaml::{Located, Problem, Problems, Span};
+
+/// Reads the section: the target, and the components it asks for.
+pub(super) fn read(
+    section: &Located,
+    flag: Option<LocalProvider>,
+    macos: bool,
+    problems: &mut Problems,
+) -> (Target, Vec<(&'static str, Span)>) {
+    let mut settings = LocalSettings::default();
+    let Some(mut reader) = Reader::of(section, "local", problems) else {
+        let nodes = nodes::nodes(None, &settings, problems);
+        let provider = flag.unwrap_or(LocalProvider::Auto);
+        return (Target::Local { provider, nodes, settings }, Vec::new());
+    };
+    let written = reader.word("provider", &LocalProvider::WORDS, problems);
+    let provider = flag.or(written).unwrap_or(LocalProvider::Auto);
+    settings.cpus = reader.whole("cpus", 1, 4096, problems);
+    settings.memory_mib = nodes::size(&mut reader, "memory", 1, problems);
+    settings.storage_mib = nodes::size(&mut reader, "storage", 1024, problems);
+    settings.gpu = gpu(&mut reader, problems);
+    settings.use_overlay = reader.flag("use_overlay", problems).unwrap_or(false);
+    settings.istio_support = reader.flag("istio_support", problems).unwrap_or(false);
+    settings.vm_driver = reader.text("vm_driver", problems);
+    settings.use_multipass = reader.flag("use_multipass", problems);
+    settings.kubernetes_version = version(&mut reader, problems);
+    let wanted_nodes = reader.value("nodes");
+    reader.finish(problems);
+    let nodes = nodes::nodes(wanted_nodes, &settings, problems);
+    only_for(section, provider, &mut settings, problems);
+    if settings.use_multipass == Some(false) && macos && provider == LocalProvider::Microk8s {
+        let at = section.get("use_multipass").map_or(&section.span, |value| &value.span);
+        problems.push(
+            Problem::error(
+                "no-bare-microk8s",
+                "microk8s runs on a Mac only in a virtual machine of multipass",
+            )
+            .at(at)
+            .help("write `use_multipass: true`, or `provider: kind`"),
+        );
+    }
+    let adds = section.get("istio_support").filter(|_| settings.istio_support);
+    let adds = adds.map(|value| ("istio", value.span.clone())).into_iter().collect();
+    (Target::Local { provider, nodes, settings }, adds)
+}
+
+/// Keys that only some providers know are answered with a warning elsewhere.
+fn only_for(
+    section: &Located,
+    provider: LocalProvider,
+    settings: &mut LocalSettings,
+    problems: &mut Problems,
+) {
+    let mut without = |key: &str, of: &str| {
+        if let Some(value) = section.get(key) {
+            let message =
+                format!("`local.{key}` is for {of}; on {} it does nothing", provider.word());
+            problems
+                .push(Problem::warning("unused-key", message).at(&value.span).help("remove it"));
+        }
+    };
+    let free = |of: LocalProvider| provider != of && provider != LocalProvider::Auto;
+    if free(LocalProvider::Minikube) {
+        if settings.use_overlay {
+            without("use_overlay", "minikube");
+            settings.use_overlay = false;
+        }
+        if settings.vm_driver.is_some() {
+            without("vm_driver", "minikube");
+        }
+    }
+    if settings.use_multipass == Some(true) && free(LocalProvider::Microk8s) {
+        without("use_multipass", "microk8s");
+    }
+    if free(LocalProvider::Kwok) {
+        without("nodes", "kwok");
+    }
+}
+
+/// `auto`, `required`, or true and false of old: true is `auto`, since only `required` stops.
+fn gpu(reader: &mut Reader<'_>, problems: &mut Problems) -> Gpu {
+    let Some(value) = reader.value("gpu_support") else { return Gpu::Off };
+    match (flag_of(value), value.as_text()) {
+        (Some(false), _) => Gpu::Off,
+        (Some(true), _) => {
+            problems.push(
+                Problem::warning(
+                    "gpu-support",
+                    "`gpu_support: true` means `auto`: a machine without a GPU goes on",
+                )
+                .at(&value.span)
+                .help("write `gpu_support: auto`, or `required` to stop without a GPU"),
+            );
+            Gpu::Auto
+        }
+        (None, Some("auto")) => Gpu::Auto,
+        (None, Some("required")) => Gpu::Required,
+        (None, _) => {
+            reader.wrong("gpu_support", value, "`auto`, `required` or `false`", problems);
+            Gpu::Off
+        }
+    }
+}
+
+/// `1.35` or `v1.35.4`, without the `v`.
+pub(super) fn version(reader: &mut Reader<'_>, problems: &mut Problems) -> Option<String> {
+    let text = reader.text("version", problems)?;
+    let plain = text.strip_prefix('v').unwrap_or(&text);
+    let parts: Vec<_> = plain.split('.').map(str::parse::<u32>).collect();
+    if !(2..=3).contains(&parts.len()) || parts.iter().any(Result::is_err) {
+        let message = format!("`{text}` is no version of Kubernetes");
+        problems.push(
+            Problem::error("wrong-value", message).at(reader.at()).help("write one such as `1.35`"),
+        );
+        return None;
+    }
+    Some(plain.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::yaml::{Source, parse};
+
+    fn errors(text: &str, macos: bool) -> usize {
+        let tree = parse(&Source::new("x.yaml", text)).unwrap();
+        let mut problems = Problems::default();
+        drop(read(&tree, None, macos, &mut problems));
+        problems.sorted().iter().filter(|p| p.code == "no-bare-microk8s").count()
+    }
+
+    #[test]
+    fn microk8s_on_a_mac_needs_multipass() {
+        let bare = "{provider: microk8s, use_multipass: false}";
+        assert_eq!(errors(bare, true), 1);
+        assert_eq!(errors(bare, false), 0);
+        assert_eq!(errors("{provider: microk8s, use_multipass: true}", true), 0);
+        assert_eq!(errors("{provider: kind, use_multipass: false}", true), 0);
+    }
+}

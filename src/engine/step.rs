@@ -1,0 +1,168 @@
+//! One step: tried, tried again when the error may pass, then waited for. The only place that retries.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::time::Instant;
+
+use super::execute::Ended;
+use super::wait;
+use super::{Cancel, Event, Options, Outcome, Run, SkipReason};
+use crate::model::{Failure, FailureKind, Health, Outputs, ResourceId, ResourceKind};
+use crate::plan::Step;
+use crate::provider::{Provider, ProviderError, RunContext};
+
+/// What there is to do for a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Work {
+    /// Write, then wait until it is ready.
+    Make,
+    /// Take away.
+    Delete,
+    /// Wait until it is ready.
+    Look,
+}
+
+/// What steps share.
+#[derive(Clone)]
+pub(super) struct Hands {
+    pub(super) options: Options,
+    pub(super) releases: Arc<Semaphore>,
+    pub(super) others: Arc<Semaphore>,
+    pub(super) tell: mpsc::Sender<Event>,
+    pub(super) cancel: watch::Receiver<Cancel>,
+}
+
+impl Hands {
+    /// Tells the observer; a run that ended meanwhile no longer listens.
+    pub(super) async fn say(&self, event: Event) {
+        if self.tell.send(event).await.is_err() {
+            tracing::debug!("nobody listens any more");
+        }
+    }
+
+    fn limit(&self, kind: ResourceKind) -> Arc<Semaphore> {
+        let limit = if kind == ResourceKind::Release { &self.releases } else { &self.others };
+        Arc::clone(limit)
+    }
+}
+
+/// How a thing that was looked at and left alone ends.
+pub(super) fn settled(health: &Health) -> Outcome {
+    match health {
+        Health::Assumed(what) => Outcome::Assumed(what.clone()),
+        Health::Started => Outcome::Started,
+        Health::Ready | Health::Settling(_) | Health::Failed(_) => Outcome::Done,
+    }
+}
+
+/// Carries out one step to its end.
+pub(super) async fn carry_out(
+    work: Work,
+    step: Arc<Step>,
+    provider: Arc<dyn Provider>,
+    run: Run,
+    hands: Hands,
+) -> Ended {
+    let limit = hands.limit(step.id.kind);
+    // Only calls count against the limit: what is waited for costs next to nothing.
+    let permit = match work {
+        Work::Make | Work::Delete => limit.acquire_owned().await.ok(),
+        Work::Look => None,
+    };
+    let begun = Instant::now();
+    let ended = |outcome, outputs| Ended { outcome, outputs, took: begun.elapsed() };
+    if *hands.cancel.borrow() != Cancel::No {
+        return ended(Outcome::Skipped(SkipReason::Interrupted), Outputs::new());
+    }
+    hands.say(Event::Started { id: step.id.clone(), action: step.action.clone() }).await;
+    let mut outputs = Outputs::new();
+    if work != Work::Look {
+        match try_until_done(&step, provider.as_ref(), &run, &hands).await {
+            Ok(made) => outputs = made,
+            Err(failure) => return ended(Outcome::Failed(failure), Outputs::new()),
+        }
+    }
+    drop(permit);
+    if work == Work::Delete {
+        return ended(Outcome::Done, outputs);
+    }
+    let outcome = wait::until_ready(&step, provider.as_ref(), run, &outputs, &hands).await;
+    ended(outcome, outputs)
+}
+
+/// The first pause before another try; it doubles with each.
+const PAUSE: Duration = Duration::from_millis(500);
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+async fn try_until_done(
+    step: &Step,
+    provider: &dyn Provider,
+    run: &Run,
+    hands: &Hands,
+) -> Result<Outputs, Failure> {
+    let context = context(&step.id, run, hands);
+    let mut pause = PAUSE;
+    let mut tries = 1;
+    loop {
+        let (failure, after) = match provider.apply(step, &context).await {
+            Ok(outputs) => return Ok(outputs),
+            Err(ProviderError::Permanent { failure }) => return Err(failure),
+            Err(ProviderError::Transient { failure, after }) => (failure, after),
+        };
+        let stopped = *hands.cancel.borrow() != Cancel::No;
+        if tries >= hands.options.tries || stopped {
+            return Err(if tries > 1 {
+                failure.because(format!("tried {tries} times"))
+            } else {
+                failure
+            });
+        }
+        let wait = after.unwrap_or_default().max(pause);
+        let because = run.redactor.redact(&failure.to_string());
+        hands.say(Event::Retrying { id: step.id.clone(), because, after: wait }).await;
+        if interrupted_within(wait, hands).await {
+            return Err(failure);
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+        tries += 1;
+    }
+}
+
+/// Sleeps; whether the run was interrupted meanwhile.
+async fn interrupted_within(pause: Duration, hands: &Hands) -> bool {
+    let mut cancel = hands.cancel.clone();
+    let interrupted = async {
+        if cancel.wait_for(|cancel| *cancel != Cancel::No).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::time::timeout(pause, interrupted).await.is_ok()
+}
+
+fn context(id: &ResourceId, run: &Run, hands: &Hands) -> RunContext {
+    let (id, tell, redactor) = (id.clone(), hands.tell.clone(), run.redactor.clone());
+    RunContext {
+        identity: run.identity.clone(),
+        known: run.known.clone(),
+        progress: Arc::new(move |says| {
+            let says = redactor.redact(&says);
+            // A full queue means that the screen is behind; this line is then not missed.
+            if tell.try_send(Event::Progress { id: id.clone(), says }).is_err() {
+                tracing::trace!("progress of `{id}` left out");
+            }
+        }),
+        stop: run.stop.clone(),
+        redactor: run.redactor.clone(),
+    }
+}
+
+/// A failure because the run was interrupted while it waited.
+pub(super) fn interrupted(id: &ResourceId) -> Outcome {
+    Outcome::Failed(
+        Failure::new(FailureKind::Interrupted, format!("stopped while `{id}` was on its way"))
+            .hint("the same command goes on from here"),
+    )
+}

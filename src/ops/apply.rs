@@ -1,0 +1,246 @@
+//! `plan`, `apply` and `uninstall`: the same path, with different things wanted.
+
+use std::convert::Infallible;
+
+use crate::engine::{self, Cancel, Options, Outcome, Report};
+use crate::model::{Failure, FailureKind, Power};
+use crate::plan::{Action, Plan};
+use crate::ui::{Answer, Question, Screen, Summary};
+use tokio::sync::watch;
+
+use super::draw::{self, Drawing, Goal, draw};
+use super::scene::{self, Scene};
+use super::{Confirm, Ended, Settings, address, load};
+
+/// Shows what `apply` would change.
+pub async fn plan(settings: &Settings, screen: &Screen) -> Result<Ended, Failure> {
+    let project = load::load(settings, screen)?;
+    let scene = scene::open(settings, screen, project).await?;
+    let drawing = draw(&scene, Goal::Install, settings.include_data).await?;
+    screen.show_plan(&drawing.plan, &scene.header());
+    draw::refuse_blocked(&drawing.plan)?;
+    if settings.manner.detailed_exit_code && drawing.plan.has_changes() {
+        return Ok(Ended::Changes);
+    }
+    Ok(Ended::Well)
+}
+
+/// Makes everything as the files say.
+pub async fn apply(
+    settings: &Settings,
+    screen: &Screen,
+    cancel: watch::Receiver<Cancel>,
+) -> Result<Ended, Failure> {
+    change(settings, screen, cancel, Goal::Install).await
+}
+
+/// Takes the flavour's instances away, or those of `-c`; data stays.
+pub async fn uninstall(
+    settings: &Settings,
+    screen: &Screen,
+    cancel: watch::Receiver<Cancel>,
+) -> Result<Ended, Failure> {
+    change(settings, screen, cancel, Goal::Uninstall).await
+}
+
+async fn change(
+    settings: &Settings,
+    screen: &Screen,
+    cancel: watch::Receiver<Cancel>,
+    goal: Goal,
+) -> Result<Ended, Failure> {
+    let project = load::load(settings, screen)?;
+    let mut scene = scene::open(settings, screen, project).await?;
+    if scene.cluster_seen.found().is_some_and(|found| found.power == Power::Off) {
+        scene = super::power::start_and_reopen(scene, cancel.clone()).await?;
+    }
+    let drawing = draw(&scene, goal, settings.include_data).await?;
+    screen.show_plan(&drawing.plan, &scene.header());
+    draw::refuse_blocked(&drawing.plan)?;
+    if !approved(&scene, &drawing.plan)? {
+        screen.note("nothing was changed");
+        return Ok(Ended::Well);
+    }
+    let report = carry_out(&scene, &drawing, cancel).await?;
+    screen.show_report(&report, &summary(&scene, goal, &drawing, &report));
+    end(&report)
+}
+
+/// Asks what the settings want asked.
+fn approved(scene: &Scene<'_>, plan: &Plan) -> Result<bool, Failure> {
+    let changes = plan.steps.iter().filter(|step| step.action.changes_something()).count();
+    let destructive = draw::destructive(plan).len();
+    let ask = match scene.settings.confirm {
+        Confirm::Nothing => false,
+        Confirm::Destructive => destructive > 0,
+        Confirm::Changes => changes > 0,
+    };
+    if !ask {
+        return Ok(true);
+    }
+    let text = if destructive > 0 && scene.settings.confirm == Confirm::Destructive {
+        format!("{destructive} things will be deleted or replaced. Go on?")
+    } else {
+        "Make these changes?".to_owned()
+    };
+    let question = Question::yes_no(text, "--yes");
+    Ok(scene.screen.ask(&question)? == Answer::Yes)
+}
+
+/// Carries out a plan, and writes down which charts it used.
+pub(super) async fn carry_out(
+    scene: &Scene<'_>,
+    drawing: &Drawing,
+    cancel: watch::Receiver<Cancel>,
+) -> Result<Report, Failure> {
+    let mut lock = scene.lock.clone();
+    lock.learn(drawing.look.desired.resources.values());
+    if drawing.plan.has_changes() && !drawing.look.desired.resources.is_empty() {
+        lock.write(&scene.project.lock_file)?;
+    }
+    Ok(execute(scene, &drawing.plan, cancel).await)
+}
+
+/// Hands a plan to the engine.
+pub(super) async fn execute(
+    scene: &Scene<'_>,
+    plan: &Plan,
+    cancel: watch::Receiver<Cancel>,
+) -> Report {
+    let options = Options {
+        releases: scene.settings.manner.parallel.unwrap_or(Options::default().releases),
+        wait_jobs: scene.settings.manner.wait_jobs,
+        ..Options::default()
+    };
+    let (stop, stopped) = watch::channel(false);
+    let run = engine::Run {
+        identity: scene.identity.clone(),
+        known: scene.known.clone(),
+        redactor: scene.redactor.clone(),
+        stop: stopped,
+    };
+    let observer = scene.screen.observer();
+    let carried = engine::execute(plan, &scene.providers, &run, observer, &options, cancel.clone());
+    tokio::select! {
+        report = carried => report,
+        never = tell_stop(cancel, stop) => match never {},
+    }
+}
+
+/// Tells providers to stop at the second interrupt; never ends by itself.
+async fn tell_stop(mut cancel: watch::Receiver<Cancel>, stop: watch::Sender<bool>) -> Infallible {
+    if cancel.wait_for(|cancel| *cancel == Cancel::Stop).await.is_ok() {
+        stop.send_replace(true);
+    }
+    std::future::pending().await
+}
+
+/// What stands below a report.
+pub(super) fn summary(
+    scene: &Scene<'_>,
+    goal: Goal,
+    drawing: &Drawing,
+    report: &Report,
+) -> Summary {
+    let kept = drawing
+        .plan
+        .steps
+        .iter()
+        .filter_map(|step| match &step.action {
+            Action::Retain { why } => {
+                let size = step.found.as_ref().and_then(|found| found.size.clone());
+                Some((step.id.clone(), size, why.clone()))
+            }
+            _ => None,
+        })
+        .collect();
+    let installed = goal == Goal::Install && report.failure_kind().is_none();
+    let endpoints = if installed { address::endpoints(&drawing.expansion) } else { Vec::new() };
+    let notes = if installed { drawing.expansion.notes.clone() } else { Vec::new() };
+    Summary {
+        header: scene.header(),
+        context: scene.known.text(&scene.cluster.id, "context").map(str::to_owned),
+        endpoints,
+        notes,
+        kept,
+        left_out: address::left_out(&scene.project),
+        next: next_commands(scene, goal, installed),
+    }
+}
+
+fn next_commands(scene: &Scene<'_>, goal: Goal, well: bool) -> Vec<(String, String)> {
+    let flags = flags(scene);
+    let command = |words: &str, what: &str| (format!("datamill {words} {flags}"), what.to_owned());
+    match (goal, well) {
+        (Goal::Install, true) => vec![
+            command("status", "how everything is"),
+            command("plan", "what a change of the files would do"),
+            command("destroy", "take it all away"),
+        ],
+        (Goal::Install, false) => vec![command("apply", "go on where this run ended")],
+        (Goal::Uninstall, _) => vec![
+            command("apply", "install it again"),
+            command("destroy", "take the cluster away as well"),
+        ],
+        (Goal::Destroy, _) => Vec::new(),
+    }
+}
+
+/// The flags that name the same target and flavour again.
+pub(super) fn flags(scene: &Scene<'_>) -> String {
+    let settings = scene.settings;
+    let mut flags = Vec::new();
+    match settings.location {
+        Some(super::Location::Local) => flags.push("-l".to_owned()),
+        Some(super::Location::Remote) => flags.push("-r".to_owned()),
+        Some(super::Location::Hybrid) => flags.push("-k".to_owned()),
+        None => {}
+    }
+    if let Some(flavour) = &settings.flavour {
+        flags.push(format!("-f {}", flavour.display()));
+    }
+    if let Some(target) = &settings.target {
+        flags.push(format!("-t {target}"));
+    }
+    flags.join(" ")
+}
+
+/// The exit of a run: well, or the worst of what went wrong.
+pub(super) fn end(report: &Report) -> Result<Ended, Failure> {
+    match report.failure_kind() {
+        None => Ok(Ended::Well),
+        Some(FailureKind::Interrupted) => Err(Failure::new(
+            FailureKind::Interrupted,
+            "interrupted; what was done is consistent, and the same command goes on",
+        )),
+        Some(kind) => Err(worst(report, kind)),
+    }
+}
+
+/// One failure for a whole run: that of the only step that failed, or one that names them all.
+fn worst(report: &Report, kind: FailureKind) -> Failure {
+    let failed: Vec<_> = report
+        .outcomes
+        .iter()
+        .filter_map(|(id, outcome)| match outcome {
+            Outcome::Failed(failure) => Some((id, failure)),
+            Outcome::Done | Outcome::Assumed(_) | Outcome::Started | Outcome::Skipped(_) => None,
+        })
+        .collect();
+    let mut failure = match failed.as_slice() {
+        [(id, only)] => {
+            let mut failure = (*only).clone();
+            failure.what = format!("`{id}`: {}", only.what);
+            failure
+        }
+        several => {
+            let mut failure = Failure::new(kind, format!("{} steps failed", several.len()));
+            for (id, one) in several {
+                failure.causes.push(format!("`{id}`: {}", one.what));
+            }
+            failure
+        }
+    };
+    failure.kind = kind;
+    failure.hint("what was done stays; the same command goes on where this run ended")
+}

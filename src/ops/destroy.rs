@@ -1,0 +1,125 @@
+//! `destroy`: a plan for nothing. What holds data stays unless it is named; what goes is listed before and after.
+
+use std::collections::BTreeSet;
+
+use tokio::sync::watch;
+
+use crate::engine::Cancel;
+use crate::model::{Failure, FailureKind, Observed};
+use crate::plan::{Action, Plan};
+use crate::ui::{Answer, Question, Screen};
+
+use super::draw::{self, Drawing, Goal, draw};
+use super::scene::{self, Scene};
+use super::{Confirm, Ended, Settings, apply, load};
+
+/// Takes everything away.
+pub async fn destroy(
+    settings: &Settings,
+    screen: &Screen,
+    cancel: watch::Receiver<Cancel>,
+) -> Result<Ended, Failure> {
+    let project = load::load(settings, screen)?;
+    let scene = scene::open(settings, screen, project).await?;
+    if scene.cluster_seen == Observed::Absent {
+        screen
+            .note(&format!("there is no cluster `{}`; nothing to destroy", scene.cluster.id.name));
+        return Ok(Ended::Well);
+    }
+    confirm_project(settings, &scene.identity.project)?;
+    let mut goal = Goal::Destroy;
+    let mut drawing = draw(&scene, goal, settings.include_data).await?;
+    let others = other_flavours(&scene, &drawing);
+    if !others.is_empty() && !settings.reach.all_flavours {
+        let names = others.into_iter().collect::<Vec<_>>().join(", ");
+        screen.warn(&format!(
+            "the cluster stays: flavour {names} lives in it too; `--all-flavours` takes all"
+        ));
+        goal = Goal::Uninstall;
+        drawing = draw(&scene, goal, settings.include_data).await?;
+    }
+    screen.show_plan(&drawing.plan, &scene.header());
+    draw::refuse_blocked(&drawing.plan)?;
+    if !approved(&scene, &drawing.plan)? {
+        screen.note("nothing was changed");
+        return Ok(Ended::Well);
+    }
+    let report = apply::carry_out(&scene, &drawing, cancel).await?;
+    screen.show_report(&report, &apply::summary(&scene, goal, &drawing, &report));
+    apply::end(&report)?;
+    if !scene.simulated() {
+        audit(&scene, goal).await?;
+    }
+    Ok(Ended::Well)
+}
+
+/// A wrong name stops before anything is looked at twice.
+fn confirm_project(settings: &Settings, project: &str) -> Result<(), Failure> {
+    match &settings.confirm_project {
+        Some(typed) if typed != project => Err(Failure::new(
+            FailureKind::Usage,
+            format!("`--confirm-project {typed}` does not name this project"),
+        )
+        .because(format!("the project is called `{project}`"))),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The other flavours of the project that live in the cluster.
+fn other_flavours(scene: &Scene<'_>, drawing: &Drawing) -> BTreeSet<String> {
+    let ours = crate::model::label_value(&scene.identity.flavour);
+    drawing
+        .look
+        .snapshot
+        .discovered
+        .found
+        .values()
+        .filter_map(|found| found.flavour.clone())
+        .filter(|flavour| *flavour != ours)
+        .collect()
+}
+
+/// Nothing is asked where no data is. Elsewhere the project's name is typed once; without a terminal the flags say it.
+fn approved(scene: &Scene<'_>, plan: &Plan) -> Result<bool, Failure> {
+    if scene.simulated() || !plan.steps.iter().any(|step| step.action.changes_something()) {
+        return Ok(true);
+    }
+    let settings = scene.settings;
+    let named = settings.confirm_project.is_some();
+    let loses_data = plan.steps.iter().any(|step| {
+        step.action == Action::Delete
+            && step.found.as_ref().is_some_and(|found| found.class == crate::model::Class::Data)
+    });
+    if named && (settings.confirm == Confirm::Nothing || settings.include_data) {
+        return Ok(true);
+    }
+    if settings.confirm == Confirm::Nothing && !loses_data {
+        return Ok(true);
+    }
+    let project = &scene.identity.project;
+    let text = format!("Type the project's name, `{project}`, to destroy it:");
+    let flags = if loses_data {
+        format!("--include-data --confirm-project {project}")
+    } else {
+        format!("--yes --confirm-project {project}")
+    };
+    Ok(scene.screen.ask(&Question::type_name(text, project.clone(), flags))? == Answer::Yes)
+}
+
+/// Looks once more: what is still there and should not be is said, exit 6.
+async fn audit(scene: &Scene<'_>, goal: Goal) -> Result<(), Failure> {
+    let again = draw(scene, goal, scene.settings.include_data).await?;
+    let left: Vec<_> = again
+        .plan
+        .steps
+        .iter()
+        .filter(|step| step.action == Action::Delete)
+        .map(|step| format!("`{}` is still there", step.id))
+        .collect();
+    if left.is_empty() {
+        return Ok(());
+    }
+    let mut failure = Failure::new(FailureKind::Partial, "destroy left something behind");
+    failure.causes = left;
+    Err(failure.hint("run the same command again; it goes on with what is left"))
+}

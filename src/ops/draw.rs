@@ -1,0 +1,197 @@
+//! Draws a plan: what is wanted for a goal, what is there, and the decision.
+
+use std::collections::BTreeSet;
+
+use crate::catalogue::Expansion;
+use crate::model::{Desired, Failure, FailureKind, Name, ResourceId, ResourceKind};
+use crate::plan::{self, Action, Block, Plan, Request, Selection};
+
+use super::load;
+use super::look::{Look, look};
+use super::scene::Scene;
+
+/// What a run is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Goal {
+    /// Everything of the flavour is there.
+    Install,
+    /// The flavour's instances are gone; cluster, namespaces, data and claims stay.
+    Uninstall,
+    /// Nothing is there.
+    Destroy,
+}
+
+/// A plan with what it was drawn from.
+pub(super) struct Drawing {
+    pub(super) plan: Plan,
+    pub(super) look: Look,
+    pub(super) expansion: Expansion,
+}
+
+/// Draws the plan for a goal.
+pub(super) async fn draw(
+    scene: &Scene<'_>,
+    goal: Goal,
+    include_data: bool,
+) -> Result<Drawing, Failure> {
+    let expansion = expand(scene)?;
+    let selected = named(scene)?;
+    let (desired, selection) = want(scene, goal, &expansion, &selected);
+    let look = look(scene, desired).await?;
+    let permits = scene.permits(include_data);
+    let request = Request {
+        desired: &look.desired,
+        snapshot: &look.snapshot,
+        selection: &selection,
+        permits: &permits,
+    };
+    let plan = plan::plan(&request).map_err(|error| {
+        Failure::new(FailureKind::Usage, "cannot make a plan").caused_by(&error)
+    })?;
+    plan::check(&plan).map_err(|broken| {
+        let rules = broken.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        Failure::new(FailureKind::Bug, "the plan breaks a rule and is not carried out")
+            .because(rules)
+            .hint("report this with the flavour file: it is a fault of datamill")
+    })?;
+    Ok(Drawing { plan, look, expansion })
+}
+
+/// All instances wired, for the cluster as it is or as it is declared.
+fn expand(scene: &Scene<'_>) -> Result<Expansion, Failure> {
+    match scene.project.expand(&scene.facts) {
+        Ok(expansion) => {
+            scene.screen.show_problems(&expansion.warnings);
+            Ok(expansion)
+        }
+        Err(problems) => {
+            scene.screen.show_problems(&problems);
+            Err(load::refused(&problems))
+        }
+    }
+}
+
+/// The instances named by `-c`.
+fn named(scene: &Scene<'_>) -> Result<BTreeSet<Name>, Failure> {
+    scene
+        .settings
+        .components
+        .iter()
+        .map(|text| {
+            text.parse::<Name>().map_err(|error| {
+                Failure::new(FailureKind::Usage, format!("no component `{text}`")).caused_by(&error)
+            })
+        })
+        .collect()
+}
+
+/// What is wanted for a goal, and which part of the platform it is about.
+fn want(
+    scene: &Scene<'_>,
+    goal: Goal,
+    expansion: &Expansion,
+    named: &BTreeSet<Name>,
+) -> (Desired, Selection) {
+    match goal {
+        Goal::Destroy => (Desired::default(), Selection::All),
+        Goal::Install => {
+            let mut desired = scene.foundation();
+            desired.resources.extend(expansion.desired.resources.clone());
+            let selection = if named.is_empty() {
+                Selection::All
+            } else if scene.settings.reach.with_needs {
+                Selection::Instances(with_needs(&expansion.desired, named))
+            } else {
+                Selection::Instances(named.clone())
+            };
+            (desired, selection)
+        }
+        Goal::Uninstall => {
+            let mut desired = scene.foundation();
+            let stays = |id: &ResourceId| match id.instance_name() {
+                None => true,
+                Some(name) => !named.is_empty() && !named.contains(name),
+            };
+            let rest = expansion.desired.resources.iter().filter(|(id, _)| stays(id));
+            desired.resources.extend(rest.map(|(id, resource)| (id.clone(), resource.clone())));
+            let selection =
+                if named.is_empty() { Selection::All } else { Selection::Instances(named.clone()) };
+            (desired, selection)
+        }
+    }
+}
+
+/// Some instances with all that they need, directly or not.
+fn with_needs(desired: &Desired, named: &BTreeSet<Name>) -> BTreeSet<Name> {
+    let mut all = named.clone();
+    loop {
+        let more: BTreeSet<Name> = desired
+            .resources
+            .values()
+            .filter(|resource| resource.id.instance_name().is_some_and(|name| all.contains(name)))
+            .flat_map(|resource| &resource.needs)
+            .filter_map(|need| need.instance_name())
+            .filter(|name| !all.contains(*name))
+            .cloned()
+            .collect();
+        if more.is_empty() {
+            return all;
+        }
+        all.extend(more);
+    }
+}
+
+/// The failure of a plan that cannot be carried out: its cause decides the exit code, the first of several by
+/// `semantics.md` 5.
+pub(super) fn refuse_blocked(plan: &Plan) -> Result<(), Failure> {
+    let blocked: Vec<_> = plan
+        .steps
+        .iter()
+        .filter_map(|step| match &step.action {
+            Action::Blocked { by } => Some((&step.id, by)),
+            _ => None,
+        })
+        .collect();
+    let Some(kind) = blocked.iter().map(|(_, by)| by.kind()).min_by_key(|kind| kind.rank()) else {
+        return Ok(());
+    };
+    let mut failure = Failure::new(kind, "the plan cannot be carried out; nothing was changed");
+    for (id, by) in &blocked {
+        failure.causes.push(format!("`{id}`: {}", by.says()));
+        for hint in hints(id, by) {
+            if !failure.hints.contains(&hint) {
+                failure.hints.push(hint);
+            }
+        }
+    }
+    Err(failure)
+}
+
+fn hints(id: &ResourceId, by: &Block) -> Vec<String> {
+    match by {
+        Block::Foreign { .. } => {
+            vec!["what bears no mark of ours is never changed: rename it, remove it yourself, or choose another namespace or release name".to_owned()]
+        }
+        Block::Protected { .. } => {
+            vec!["data goes only when it is named:\n    datamill destroy --include-data --confirm-project NAME".to_owned()]
+        }
+        Block::Needed { .. } => {
+            let name = id.instance_name().map(ToString::to_string).unwrap_or_default();
+            vec![format!("take along what needs it:\n    datamill uninstall -c {name} --cascade")]
+        }
+        Block::MissingNeed { .. } => {
+            vec!["install what it needs as well:\n    add --with-needs".to_owned()]
+        }
+        Block::Held { .. } | Block::Preflight { .. } | Block::Unreachable { .. } => Vec::new(),
+    }
+}
+
+/// The instances of a plan's destructive lines, for a question.
+pub(super) fn destructive(plan: &Plan) -> Vec<&ResourceId> {
+    plan.steps
+        .iter()
+        .filter(|step| matches!(step.action, Action::Delete | Action::Replace))
+        .filter(|step| !matches!(step.id.kind, ResourceKind::Wait | ResourceKind::Health))
+        .map(|step| &step.id)
+        .collect()
+}

@@ -1,0 +1,175 @@
+//! Commands that only read files: `validate`, `schema`, `components`, `flavours`, and Helm's post-renderer.
+
+use std::io::Read as _;
+
+use serde_json::json;
+
+use crate::adapter::helm;
+use crate::config::{self, SchemaKind};
+use crate::model::{Failure, FailureKind};
+use crate::ui::Screen;
+
+use super::{Ended, SchemaFor, Settings, describe, load, target};
+
+/// Checks all files and all wiring; reports every problem at once and touches nothing.
+pub async fn validate(settings: &Settings, screen: &Screen) -> Result<Ended, Failure> {
+    let project = load::load(settings, screen)?;
+    match project.expand(&target::declared(&project)) {
+        Ok(expansion) => {
+            screen.show_problems(&expansion.warnings);
+            screen.show_valid(&project.name, &project.flavour, expansion.desired.resources.len());
+            Ok(Ended::Well)
+        }
+        Err(problems) => {
+            screen.show_problems(&problems);
+            Err(load::refused(&problems))
+        }
+    }
+}
+
+/// Prints a JSON Schema; all of them without a name.
+pub async fn schema(
+    _settings: &Settings,
+    screen: &Screen,
+    of: Option<SchemaFor>,
+) -> Result<Ended, Failure> {
+    let kind = |of: SchemaFor| match of {
+        SchemaFor::Flavour => SchemaKind::Flavour,
+        SchemaFor::Target => SchemaKind::Target,
+        SchemaFor::Settings => SchemaKind::Settings,
+        SchemaFor::Component => SchemaKind::Component,
+    };
+    let document = match of {
+        Some(of) => config::schema(kind(of)),
+        None => json!({
+            "flavour": config::schema(SchemaKind::Flavour),
+            "target": config::schema(SchemaKind::Target),
+            "settings": config::schema(SchemaKind::Settings),
+            "component": config::schema(SchemaKind::Component),
+        }),
+    };
+    screen.print_document(&document, &format!("{document:#}\n"));
+    Ok(Ended::Well)
+}
+
+/// Lists the components there are.
+pub async fn components_list(settings: &Settings, screen: &Screen) -> Result<Ended, Failure> {
+    let (catalogue, entries, warnings) = catalogue(settings, screen)?;
+    screen.show_problems(&warnings);
+    let mut rows = Vec::new();
+    let mut listed = Vec::new();
+    for entry in &entries {
+        let Some(component) = catalogue.component(&entry.name) else { continue };
+        let from = if entry.built_in { "datamill" } else { "project" };
+        rows.push(vec![
+            entry.name.clone(),
+            describe::status_word(component.status()).to_owned(),
+            from.to_owned(),
+            component.summary().to_owned(),
+        ]);
+        listed.push(json!({
+            "name": entry.name, "title": component.title(), "summary": component.summary(),
+            "status": describe::status_word(component.status()), "from": from,
+        }));
+    }
+    let text = screen.table(&["component", "status", "from", "what it is"], &rows);
+    screen.print_document(&json!({ "components": listed }), &text);
+    Ok(Ended::Well)
+}
+
+/// Shows one component: what it is, its parameters, what it uses and provides.
+pub async fn components_show(
+    settings: &Settings,
+    screen: &Screen,
+    name: &str,
+) -> Result<Ended, Failure> {
+    let (catalogue, entries, _) = catalogue(settings, screen)?;
+    let Some(component) = catalogue.component(name) else {
+        let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
+        return Err(unknown("component", name, &names));
+    };
+    screen.print_document(&describe::document(component), &describe::text(component, screen));
+    Ok(Ended::Well)
+}
+
+fn catalogue(
+    settings: &Settings,
+    screen: &Screen,
+) -> Result<
+    (crate::catalogue::Catalogue, Vec<config::ComponentEntry>, crate::yaml::Problems),
+    Failure,
+> {
+    config::list_components(&load::request(settings)).map_err(|problems| {
+        screen.show_problems(&problems);
+        load::refused(&problems)
+    })
+}
+
+/// Lists the flavours of the project and of the binary.
+pub async fn flavours_list(settings: &Settings, screen: &Screen) -> Result<Ended, Failure> {
+    let entries = config::list_flavours(&load::request(settings));
+    let from = |built_in: bool| if built_in { "datamill" } else { "project" };
+    let rows: Vec<_> = entries
+        .iter()
+        .map(|entry| {
+            vec![
+                entry.name.clone(),
+                entry.file.display().to_string(),
+                from(entry.built_in).to_owned(),
+                entry.components.join(", "),
+            ]
+        })
+        .collect();
+    let listed: Vec<_> = entries
+        .iter()
+        .map(|entry| {
+            json!({
+                "name": entry.name, "file": entry.file, "from": from(entry.built_in),
+                "summary": entry.summary, "components": entry.components,
+            })
+        })
+        .collect();
+    let text = screen.table(&["flavour", "file", "from", "components"], &rows);
+    screen.print_document(&json!({ "flavours": listed }), &text);
+    Ok(Ended::Well)
+}
+
+/// Shows one flavour: its file as it stands.
+pub async fn flavours_show(
+    settings: &Settings,
+    screen: &Screen,
+    name: &str,
+) -> Result<Ended, Failure> {
+    let entries = config::list_flavours(&load::request(settings));
+    let Some(entry) = entries.iter().find(|entry| entry.name == name) else {
+        let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
+        return Err(unknown("flavour", name, &names));
+    };
+    let document = json!({ "name": entry.name, "file": entry.file, "text": entry.text });
+    screen.print_document(&document, &entry.text);
+    Ok(Ended::Well)
+}
+
+fn unknown(what: &str, name: &str, known: &[&str]) -> Failure {
+    let near = known.iter().min_by_key(|known| strsim::damerau_levenshtein(known, name));
+    let failure = Failure::new(FailureKind::Usage, format!("there is no {what} `{name}`"))
+        .because(format!("known here: {}", known.join(", ")));
+    match near.filter(|near| strsim::damerau_levenshtein(near, name) <= 2) {
+        Some(near) => failure.hint(format!("did you mean `{near}`?")),
+        None => failure,
+    }
+}
+
+/// Helm's post-renderer: manifests on standard input, the same with our marks on standard output.
+pub async fn post_render(settings: &Settings, screen: &Screen) -> Result<Ended, Failure> {
+    let broken = |because: String| {
+        Failure::new(FailureKind::Bug, "cannot mark what Helm rendered").because(because)
+    };
+    let rules = settings.environment.get(helm::RULES_VARIABLE).ok_or_else(|| {
+        broken(format!("`{}` is not set: only Helm calls this command", helm::RULES_VARIABLE))
+    })?;
+    let mut manifests = String::new();
+    std::io::stdin().read_to_string(&mut manifests).map_err(|error| broken(error.to_string()))?;
+    screen.answer(&helm::post_render_by_variable(rules, &manifests)?);
+    Ok(Ended::Well)
+}

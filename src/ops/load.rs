@@ -1,0 +1,58 @@
+//! Files in: what the settings name, read and resolved.
+
+use crate::config::{self, LoadRequest, Project};
+use crate::model::{Failure, FailureKind};
+use crate::ui::Screen;
+use crate::yaml::Problems;
+
+use super::{Location, Settings};
+
+/// Loads the project; all problems of all files are shown at once.
+pub(super) fn load(settings: &Settings, screen: &Screen) -> Result<Project, Failure> {
+    match config::load(&request(settings)) {
+        Ok(project) => {
+            screen.show_problems(&project.warnings);
+            Ok(project)
+        }
+        Err(problems) => {
+            screen.show_problems(&problems);
+            Err(refused(&problems))
+        }
+    }
+}
+
+/// The failure that ends a command after problems were shown.
+pub(super) fn refused(problems: &Problems) -> Failure {
+    let errors = problems
+        .sorted()
+        .iter()
+        .filter(|problem| problem.severity == crate::yaml::Severity::Error)
+        .count();
+    let noun = if errors == 1 { "error" } else { "errors" };
+    Failure::new(FailureKind::Usage, format!("{errors} {noun} in the files; nothing was touched"))
+}
+
+/// What the loader is asked, from the settings.
+pub(super) fn request(settings: &Settings) -> LoadRequest {
+    LoadRequest {
+        folder: settings.folder.clone(),
+        home: settings.home.clone(),
+        environment: settings.environment.clone(),
+        cache: settings.cache.clone(),
+        flavour: settings.flavour.clone(),
+        target: settings.target.clone(),
+        location: settings.location.map(|location| match location {
+            Location::Local => config::Location::Local,
+            Location::Remote => config::Location::Remote,
+            Location::Hybrid => config::Location::Hybrid,
+        }),
+        provider: settings.provider.clone(),
+        kubeconfig: settings.kubeconfig.clone(),
+        context: settings.context.clone(),
+        components: settings.components.clone(),
+        profiles: settings.profiles.clone(),
+        set: settings.set.clone(),
+        values: settings.values.clone(),
+        strict: settings.strict,
+    }
+}

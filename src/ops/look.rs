@@ -1,0 +1,120 @@
+//! What was seen: discovery by marks, rendering, observation. Changes nothing.
+
+use std::collections::BTreeMap;
+
+use crate::model::{
+    Desired, Discovery, Failure, Family, Observed, Power, Resource, ResourceId, Snapshot,
+};
+use crate::provider::{Provider as _, Renderer as _};
+
+use super::scene::Scene;
+
+/// What is wanted, rendered, and what was seen of it.
+pub(super) struct Look {
+    pub(super) desired: Desired,
+    pub(super) snapshot: Snapshot,
+}
+
+/// Renders what is wanted and looks at all of it, and at all that bears our marks.
+pub(super) async fn look(scene: &Scene<'_>, desired: Desired) -> Result<Look, Failure> {
+    let desired = render(scene, desired).await?;
+    let mut snapshot = Snapshot::default();
+    if scene.runs() {
+        let (discovered, seen) = tokio::join!(discover(scene), observe(scene, &desired));
+        snapshot.discovered = discovered;
+        snapshot.observed = seen;
+    } else {
+        snapshot.observed = unasked(scene, &desired);
+    }
+    if desired.get(&scene.cluster.id).is_some() {
+        snapshot.observed.insert(scene.cluster.id.clone(), scene.cluster_seen.clone());
+    }
+    if let Observed::Present(found) = &scene.cluster_seen {
+        snapshot.discovered.found.insert(scene.cluster.id.clone(), found.as_ref().clone());
+    }
+    Ok(Look { desired, snapshot })
+}
+
+async fn discover(scene: &Scene<'_>) -> Discovery {
+    scene.kubernetes.discover(&scene.identity, &scene.known).await
+}
+
+async fn observe(scene: &Scene<'_>, desired: &Desired) -> BTreeMap<ResourceId, Observed> {
+    let inside: Vec<&Resource> = in_cluster(desired).collect();
+    scene.kubernetes.observe(&inside, &scene.identity, &scene.known).await
+}
+
+/// What lives in a cluster that does not run: absent with it, or out of reach in it.
+fn unasked(scene: &Scene<'_>, desired: &Desired) -> BTreeMap<ResourceId, Observed> {
+    let observed = match &scene.cluster_seen {
+        Observed::Absent => Observed::Absent,
+        Observed::Present(found) if found.power == Power::Off => {
+            Observed::Unreachable { because: "the cluster is stopped".to_owned() }
+        }
+        Observed::Present(_) | Observed::Unreachable { .. } => {
+            Observed::Unreachable { because: "the cluster does not answer".to_owned() }
+        }
+    };
+    in_cluster(desired).map(|resource| (resource.id.clone(), observed.clone())).collect()
+}
+
+fn in_cluster(desired: &Desired) -> impl Iterator<Item = &Resource> {
+    desired.resources.values().filter(|resource| resource.id.kind.family() == Family::Kubernetes)
+}
+
+/// Renders what lives in the cluster; every chart that cannot be rendered is named at once.
+async fn render(scene: &Scene<'_>, mut desired: Desired) -> Result<Desired, Failure> {
+    // A stopped cluster is started first, and planned for then.
+    if scene.cluster_seen.found().is_some_and(|found| found.power == Power::Off) {
+        return Ok(desired);
+    }
+    let inside: Vec<&Resource> = in_cluster(&desired).collect();
+    let rendered =
+        scene.kubernetes.render(&inside, &scene.identity, &scene.facts, &scene.known).await;
+    let mut failures = Vec::new();
+    for (id, outcome) in rendered {
+        match outcome {
+            Ok(rendered) => {
+                for warning in &rendered.warnings {
+                    scene.screen.warn(&format!("{id}: {warning}"));
+                }
+                if let Some(resource) = desired.resources.get_mut(&id) {
+                    resource.rendered = Some(rendered);
+                }
+            }
+            Err(failure) => failures.push((id, failure)),
+        }
+    }
+    all_at_once(failures).map_or(Ok(desired), Err)
+}
+
+/// One failure that names all of several.
+fn all_at_once(failures: Vec<(ResourceId, Failure)>) -> Option<Failure> {
+    let several = failures.len() > 1;
+    let mut all: Option<Failure> = None;
+    for (id, failure) in failures {
+        match &mut all {
+            None => {
+                let mut first = failure;
+                first.what = format!("cannot render `{id}`: {}", first.what);
+                all = Some(first);
+            }
+            Some(all) => {
+                all.causes.push(format!("`{id}`: {}", failure.what));
+                all.causes.extend(failure.causes);
+                for hint in failure.hints {
+                    if !all.hints.contains(&hint) {
+                        all.hints.push(hint);
+                    }
+                }
+                if failure.kind.rank() < all.kind.rank() {
+                    all.kind = failure.kind;
+                }
+            }
+        }
+    }
+    if let (true, Some(all)) = (several, &mut all) {
+        all.hints.push("several charts cannot be rendered; all of them are named above".to_owned());
+    }
+    all
+}

@@ -1,0 +1,89 @@
+//! `start` and `stop`: the cluster, without touching what is installed.
+
+use tokio::sync::watch;
+
+use crate::engine::Cancel;
+use crate::model::{ClusterSpec, Desired, Failure, FailureKind, Power, Spec};
+use crate::plan::{self, Request, Selection};
+use crate::provider::local;
+use crate::ui::Screen;
+
+use super::scene::{self, Scene};
+use super::{Ended, Settings, apply, load};
+
+/// Creates or starts the cluster; what is in it is neither installed nor changed.
+pub async fn start(
+    settings: &Settings,
+    screen: &Screen,
+    cancel: watch::Receiver<Cancel>,
+) -> Result<Ended, Failure> {
+    let project = load::load(settings, screen)?;
+    let scene = scene::open(settings, screen, project).await?;
+    let plan = cluster_plan(&scene)?;
+    screen.show_plan(&plan, &scene.header());
+    let report = apply::execute(&scene, &plan, cancel).await;
+    screen.show_short_report(&report);
+    apply::end(&report)
+}
+
+/// Starts a stopped cluster and looks again.
+pub(super) async fn start_and_reopen<'a>(
+    scene: Scene<'a>,
+    cancel: watch::Receiver<Cancel>,
+) -> Result<Scene<'a>, Failure> {
+    let name = &scene.cluster.id.name;
+    scene.screen.note(&format!("the cluster `{name}` is stopped; it is started first"));
+    let plan = cluster_plan(&scene)?;
+    let report = apply::execute(&scene, &plan, cancel).await;
+    apply::end(&report)?;
+    scene::open(scene.settings, scene.screen, scene.project).await
+}
+
+fn cluster_plan(scene: &Scene<'_>) -> Result<plan::Plan, Failure> {
+    let mut desired = Desired::default();
+    desired.insert(scene.cluster.clone());
+    let mut snapshot = crate::model::Snapshot::default();
+    snapshot.observed.insert(scene.cluster.id.clone(), scene.cluster_seen.clone());
+    let permits = scene.permits(false);
+    let request = Request {
+        desired: &desired,
+        snapshot: &snapshot,
+        selection: &Selection::All,
+        permits: &permits,
+    };
+    plan::plan(&request)
+        .map_err(|error| Failure::new(FailureKind::Usage, "cannot make a plan").caused_by(&error))
+}
+
+/// Stops a local cluster; nothing in it is lost.
+pub async fn stop(settings: &Settings, screen: &Screen) -> Result<Ended, Failure> {
+    let project = load::load(settings, screen)?;
+    let scene = scene::open(settings, screen, project).await?;
+    let name = scene.cluster.id.name.clone();
+    match (&scene.cluster.spec, scene.cluster_seen.found().map(|found| found.power)) {
+        (Spec::Cluster(ClusterSpec::Existing { .. }), _) => Err(Failure::new(
+            FailureKind::Usage,
+            "an existing cluster is never stopped by datamill",
+        )
+        .because("it is not ours: `-k` only uses it")),
+        (_, None) => {
+            screen.note(&format!("there is no cluster `{name}`; nothing to stop"));
+            Ok(Ended::Well)
+        }
+        (_, Some(Power::Off)) => {
+            screen.note(&format!("the cluster `{name}` is stopped already"));
+            Ok(Ended::Well)
+        }
+        (_, Some(Power::On)) => {
+            scene.local.stop(&name, &says(&scene)).await?;
+            screen.note(&format!("stopped the cluster `{name}`; `datamill start` starts it again"));
+            Ok(Ended::Well)
+        }
+    }
+}
+
+/// Shows what a provider says while it works outside of a plan.
+fn says(scene: &Scene<'_>) -> local::Says {
+    let screen = scene.screen.clone();
+    std::sync::Arc::new(move |words: String| screen.note(&words))
+}

@@ -1,0 +1,203 @@
+//! What a run stands on: the project, the providers, who acts, and the cluster as it was found.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use rand::RngExt as _;
+
+use crate::adapter::{clock, process};
+use crate::config::{Environment, Project};
+use crate::model::{
+    ClusterFacts, Desired, Failure, FailureKind, Family, Identity, InstallationId, Known,
+    KubernetesSpec, Observed, Power, Redactor, Resource, RunId, Spec,
+};
+use crate::plan::Permits;
+use crate::provider::kubernetes::Kubernetes;
+use crate::provider::local::{self, Local};
+use crate::provider::{Provider as _, Providers};
+use crate::ui::{PlanHeader, Screen};
+
+use super::lock::Lock;
+use super::{Settings, target};
+
+/// What a run stands on.
+pub(super) struct Scene<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) screen: &'a Screen,
+    pub(super) project: Project,
+    pub(super) lock: Lock,
+    pub(super) identity: Identity,
+    /// The wanted cluster.
+    pub(super) cluster: Resource,
+    /// As it was found.
+    pub(super) cluster_seen: Observed,
+    /// Its outputs, when it runs.
+    pub(super) known: Known,
+    pub(super) facts: ClusterFacts,
+    pub(super) local: Arc<Local>,
+    pub(super) kubernetes: Arc<Kubernetes>,
+    pub(super) providers: Providers,
+    pub(super) redactor: Redactor,
+}
+
+impl Scene<'_> {
+    /// Whether the cluster runs, so that it can be asked.
+    pub(super) fn runs(&self) -> bool {
+        self.cluster_seen.found().is_some_and(|found| found.power == Power::On)
+    }
+
+    /// Whether no container runs in the cluster, hence no data is in it.
+    pub(super) fn simulated(&self) -> bool {
+        self.facts.simulated
+    }
+
+    /// The node of the plan that records the installation.
+    pub(super) fn installation(&self) -> Resource {
+        let id = self.project.installation_id();
+        let mut resource = Resource::new(id, Spec::kubernetes(KubernetesSpec::Installation));
+        resource.host = Some(self.cluster.id.clone());
+        resource.needs = BTreeSet::from([self.cluster.id.clone()]);
+        resource
+    }
+
+    /// The nodes every run with a target wants: the cluster and the record of the installation.
+    pub(super) fn foundation(&self) -> Desired {
+        let mut desired = Desired::default();
+        desired.insert(self.cluster.clone());
+        desired.insert(self.installation());
+        desired
+    }
+
+    /// What the settings allow.
+    pub(super) fn permits(&self, include_data: bool) -> Permits {
+        let holds_no_data = if self.simulated() {
+            BTreeSet::from([self.cluster.id.clone()])
+        } else {
+            BTreeSet::new()
+        };
+        Permits {
+            include_data,
+            production: self.project.environment == Environment::Production,
+            holds_no_data,
+            flavour: Some(self.identity.flavour.clone()),
+            cascade: self.settings.reach.cascade,
+            wait_jobs: self.settings.manner.wait_jobs,
+        }
+    }
+
+    /// What stands above a plan.
+    pub(super) fn header(&self) -> PlanHeader {
+        PlanHeader {
+            project: self.identity.project.clone(),
+            flavour: self.identity.flavour.clone(),
+            target: self.identity.target.clone(),
+            cluster: self.cluster_sentence(),
+            simulated: self.simulated(),
+        }
+    }
+
+    fn cluster_sentence(&self) -> String {
+        let provider = &self.facts.provider;
+        let version = &self.facts.version;
+        match &self.cluster_seen {
+            Observed::Absent => format!("a new {provider} cluster with Kubernetes {version}"),
+            Observed::Present(found) if found.power == Power::Off => {
+                format!("the stopped {provider} cluster `{}`", self.cluster.id.name)
+            }
+            Observed::Present(_) => {
+                let context = self.known.text(&self.cluster.id, "context").unwrap_or_default();
+                format!("{provider} cluster `{context}` with Kubernetes {version}")
+            }
+            Observed::Unreachable { because } => {
+                format!("a cluster that cannot be reached: {because}")
+            }
+        }
+    }
+}
+
+/// Opens the scene: reads the lock file, chooses the cluster, looks at it, and finds out who we are there.
+pub(super) async fn open<'a>(
+    settings: &'a Settings,
+    screen: &'a Screen,
+    project: Project,
+) -> Result<Scene<'a>, Failure> {
+    let lock = Lock::read(&project.lock_file)?;
+    let choice = target::choose(&project)?;
+    if let Some(because) = &choice.because {
+        screen.note(because);
+    }
+    let redactor = Redactor::default();
+    let toolchain = super::tools::toolchain(settings, &redactor);
+    let local =
+        Arc::new(Local::new(super::tools::local_settings(settings, screen, &toolchain, &redactor)));
+    let mut identity = Identity {
+        project: project.name.clone(),
+        flavour: project.flavour.clone(),
+        target: String::new(),
+        owner: InstallationId(random_text(10)),
+        run: run_id(),
+    };
+    let mut known = Known::default();
+    let cluster = choice.cluster;
+    let mut seen = local.observe(&[&cluster], &identity, &known).await;
+    let cluster_seen = seen
+        .remove(&cluster.id)
+        .unwrap_or_else(|| Observed::Unreachable { because: "it was not looked at".to_owned() });
+    if let Observed::Unreachable { because } = &cluster_seen {
+        return Err(
+            Failure::new(FailureKind::Preflight, "cannot reach the cluster").because(because)
+        );
+    }
+    let mut facts = target::declared(&project);
+    let helm = super::tools::helm(settings, screen, &toolchain, &project, &lock, &redactor).await?;
+    let kubernetes = Arc::new(Kubernetes::new(super::tools::kubernetes_settings(helm, &redactor)));
+    if let Some(found) = cluster_seen.found() {
+        if let Some(owner) = found.outputs.get("owner").and_then(serde_json::Value::as_str) {
+            identity.owner = InstallationId(owner.to_owned());
+        }
+        if found.power == Power::On {
+            known.insert(cluster.id.clone(), found.outputs.clone());
+            facts = local::facts(&found.outputs).await?;
+            if let Some(record) = kubernetes.record(&known, &identity.project).await? {
+                identity.owner = record.owner;
+            }
+        }
+    }
+    identity.target = target::target_name(&cluster, &known);
+    let providers = Providers::new([
+        (Family::Local, Arc::clone(&local) as Arc<dyn crate::provider::Provider>),
+        (Family::Kubernetes, Arc::clone(&kubernetes) as Arc<dyn crate::provider::Provider>),
+    ]);
+    Ok(Scene {
+        settings,
+        screen,
+        project,
+        lock,
+        identity,
+        cluster,
+        cluster_seen,
+        known,
+        facts,
+        local,
+        kubernetes,
+        providers,
+        redactor,
+    })
+}
+
+/// The id of this run: host, process and a random part.
+fn run_id() -> RunId {
+    let host = process::host();
+    let since = clock::since_epoch().as_secs();
+    RunId(format!("{host}.{}.{since}.{}", std::process::id(), random_text(4)))
+}
+
+/// Random text in the alphabet of Kubernetes names that cannot be misread: base 32 without vowels and look-alikes.
+fn random_text(length: usize) -> String {
+    const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+    let mut random = rand::rng();
+    (0..length)
+        .filter_map(|_| ALPHABET.get(random.random_range(0..ALPHABET.len())))
+        .map(|byte| char::from(*byte))
+        .collect()
+}

@@ -1,0 +1,112 @@
+//! `status`: how everything is, without changing or planning anything.
+
+use std::collections::BTreeMap;
+
+use crate::model::{
+    Cause, Class, Failure, Family, Health, Observed, Power, Resource, ResourceId, Scope,
+};
+use crate::provider::Provider as _;
+use crate::ui::{Screen, StatusRow, StatusView};
+
+use super::draw::{Goal, draw};
+use super::scene::{self, Scene};
+use super::{Ended, Settings, load};
+
+/// Shows the cluster, each instance with its health, and what is kept.
+pub async fn status(settings: &Settings, screen: &Screen) -> Result<Ended, Failure> {
+    let project = load::load(settings, screen)?;
+    let scene = scene::open(settings, screen, project).await?;
+    let mut view = StatusView {
+        header: scene.header(),
+        cluster: cluster_word(&scene).to_owned(),
+        rows: Vec::new(),
+        kept: Vec::new(),
+        endpoints: Vec::new(),
+    };
+    if scene.runs() {
+        fill(&scene, &mut view).await?;
+    }
+    screen.show_status(&view);
+    Ok(Ended::Well)
+}
+
+fn cluster_word(scene: &Scene<'_>) -> &'static str {
+    match &scene.cluster_seen {
+        Observed::Absent => "absent",
+        Observed::Unreachable { .. } => "unreachable",
+        Observed::Present(found) => match found.power {
+            Power::On => "running",
+            Power::Off => "stopped",
+        },
+    }
+}
+
+async fn fill(scene: &Scene<'_>, view: &mut StatusView) -> Result<(), Failure> {
+    let drawing = draw(scene, Goal::Install, false).await?;
+    let desired = &drawing.look.desired;
+    let snapshot = &drawing.look.snapshot;
+    let present: Vec<&Resource> = desired
+        .resources
+        .values()
+        .filter(|resource| resource.id.kind.family() == Family::Kubernetes)
+        .filter(|resource| {
+            resource.id.kind.only_looks()
+                || snapshot.observed.get(&resource.id).is_some_and(|seen| seen.found().is_some())
+        })
+        .collect();
+    let health = scene.kubernetes.health(&present, &scene.known).await;
+    let mut rows: BTreeMap<String, StatusRow> = BTreeMap::new();
+    for resource in desired.resources.values() {
+        let Scope::Instance(instance) = &resource.id.scope else { continue };
+        let row = rows.entry(instance.to_string()).or_insert_with(|| StatusRow {
+            instance: instance.to_string(),
+            state: "ready".to_owned(),
+            says: Vec::new(),
+        });
+        let seen = snapshot.observed.get(&resource.id);
+        note(row, &resource.id, seen, health.get(&resource.id));
+    }
+    view.rows = rows.into_values().collect();
+    view.kept = snapshot
+        .discovered
+        .found
+        .iter()
+        .filter(|(_, found)| found.class == Class::Data)
+        .map(|(id, found)| (id.to_string(), found.size.clone()))
+        .collect();
+    view.endpoints = super::address::endpoints(&drawing.expansion);
+    Ok(())
+}
+
+/// The worst of an instance's resources is its state.
+fn note(row: &mut StatusRow, id: &ResourceId, seen: Option<&Observed>, health: Option<&Health>) {
+    let (state, says) = match (seen, health) {
+        (Some(Observed::Absent), _) if !id.kind.only_looks() => {
+            ("incomplete", vec![format!("{id} is not there")])
+        }
+        (Some(Observed::Unreachable { because }), _) if !id.kind.only_looks() => {
+            ("unknown", vec![format!("{id}: {because}")])
+        }
+        (_, Some(Health::Failed(causes))) => ("failed", vec![chain(id, causes)]),
+        (_, Some(Health::Settling(progress))) => ("settling", vec![progress.waits_for.clone()]),
+        (_, Some(Health::Started)) => ("running", vec![format!("{id} runs")]),
+        (_, Some(Health::Assumed(what))) => ("assumed", what.clone()),
+        (_, Some(Health::Ready) | None) => ("ready", Vec::new()),
+    };
+    const ORDER: [&str; 7] =
+        ["failed", "incomplete", "unknown", "settling", "running", "assumed", "ready"];
+    let rank = |word: &str| ORDER.iter().position(|known| *known == word);
+    if rank(state) < rank(&row.state) {
+        state.clone_into(&mut row.state);
+    }
+    row.says.extend(says);
+}
+
+/// A chain of causes on one line.
+pub(super) fn chain(id: &ResourceId, causes: &[Cause]) -> String {
+    let links = causes.iter().map(|cause| match &cause.object {
+        Some(object) => format!("{object}: {}", cause.says),
+        None => cause.says.clone(),
+    });
+    std::iter::once(id.to_string()).chain(links).collect::<Vec<_>>().join(" ← ")
+}

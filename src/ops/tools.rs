@@ -1,0 +1,143 @@
+//! The programs datamill drives, and the settings that providers are made from.
+
+use std::sync::Arc;
+
+use crate::adapter::download::Downloads;
+use crate::adapter::helm::HelmSettings;
+use crate::adapter::process;
+use crate::config::Project;
+use crate::model::{Failure, FailureKind, Redactor, RemoteFile};
+use crate::provider::kubernetes::KubernetesSettings;
+use crate::provider::local::{LocalSettings, usual_kubeconfig};
+use crate::toolchain::{self, Tool, ToolSettings, ToolState, Toolchain};
+use crate::ui::{Screen, ToolEvent, ToolRow, duration};
+
+use super::lock::Lock;
+use super::{Ended, Settings};
+
+/// Lists the tools: wanted, found, where, and how each would be got.
+pub async fn tools(settings: &Settings, screen: &Screen) -> Result<Ended, Failure> {
+    let toolchain = toolchain(settings, &Redactor::default());
+    screen.show_tools(&rows(&toolchain.states().await));
+    Ok(Ended::Well)
+}
+
+/// Gets every tool that is missing.
+pub async fn tools_install(settings: &Settings, screen: &Screen) -> Result<Ended, Failure> {
+    let toolchain = toolchain(settings, &Redactor::default());
+    toolchain.ensure(&Tool::ALL, &|event| tell(screen, event)).await?;
+    screen.show_tools(&rows(&toolchain.states().await));
+    Ok(Ended::Well)
+}
+
+fn rows(states: &[ToolState]) -> Vec<ToolRow> {
+    states
+        .iter()
+        .map(|state| ToolRow {
+            name: state.tool.name().to_owned(),
+            wanted: state.wanted.to_string(),
+            found: state.found.as_ref().map(ToString::to_string),
+            location: state.location.as_ref().map(|path| path.display().to_string()),
+            how: state.how.words().to_owned(),
+            pinned: state.pinned,
+            takes: (!state.takes.is_zero()).then_some(state.takes),
+        })
+        .collect()
+}
+
+/// Shows what happens while a tool is got.
+fn tell(screen: &Screen, event: toolchain::ToolEvent) {
+    use toolchain::ToolEvent as Event;
+    let building =
+        |tool: Tool, says: String| ToolEvent::Building { tool: tool.name().to_owned(), says };
+    screen.tool_event(&match event {
+        Event::Started { tool, how, takes } => {
+            building(tool, format!("{}, about {}", how.words(), duration(takes)))
+        }
+        Event::Bytes { tool, done, total } => {
+            ToolEvent::Downloading { tool: tool.name().to_owned(), done, total }
+        }
+        Event::Packages { tool, done, last } => building(tool, format!("{done} packages, {last}")),
+        Event::Waiting { tool, what } => building(tool, format!("waits for {what}")),
+        Event::Failed { tool, how, because } => ToolEvent::Failed {
+            tool: tool.name().to_owned(),
+            says: format!("{}: {because}", how.words()),
+        },
+        Event::Done { tool, how, took, .. } => ToolEvent::Ready {
+            tool: tool.name().to_owned(),
+            says: format!("{} in {}", how.words(), duration(took)),
+        },
+    });
+}
+
+/// The toolchain of the settings.
+pub(super) fn toolchain(settings: &Settings, redactor: &Redactor) -> Arc<Toolchain> {
+    let environment = settings.environment.clone();
+    Arc::new(Toolchain::new(ToolSettings::new(
+        settings.cache.clone(),
+        environment,
+        redactor.clone(),
+    )))
+}
+
+/// What the provider of local and existing clusters is made from.
+pub(super) fn local_settings(
+    settings: &Settings,
+    screen: &Screen,
+    toolchain: &Arc<Toolchain>,
+    redactor: &Redactor,
+) -> LocalSettings {
+    let user_kubeconfig = settings
+        .kubeconfig
+        .clone()
+        .unwrap_or_else(|| usual_kubeconfig(&settings.environment, &settings.home));
+    let screen = screen.clone();
+    LocalSettings {
+        toolchain: Arc::clone(toolchain),
+        clusters: settings.data.join("clusters"),
+        locks: settings.cache.join("locks"),
+        user_kubeconfig,
+        use_context: settings.manner.use_context,
+        home: settings.home.clone(),
+        environment: settings.environment.clone(),
+        redactor: redactor.clone(),
+        on_tool: Arc::new(move |event| tell(&screen, event)),
+    }
+}
+
+/// Helm, got if need be, with a home of its own.
+pub(super) async fn helm(
+    settings: &Settings,
+    screen: &Screen,
+    toolchain: &Arc<Toolchain>,
+    project: &Project,
+    lock: &Lock,
+    redactor: &Redactor,
+) -> Result<HelmSettings, Failure> {
+    let tools = toolchain.ensure(&[Tool::Helm], &|event| tell(screen, event)).await?;
+    let program = tools.path(Tool::Helm);
+    let mut helm = HelmSettings::new(program, settings.program.clone(), &settings.cache);
+    helm.mirrors.clone_from(&project.mirrors);
+    helm.pins.clone_from(lock.digests());
+    helm.host = process::host();
+    helm.redactor = redactor.clone();
+    Ok(helm)
+}
+
+/// What the provider of everything in a cluster is made from.
+pub(super) fn kubernetes_settings(helm: HelmSettings, redactor: &Redactor) -> KubernetesSettings {
+    let mirrors = helm.clone();
+    KubernetesSettings {
+        helm,
+        redactor: redactor.clone(),
+        fetch: Arc::new(move |file: RemoteFile| {
+            let url = mirrors.mirrored(&file.url);
+            Box::pin(async move {
+                Downloads::new().text(&url).await.map_err(|error| {
+                    Failure::new(FailureKind::Preflight, format!("cannot fetch `{url}`"))
+                        .caused_by(&error)
+                })
+            })
+        }),
+    }
+}

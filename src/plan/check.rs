@@ -1,0 +1,225 @@
+//! Invariants that every plan keeps. Every test and every run asks them before anything is done.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::{Action, Effect, Plan, Precondition, Step};
+use crate::model::{Class, Owner, ResourceId};
+
+/// A promise that a plan breaks. Always a mistake in datamill, never the user's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BrokenRule {
+    /// A resource has more than one step.
+    Twice {
+        /// Which.
+        id: ResourceId,
+    },
+    /// A step waits for one that is not there, or stands behind it.
+    Order {
+        /// Which step.
+        id: ResourceId,
+        /// What it waits for.
+        after: ResourceId,
+    },
+    /// Something that goes is needed by something that stays.
+    StillNeeded {
+        /// What goes.
+        id: ResourceId,
+        /// What needs it.
+        by: ResourceId,
+    },
+    /// A host goes or is made anew while something kept lives in it.
+    Inhabited {
+        /// The host.
+        host: ResourceId,
+        /// What lives in it.
+        by: ResourceId,
+    },
+    /// Something that is not ours would be changed.
+    Foreign {
+        /// What.
+        id: ResourceId,
+    },
+    /// Data would go without the plan saying so.
+    HiddenLoss {
+        /// What.
+        id: ResourceId,
+    },
+    /// A write does not say what it relies on.
+    Unguarded {
+        /// Which.
+        id: ResourceId,
+    },
+    /// What only looks would change something.
+    NotLooking {
+        /// Which.
+        id: ResourceId,
+    },
+}
+
+impl fmt::Display for BrokenRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Twice { id } => write!(f, "`{id}` has more than one step"),
+            Self::Order { id, after } => {
+                write!(f, "`{id}` waits for `{after}`, which does not stand before it")
+            }
+            Self::StillNeeded { id, by } => write!(f, "`{id}` goes, but `{by}` needs it"),
+            Self::Inhabited { host, by } => write!(f, "`{host}` goes, but `{by}` in it is kept"),
+            Self::Foreign { id } => write!(f, "`{id}` is not ours and would be changed"),
+            Self::HiddenLoss { id } => write!(f, "`{id}` holds data and goes without a word"),
+            Self::Unguarded { id } => write!(f, "`{id}` is written without a precondition"),
+            Self::NotLooking { id } => write!(f, "`{id}` only looks and would change something"),
+        }
+    }
+}
+
+/// Checks the invariants; all that are broken come at once.
+pub fn check(plan: &Plan) -> Result<(), Vec<BrokenRule>> {
+    let mut broken = Vec::new();
+    let by_id: BTreeMap<_, _> = plan.steps.iter().map(|step| (&step.id, step)).collect();
+    let mut before = BTreeSet::new();
+    for step in &plan.steps {
+        let missing = step.after.iter().filter(|after| !before.contains(*after));
+        broken.extend(
+            missing.map(|after| BrokenRule::Order { id: step.id.clone(), after: after.clone() }),
+        );
+        if !before.insert(&step.id) {
+            broken.push(BrokenRule::Twice { id: step.id.clone() });
+        }
+        alone(step, &mut broken);
+        together(step, &by_id, &mut broken);
+    }
+    if broken.is_empty() { Ok(()) } else { Err(broken) }
+}
+
+/// What one step shows by itself.
+fn alone(step: &Step, broken: &mut Vec<BrokenRule>) {
+    let id = || step.id.clone();
+    let writes = matches!(
+        step.action,
+        Action::Create
+            | Action::Update
+            | Action::Repair
+            | Action::Replace
+            | Action::Adopt
+            | Action::Delete
+            | Action::Start
+    );
+    let ours = step.found.as_ref().is_none_or(|found| found.owner == Owner::Ours);
+    if writes && !ours && step.action != Action::Adopt {
+        broken.push(BrokenRule::Foreign { id: id() });
+    }
+    if writes && step.precondition == Precondition::Nothing {
+        broken.push(BrokenRule::Unguarded { id: id() });
+    }
+    if step.action.changes_something()
+        && step.id.kind.only_looks()
+        && !matches!(step.action, Action::Deferred { .. })
+    {
+        broken.push(BrokenRule::NotLooking { id: id() });
+    }
+    let data = step.found.as_ref().is_some_and(|found| found.class == Class::Data);
+    let said = step.changes.iter().any(|change| change.effect == Effect::LosesData);
+    if data && matches!(step.action, Action::Delete | Action::Replace) && !said {
+        broken.push(BrokenRule::HiddenLoss { id: id() });
+    }
+}
+
+/// What a step that stays shows about those that go.
+fn together(step: &Step, by_id: &BTreeMap<&ResourceId, &Step>, broken: &mut Vec<BrokenRule>) {
+    if matches!(step.action, Action::Delete | Action::GoesWith { .. } | Action::Blocked { .. }) {
+        return;
+    }
+    let goes = |id: &ResourceId| {
+        by_id
+            .get(id)
+            .is_some_and(|step| matches!(step.action, Action::Delete | Action::GoesWith { .. }))
+    };
+    let wanted = step.wanted.iter().flat_map(|wanted| wanted.needs.iter());
+    // What changes lets go of what it needed before; what stays as it is does not.
+    let kept = matches!(step.action, Action::Keep | Action::Retain { .. }) && step.wanted.is_none();
+    let found = step.found.iter().filter(|_| kept).flat_map(|found| found.needs.iter());
+    for need in wanted.chain(found).filter(|need| goes(need)) {
+        broken.push(BrokenRule::StillNeeded { id: need.clone(), by: step.id.clone() });
+    }
+    let host = step.wanted.as_ref().and_then(|wanted| wanted.host.clone());
+    let host = host.or_else(|| step.found.as_ref().and_then(|found| found.host.clone()));
+    let Some(host) = host else { return };
+    let made_anew = by_id.get(&host).is_some_and(|host| host.action == Action::Replace);
+    if goes(&host) || made_anew && matches!(step.action, Action::Retain { .. }) {
+        broken.push(BrokenRule::Inhabited { host, by: step.id.clone() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::model::Found;
+
+    fn step(id: &str, action: Action, found: Option<Found>) -> Step {
+        Step {
+            id: id.parse().unwrap(),
+            action,
+            wanted: None,
+            found: found.map(Arc::new),
+            after: BTreeSet::new(),
+            precondition: Precondition::Absent,
+            changes: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    fn broken(steps: Vec<Step>) -> Vec<BrokenRule> {
+        check(&Plan { steps, notes: Vec::new() }).err().unwrap_or_default()
+    }
+
+    #[test]
+    fn each_promise_is_kept_or_named() {
+        let id = |text: &str| text.parse::<ResourceId>().unwrap();
+        let a = || step("a/release/x", Action::Create, None);
+        assert_eq!(broken(vec![a()]), []);
+        assert_eq!(broken(vec![a(), a()]), [BrokenRule::Twice { id: id("a/release/x") }]);
+
+        let mut early = step("b/release/y", Action::Create, None);
+        early.after.insert(id("a/release/x"));
+        assert!(matches!(broken(vec![early, a()])[..], [BrokenRule::Order { .. }]));
+
+        let foreign = Found { owner: Owner::Other("x".to_owned()), ..Found::ours() };
+        let update = step("a/release/x", Action::Update, Some(foreign));
+        assert_eq!(broken(vec![update]), [BrokenRule::Foreign { id: id("a/release/x") }]);
+
+        let data = Found { class: Class::Data, ..Found::ours() };
+        let delete = step("a/claim/x", Action::Delete, Some(data));
+        assert_eq!(broken(vec![delete]), [BrokenRule::HiddenLoss { id: id("a/claim/x") }]);
+
+        let mut bare = a();
+        bare.precondition = Precondition::Nothing;
+        assert_eq!(broken(vec![bare]), [BrokenRule::Unguarded { id: id("a/release/x") }]);
+
+        let wait = step("a/wait/x", Action::Create, None);
+        assert_eq!(broken(vec![wait]), [BrokenRule::NotLooking { id: id("a/wait/x") }]);
+    }
+
+    #[test]
+    fn nothing_goes_that_something_kept_needs_or_lives_in() {
+        let namespace: ResourceId = "target/namespace/x".parse().unwrap();
+        let claim = Found {
+            host: Some(namespace.clone()),
+            needs: BTreeSet::from([namespace.clone()]),
+            ..Found::ours()
+        };
+        let kept = step("a/claim/x", Action::Retain { why: String::new() }, Some(claim));
+        let gone = step("target/namespace/x", Action::Delete, Some(Found::ours()));
+        let by = kept.id.clone();
+        assert_eq!(
+            broken(vec![kept, gone]),
+            [
+                BrokenRule::StillNeeded { id: namespace.clone(), by: by.clone() },
+                BrokenRule::Inhabited { host: namespace, by }
+            ]
+        );
+    }
+}

@@ -1,0 +1,380 @@
+//! One resource: what is wanted and what was found make an action. Knows nothing of order or of other resources.
+
+use std::collections::BTreeMap;
+
+use super::memory::{Inputs, inputs, settled};
+use super::objects::Survey;
+use super::{Action, Block, Change, Effect, Origin, Permits, Precondition, Shown, diff};
+use crate::model::{
+    Class, ClusterSpec, Found, Leaf, Object, ObjectRef, Owner, Power, Rendered, Resource,
+    ResourceKind, Spec,
+};
+
+/// What is done to one resource, and why.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Decision {
+    /// What is done.
+    pub(super) action: Action,
+    /// Field by field.
+    pub(super) changes: Vec<Change>,
+    /// For a person.
+    pub(super) notes: Vec<String>,
+    /// What must still be so.
+    pub(super) precondition: Precondition,
+}
+
+impl Decision {
+    /// An action without changes, notes and precondition.
+    pub(super) fn plain(action: Action) -> Self {
+        Self { action, changes: Vec::new(), notes: Vec::new(), precondition: Precondition::Nothing }
+    }
+
+    /// A step that cannot be done.
+    pub(super) fn blocked(by: Block) -> Self {
+        Self::plain(Action::Blocked { by })
+    }
+
+    /// Adds a line for a person.
+    #[must_use]
+    pub(super) fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+}
+
+/// Fills the places in a cloud's spec that are known already; nothing for those that are not.
+pub(super) type Fill<'a> = &'a dyn Fn(&Leaf) -> Option<serde_json::Value>;
+
+/// A resource that is not there, or whose host is made anew.
+pub(super) fn absent(wanted: &Resource) -> Decision {
+    if let Spec::Cluster(ClusterSpec::Existing { .. }) = wanted.spec {
+        return Decision::blocked(Block::Preflight {
+            why: "the existing cluster was not found; check the kubeconfig and the context"
+                .to_owned(),
+        });
+    }
+    let mut decision = Decision::plain(Action::Create);
+    decision.precondition = Precondition::Absent;
+    if let Some(rendered) = &wanted.rendered {
+        decision.changes =
+            rendered.objects.iter().filter_map(Object::reference).map(created).collect();
+        decision.notes = notes_of(rendered);
+    }
+    decision
+}
+
+/// A resource that is there, whole or in part, in a host that stays.
+pub(super) fn present(
+    wanted: &Resource,
+    found: &Found,
+    permits: &Permits,
+    fill: Fill<'_>,
+) -> Decision {
+    if let Some(decision) = not_ours(wanted, found) {
+        return decision;
+    }
+    if found.power == Power::Off {
+        let mut decision = Decision::plain(Action::Start)
+            .note("it is stopped; what is in it is known once it runs");
+        decision.precondition = Precondition::of(found);
+        return decision;
+    }
+    let mut decision = match &wanted.spec {
+        Spec::Cluster(spec) => super::fields::cluster(spec, found),
+        Spec::Cloud(spec) => super::fields::cloud(wanted, spec, found, permits, fill),
+        Spec::Kubernetes(_) => kubernetes(wanted, found, permits),
+    };
+    if decision.action.changes_something() {
+        decision.precondition = Precondition::of(found);
+        if let Some(rendered) = &wanted.rendered {
+            decision.notes.extend(notes_of(rendered));
+        }
+    }
+    decision
+}
+
+/// What is not ours is used as it is, or in the way.
+fn not_ours(wanted: &Resource, found: &Found) -> Option<Decision> {
+    match &found.owner {
+        Owner::Ours if existing(wanted) => Some(Decision::plain(Action::Use)),
+        Owner::Ours => foreign_object(wanted, found),
+        Owner::Other(owner) => {
+            let mut decision = Decision::blocked(Block::Foreign {
+                object: format!("`{}`", wanted.id),
+                owner: owner.clone(),
+            });
+            if let (Some(name), Some(flavour)) = (wanted.id.instance_name(), &found.flavour) {
+                decision = decision
+                    .note(format!("to take it over: datamill adopt {name} --from {flavour}"));
+            }
+            Some(decision)
+        }
+        Owner::Unmarked { suitable: true, .. } if may_be_used(wanted) => {
+            Some(Decision::plain(Action::Use).note("it is not ours and is left as it is"))
+        }
+        Owner::Unmarked { manager, suitable } => {
+            let decision = Decision::blocked(Block::Foreign {
+                object: format!("`{}`", wanted.id),
+                owner: manager.clone().unwrap_or_else(|| "somebody else".to_owned()),
+            });
+            let fits = may_be_used(wanted) && !suitable;
+            Some(if fits {
+                decision.note("what is there does not do what is needed")
+            } else {
+                decision
+            })
+        }
+    }
+}
+
+/// An existing cluster is never ours.
+fn existing(wanted: &Resource) -> bool {
+    matches!(wanted.spec, Spec::Cluster(ClusterSpec::Existing { .. }))
+}
+
+/// Kinds of which somebody else's is as good as ours.
+fn may_be_used(wanted: &Resource) -> bool {
+    existing(wanted)
+        || matches!(
+            wanted.id.kind,
+            ResourceKind::Namespace | ResourceKind::Crds | ResourceKind::Bucket
+        )
+}
+
+/// The first wanted object that lives and is not ours.
+fn foreign_object(wanted: &Resource, found: &Found) -> Option<Decision> {
+    found.objects.iter().filter(|object| object.wanted && object.live.is_some()).find_map(
+        |object| {
+            let owner = match &object.owner {
+                Owner::Ours => return None,
+                Owner::Other(owner) => owner.clone(),
+                Owner::Unmarked { suitable: true, .. } if may_be_used(wanted) => return None,
+                Owner::Unmarked { manager, .. } => {
+                    manager.clone().unwrap_or_else(|| "somebody else".to_owned())
+                }
+            };
+            Some(
+                Decision::blocked(Block::Foreign { object: object.object.to_string(), owner })
+                    .note("datamill did not make it and does not change it"),
+            )
+        },
+    )
+}
+
+fn kubernetes(wanted: &Resource, found: &Found, permits: &Permits) -> Decision {
+    let inputs = inputs(wanted, found);
+    let origin = match inputs {
+        Inputs::Same => Origin::Somebody,
+        Inputs::Differ => Origin::You,
+        Inputs::Unknown => Origin::Unknown,
+    };
+    let survey = Survey::of(wanted, found, origin);
+    if let Some((object, says)) = survey.refused.first() {
+        let why = format!("the cluster refuses {object}: {says}");
+        return Decision::blocked(Block::Preflight { why });
+    }
+    if !survey.immutable.is_empty() {
+        return immutable(wanted, survey, permits, origin);
+    }
+    let is_release = wanted.id.kind == ResourceKind::Release;
+    let nothing_there = survey.nothing_there && found.release.is_none();
+    let mut decision = if nothing_there || (is_release && found.release.is_none()) {
+        Decision::plain(Action::Create)
+    } else {
+        settled(inputs, is_release, survey.changes.is_empty(), found.release.as_ref())
+    };
+    if let (Some(rendered), true) =
+        (&wanted.rendered, decision.action == Action::Create && found.objects.is_empty())
+    {
+        let objects = rendered.objects.iter().filter_map(Object::reference);
+        decision.changes.extend(objects.map(created));
+    }
+    if decision.action == Action::Update && survey.changes.is_empty() {
+        decision.changes.push(Change {
+            object: None,
+            path: "values".to_owned(),
+            from: Shown::Text("as applied".to_owned()),
+            to: Shown::Text("as in the files".to_owned()),
+            effect: Effect::InPlace,
+            origin,
+        });
+    }
+    if nothing_there && inputs == Inputs::Same && wanted.id.kind == ResourceKind::Job {
+        decision.notes.push("the finished Job is missing: it runs again".to_owned());
+    }
+    decision.changes.extend(survey.changes);
+    decision.notes.extend(survey.notes);
+    decision
+}
+
+/// Fields that cannot change in place: stateless things are made anew, data is not.
+fn immutable(wanted: &Resource, survey: Survey, permits: &Permits, origin: Origin) -> Decision {
+    let data = survey.immutable.iter().find(|refused| refused.class == Class::Data);
+    let class = if data.is_some() { Class::Data } else { wanted.class };
+    let Some(first) = data.or(survey.immutable.first()) else {
+        return Decision::plain(Action::Keep);
+    };
+    match class {
+        Class::Data => {
+            let why = format!("{} cannot be changed in place: {}", first.object, first.says);
+            Decision::blocked(Block::Preflight { why })
+        }
+        Class::Stateful if permits.production => Decision::blocked(Block::Protected {
+            why: format!("{} would have to be made anew: {}", first.object, first.says),
+        }),
+        Class::Stateful | Class::Stateless => {
+            let mut decision = Decision::plain(Action::Replace);
+            for refused in &survey.immutable {
+                decision.notes.push(format!("{}: {}", refused.object, refused.says));
+                decision.changes.push(whole(
+                    refused.object.clone(),
+                    (Shown::Text("present".to_owned()), Shown::Text("present".to_owned())),
+                    Effect::Recreate,
+                    origin,
+                ));
+            }
+            decision.changes.extend(survey.changes);
+            decision.notes.extend(survey.notes);
+            decision
+        }
+    }
+}
+
+/// What a person should know of a rendering.
+fn notes_of(rendered: &Rendered) -> Vec<String> {
+    let mut later: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for leaf in &rendered.unknown {
+        if let Leaf::Output(of, name) = leaf {
+            later.entry(of.to_string()).or_default().push(name);
+        }
+    }
+    let mut notes: Vec<_> = later
+        .into_iter()
+        .map(|(of, names)| format!("known after {of}: {}", names.join(", ")))
+        .collect();
+    if !rendered.unstable.is_empty() {
+        let names: Vec<_> = rendered.unstable.iter().map(String::as_str).collect();
+        notes.push(format!("its chart renders differently each time: {}", names.join(", ")));
+    }
+    notes.extend(rendered.warnings.iter().cloned());
+    notes
+}
+
+/// A whole object that comes.
+pub(super) fn created(object: ObjectRef) -> Change {
+    let to = Shown::Text("present".to_owned());
+    whole(object, (Shown::Absent, to), Effect::InPlace, Origin::You)
+}
+
+/// A change of a whole object.
+pub(super) fn whole(
+    object: ObjectRef,
+    (from, to): (Shown, Shown),
+    effect: Effect,
+    origin: Origin,
+) -> Change {
+    Change { object: Some(object), path: String::new(), from, to, effect, origin }
+}
+
+/// Differences as changes of one object, or of the thing itself.
+pub(super) fn changes(
+    object: Option<&ObjectRef>,
+    differences: Vec<diff::Difference>,
+    origin: Origin,
+) -> Vec<Change> {
+    let change = |difference: diff::Difference| Change {
+        object: object.cloned(),
+        path: difference.path,
+        from: difference.from,
+        to: difference.to,
+        effect: difference.effect,
+        origin,
+    };
+    differences.into_iter().map(change).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{KubernetesSpec, ResourceId};
+
+    fn decided(id: &str, spec: Spec, found: &Found) -> Decision {
+        let id: ResourceId = id.parse().unwrap();
+        present(&Resource::new(id, spec), found, &Permits::default(), &|_| None)
+    }
+
+    fn owned_by(owner: Owner) -> Found {
+        Found { owner, ..Found::ours() }
+    }
+
+    fn unmarked(suitable: bool) -> Owner {
+        Owner::Unmarked { manager: Some("kubectl".to_owned()), suitable }
+    }
+
+    #[test]
+    fn what_is_not_ours_is_used_where_that_will_do_and_in_the_way_elsewhere() {
+        let spec = || Spec::kubernetes(KubernetesSpec::Installation);
+        for id in ["target/namespace/x", "a/crds/x", "target/bucket/x"] {
+            assert_eq!(decided(id, spec(), &owned_by(unmarked(true))).action, Action::Use, "{id}");
+            let unsuitable = decided(id, spec(), &owned_by(unmarked(false)));
+            let Action::Blocked { by } = &unsuitable.action else { panic!("{id}") };
+            assert_eq!(by.says(), format!("`{id}` belongs to kubectl"));
+            assert_eq!(unsuitable.notes.len(), 1);
+        }
+        for id in ["a/release/x", "a/objects/x", "a/claim/x", "a/secret/x", "target/network/x"] {
+            let decision = decided(id, spec(), &owned_by(unmarked(true)));
+            assert!(matches!(decision.action, Action::Blocked { .. }), "{id}");
+        }
+        let theirs = decided("target/namespace/x", spec(), &owned_by(Owner::Other("y".to_owned())));
+        assert!(matches!(theirs.action, Action::Blocked { by: Block::Foreign { .. } }));
+    }
+
+    #[test]
+    fn an_existing_cluster_is_used_whoever_made_it_and_never_made() {
+        let spec = || Spec::Cluster(ClusterSpec::Existing { kubeconfig: None, context: None });
+        for owner in [Owner::Ours, unmarked(true)] {
+            let decision = decided("target/cluster/existing", spec(), &owned_by(owner));
+            assert_eq!(decision.action, Action::Use);
+        }
+        let id = "target/cluster/existing".parse().unwrap();
+        let decision = absent(&Resource::new(id, spec()));
+        assert!(matches!(decision.action, Action::Blocked { by: Block::Preflight { .. } }));
+    }
+
+    #[test]
+    fn what_is_stopped_is_started_before_anything_else() {
+        let spec = Spec::Cluster(ClusterSpec::Kwok { name: "x".to_owned(), nodes: Vec::new() });
+        let found = Found { power: Power::Off, ..Found::ours() };
+        let decision = decided("target/cluster/x", spec, &found);
+        assert_eq!(decision.action, Action::Start);
+        assert_ne!(decision.precondition, Precondition::Nothing);
+    }
+
+    #[test]
+    fn one_wanted_object_of_somebody_else_stops_the_whole_node() {
+        use crate::model::{AfterApply, ObjectFound, Version};
+        let json =
+            serde_json::json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x"}});
+        let object = |owner, wanted, live: bool| ObjectFound {
+            object: Object(json.clone()).reference().unwrap(),
+            wanted,
+            live: live.then(|| Object(json.clone())),
+            after: AfterApply::Would(Object(json.clone())),
+            owner,
+            class: Class::Stateless,
+            version: Version::default(),
+        };
+        let stops = |found: ObjectFound| {
+            let ours = object(Owner::Ours, true, true);
+            let found = Found { objects: vec![ours, found], ..Found::ours() };
+            let spec = Spec::kubernetes(KubernetesSpec::Installation);
+            let decision = decided("a/objects/x", spec, &found);
+            matches!(decision.action, Action::Blocked { by: Block::Foreign { .. } })
+        };
+        let other = || Owner::Other("another project".to_owned());
+        assert!(stops(object(other(), true, true)));
+        assert!(stops(object(unmarked(true), true, true)));
+        assert!(!stops(object(other(), true, false)), "it is not there");
+        assert!(!stops(object(other(), false, true)), "nobody wants it");
+    }
+}

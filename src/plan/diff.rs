@@ -1,0 +1,278 @@
+//! Differences between two shapes of one thing, field by field. Knows nothing about decisions.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value as Json};
+
+use super::{Effect, Shown};
+use crate::model::Object;
+
+/// One differing field.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Difference {
+    /// Where: a JSON pointer into the shape afterwards, or into the one before for what goes.
+    pub path: String,
+    /// Before.
+    pub from: Shown,
+    /// After.
+    pub to: Shown,
+    /// What it does to what runs.
+    pub effect: Effect,
+}
+
+/// What the API server writes, or we as bookkeeping: never a difference.
+const BOOKKEEPING: [&str; 11] = [
+    "/status",
+    "/metadata/uid",
+    "/metadata/resourceVersion",
+    "/metadata/generation",
+    "/metadata/creationTimestamp",
+    "/metadata/managedFields",
+    "/metadata/selfLink",
+    "/metadata/annotations/datamill.dev~1run",
+    "/metadata/annotations/datamill.dev~1spec-hash",
+    "/metadata/annotations/deployment.kubernetes.io~1revision",
+    "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration",
+];
+
+/// The fields in which two shapes of an object differ, status and bookkeeping aside, values of Secrets masked.
+pub fn objects(live: &Object, after: &Object) -> Vec<Difference> {
+    let kind = after.kind();
+    let mut found = Vec::new();
+    compare("", Some(&live.0), Some(&after.0), &mut |path, from, to| {
+        let masked =
+            kind == "Secret" && (path.starts_with("/data/") || path.starts_with("/stringData/"));
+        found.push(Difference {
+            path: path.to_owned(),
+            from: if masked { mask(from) } else { shown(from) },
+            to: if masked { mask(to) } else { shown(to) },
+            effect: effect(kind, path),
+        });
+    });
+    found
+}
+
+/// The wanted fields in which a live thing differs; what it has beyond them is its own.
+pub fn fields(live: &Json, wanted: &Json) -> Vec<Difference> {
+    let mut found = Vec::new();
+    compare("", Some(&narrowed(live, wanted)), Some(wanted), &mut |path, from, to| {
+        found.push(Difference {
+            path: path.to_owned(),
+            from: shown(from),
+            to: shown(to),
+            effect: Effect::InPlace,
+        });
+    });
+    found
+}
+
+/// Live without the keys of maps that nobody wants.
+fn narrowed(live: &Json, wanted: &Json) -> Json {
+    match (live, wanted) {
+        (Json::Object(live), Json::Object(wanted)) => Json::Object(
+            wanted
+                .iter()
+                .filter_map(|(key, wanted)| Some((key.clone(), narrowed(live.get(key)?, wanted))))
+                .collect(),
+        ),
+        (Json::Array(live), Json::Array(wanted)) => {
+            let by_name = named(live).and(named(wanted));
+            let item = |(at, item): (usize, &Json)| {
+                let name = || item.get("name")?.as_str();
+                let wanted = match &by_name {
+                    Some(wanted) => name().and_then(|name| wanted.get(name)).map(|(_, w)| *w),
+                    None => wanted.get(at),
+                };
+                wanted.map_or_else(|| item.clone(), |wanted| narrowed(item, wanted))
+            };
+            Json::Array(live.iter().enumerate().map(item).collect())
+        }
+        _ => live.clone(),
+    }
+}
+
+/// Is told a place and both values.
+type Tell<'a> = &'a mut dyn FnMut(&str, Option<&Json>, Option<&Json>);
+
+/// Tells each place where two shapes differ, from the top down, as deep as both are of one form.
+fn compare(path: &str, from: Option<&Json>, to: Option<&Json>, tell: Tell<'_>) {
+    if from == to || BOOKKEEPING.contains(&path) || (is_empty(from) && is_empty(to)) {
+        return;
+    }
+    match (from, to) {
+        (Some(Json::Object(from)), Some(Json::Object(to))) => maps(path, from, to, tell),
+        (None, Some(Json::Object(to))) if opens(path) => maps(path, &Map::new(), to, tell),
+        (Some(Json::Object(from)), None) if opens(path) => maps(path, from, &Map::new(), tell),
+        (Some(Json::Array(from)), Some(Json::Array(to))) => match (named(from), named(to)) {
+            (Some(from), Some(to)) => named_lists(path, &from, &to, tell),
+            _ => lists(path, from, to, tell),
+        },
+        (from, to) => tell(path, from, to),
+    }
+}
+
+/// Maps whose keys are told one by one even where the whole map comes or goes.
+fn opens(path: &str) -> bool {
+    matches!(
+        path,
+        "/data" | "/stringData" | "/metadata" | "/metadata/labels" | "/metadata/annotations"
+    )
+}
+
+/// Whether there is nothing to tell from an absent field.
+fn is_empty(json: Option<&Json>) -> bool {
+    match json {
+        None | Some(Json::Null) => true,
+        Some(Json::Object(map)) => map.is_empty(),
+        Some(Json::Array(items)) => items.is_empty(),
+        Some(Json::Bool(_) | Json::Number(_) | Json::String(_)) => false,
+    }
+}
+
+fn maps(path: &str, from: &Map<String, Json>, to: &Map<String, Json>, tell: Tell<'_>) {
+    let keys: BTreeSet<_> = from.keys().chain(to.keys()).collect();
+    for key in keys {
+        let path = format!("{path}/{}", key.replace('~', "~0").replace('/', "~1"));
+        compare(&path, from.get(key), to.get(key), tell);
+    }
+}
+
+fn lists(path: &str, from: &[Json], to: &[Json], tell: Tell<'_>) {
+    for at in 0..from.len().max(to.len()) {
+        compare(&format!("{path}/{at}"), from.get(at), to.get(at), tell);
+    }
+}
+
+/// Items by their `name` and where they stand, when each has one of its own.
+fn named(items: &[Json]) -> Option<BTreeMap<&str, (usize, &Json)>> {
+    let names: BTreeMap<_, _> = items
+        .iter()
+        .enumerate()
+        .filter_map(|(at, item)| Some((item.get("name")?.as_str()?, (at, item))))
+        .collect();
+    (names.len() == items.len()).then_some(names)
+}
+
+fn named_lists(
+    path: &str,
+    from: &BTreeMap<&str, (usize, &Json)>,
+    to: &BTreeMap<&str, (usize, &Json)>,
+    tell: Tell<'_>,
+) {
+    let names: BTreeSet<_> = from.keys().chain(to.keys()).collect();
+    for name in names {
+        let (before, after) = (from.get(name), to.get(name));
+        if let Some((at, _)) = after.or(before) {
+            let path = format!("{path}/{at}");
+            compare(&path, before.map(|(_, item)| *item), after.map(|(_, item)| *item), tell);
+        }
+    }
+}
+
+fn shown(json: Option<&Json>) -> Shown {
+    match json {
+        None => Shown::Absent,
+        Some(Json::String(text)) if text.contains("(known after ") => Shown::Unknown,
+        Some(Json::String(text)) if text == "(secret)" => Shown::Masked,
+        Some(Json::String(text)) => Shown::Text(text.clone()),
+        Some(
+            other @ (Json::Null
+            | Json::Bool(_)
+            | Json::Number(_)
+            | Json::Array(_)
+            | Json::Object(_)),
+        ) => Shown::Text(other.to_string()),
+    }
+}
+
+fn mask(json: Option<&Json>) -> Shown {
+    if json.is_some() { Shown::Masked } else { Shown::Absent }
+}
+
+/// A change of a pod template restarts the pods made from it; anything else happens in place.
+fn effect(kind: &str, path: &str) -> Effect {
+    let makes_pods = matches!(kind, "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet");
+    if makes_pods && path.starts_with("/spec/template") { Effect::Restart } else { Effect::InPlace }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn told(live: Json, after: Json) -> Vec<(String, Shown, Shown, Effect)> {
+        objects(&Object(live), &Object(after))
+            .into_iter()
+            .map(|d| (d.path, d.from, d.to, d.effect))
+            .collect()
+    }
+
+    fn text(text: &str) -> Shown {
+        Shown::Text(text.to_owned())
+    }
+
+    #[test]
+    fn status_and_bookkeeping_are_no_difference() {
+        let live = json!({"kind": "Pod", "status": {"phase": "Running"}, "metadata": {
+            "uid": "1", "generation": 3, "annotations": {"datamill.dev/run": "a"}}});
+        assert_eq!(told(live, json!({"kind": "Pod", "metadata": {"annotations": {}}})), []);
+    }
+
+    #[test]
+    fn containers_are_compared_by_name_and_restart_the_pods() {
+        let deployment = |containers: Json| {
+            json!({"kind": "Deployment",
+            "spec": {"replicas": 1, "template": {"spec": {"containers": containers}}}})
+        };
+        let live = deployment(json!([{"name": "b", "image": "x:1"}, {"name": "a", "image": "y"}]));
+        let after = deployment(json!([{"name": "a", "image": "y"}, {"name": "b", "image": "x:2"}]));
+        assert_eq!(
+            told(live, after),
+            [(
+                "/spec/template/spec/containers/1/image".to_owned(),
+                text("x:1"),
+                text("x:2"),
+                Effect::Restart
+            )]
+        );
+    }
+
+    #[test]
+    fn values_of_secrets_are_masked() {
+        let secret = |data: Json| json!({"kind": "Secret", "data": data});
+        let differences =
+            told(secret(json!({"a": "aGk="})), secret(json!({"a": "aG8=", "b": "eA=="})));
+        assert_eq!(
+            differences,
+            [
+                ("/data/a".to_owned(), Shown::Masked, Shown::Masked, Effect::InPlace),
+                ("/data/b".to_owned(), Shown::Absent, Shown::Masked, Effect::InPlace),
+            ]
+        );
+        let all = told(json!({"kind": "Secret"}), secret(json!({"a": "aGk="})));
+        assert_eq!(all[0].2, Shown::Masked, "the whole map is never shown");
+    }
+
+    #[test]
+    fn what_is_known_later_is_unknown_and_slashes_are_escaped() {
+        let differences = told(
+            json!({"kind": "ConfigMap", "metadata": {"labels": {"a/b": "1"}}, "data": {}}),
+            json!({"kind": "ConfigMap", "metadata": {"labels": {}},
+                   "data": {"url": "http://(known after x/release/y: host)/"}}),
+        );
+        assert_eq!(differences[0].2, Shown::Unknown);
+        assert_eq!(differences[1].0, "/metadata/labels/a~1b");
+        assert_eq!(differences[1].2, Shown::Absent);
+    }
+
+    #[test]
+    fn fields_beyond_the_wanted_ones_are_no_difference() {
+        let live = json!({"size": 1, "zone": "a", "nodes": [{"name": "x", "ip": "1"}]});
+        assert_eq!(fields(&live, &json!({"size": 1, "nodes": [{"name": "x"}]})), []);
+        assert_eq!(fields(&live, &json!({"size": 2}))[0].path, "/size");
+        assert_eq!(fields(&live, &json!({"nodes": []})).len(), 1);
+        let two = json!({"nodes": [{"name": "y"}, {"name": "x"}]});
+        assert_eq!(fields(&live, &two).len(), 1, "items are found by their names");
+    }
+}

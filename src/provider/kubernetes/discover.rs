@@ -1,0 +1,232 @@
+//! All that bears our marks in a cluster: one list by label for every kind that can be listed, metadata only.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value as Json;
+
+use super::claim;
+use super::compare::version_of;
+use super::normal::normal;
+use super::owner::class_of;
+use super::render::POLICY;
+use super::session::Session;
+use super::several::several;
+use crate::adapter::kube::{KubeError, Listing, ServedKind};
+use crate::model::{
+    AfterApply, Applied, Class, Digest, Discovery, Found, Object, ObjectFound, Owner, ResourceId,
+    ResourceKind, RunId, Version, annotation, label, label_value,
+};
+
+/// Lists at a time.
+const AT_A_TIME: usize = 24;
+/// Kinds that others derive from what we make, labels copied; they come and go with it.
+const DERIVED: [&str; 7] = [
+    "ControllerRevision",
+    "EndpointSlice",
+    "Endpoints",
+    "Event",
+    "Lease",
+    "PodMetrics",
+    "ReplicaSet",
+];
+
+/// What bears the marks of an installation, as listed.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Marked {
+    /// By id, in order of their references. Claims are whole, the rest is metadata only.
+    pub objects: BTreeMap<ResourceId, Vec<Object>>,
+    /// What could not be listed, and why.
+    pub unlisted: Vec<String>,
+}
+
+/// Lists all that bears the marks of this installation. Storage of Helm releases is left out: it is no object of a release.
+pub async fn marked(session: &Session) -> Result<Marked, KubeError> {
+    let kinds = session.cluster.kinds().await?;
+    let selector = format!("{}={}", label::OWNER, label_value(&session.identity.owner.0));
+    let mut marked = Marked {
+        unlisted: kinds
+            .stale
+            .iter()
+            .map(|version| format!("{version}: it does not answer"))
+            .collect(),
+        ..Marked::default()
+    };
+    let listable: Vec<&ServedKind> =
+        kinds.preferred().iter().filter(|kind| can_bear_marks(kind)).collect();
+    let list = |kind: &ServedKind| {
+        let listing = Listing {
+            metadata_only: kind.kind != "PersistentVolumeClaim",
+            ..Listing::of(&kind.api_version, &kind.kind).labels(&selector)
+        };
+        async move { session.cluster.list(&listing).await }
+    };
+    let lists = several(listable.iter().map(|kind| list(kind)).collect(), AT_A_TIME).await;
+    for (kind, list) in listable.into_iter().zip(lists) {
+        match list {
+            Ok(objects) => objects.into_iter().for_each(|object| marked.add(object)),
+            Err(error) if error.means_absent() => {}
+            Err(error @ (KubeError::Unreachable(_) | KubeError::Timeout { .. })) => {
+                return Err(error);
+            }
+            Err(error) => marked.unlisted.push(format!("{}: {error}", kind.plural)),
+        }
+    }
+    for (id, object) in claim::unmarked(session, &marked).await? {
+        marked.objects.entry(id).or_default().push(object);
+    }
+    Ok(marked)
+}
+
+fn can_bear_marks(kind: &ServedKind) -> bool {
+    kind.can("list") && kind.can("delete") && !DERIVED.contains(&kind.kind.as_str())
+}
+
+impl Marked {
+    fn add(&mut self, object: Object) {
+        let storage = object.label("owner") == Some("helm")
+            && object.reference().is_some_and(|name| name.name.starts_with("sh.helm.release."));
+        if storage {
+            return;
+        }
+        if let Some(id) = id_of(&object) {
+            self.objects.entry(id).or_default().push(object);
+        }
+    }
+
+    /// The uids of everything.
+    pub fn uids(&self) -> BTreeSet<&str> {
+        self.objects.values().flatten().filter_map(Object::uid).collect()
+    }
+}
+
+/// The id written on an object; rebuilt from its labels where the annotation is gone.
+pub fn id_of(object: &Object) -> Option<ResourceId> {
+    if let Some(text) = object.annotation(annotation::NODE) {
+        return text.parse().ok();
+    }
+    let (kind, name) = object.label(label::NODE)?.split_once('.')?;
+    let scope = object.label(label::INSTANCE).unwrap_or("target");
+    format!("{scope}/{kind}/{name}").parse().ok()
+}
+
+/// What was found of one resource, from the objects that bear its id.
+pub fn found_of(session: &Session, id: &ResourceId, objects: &[Object]) -> Found {
+    let objects_found: Vec<ObjectFound> = objects.iter().filter_map(unwanted).collect();
+    let first = objects.iter().find(|object| object.annotation(annotation::NODE).is_some());
+    let own =
+        |object: &&Object| !matches!(object.kind(), "PersistentVolumeClaim" | "PersistentVolume");
+    let class = objects.iter().find(own).or(objects.first()).map_or(Class::Stateless, class_of);
+    let needs = objects.iter().filter_map(|object| object.annotation(annotation::NEEDS));
+    Found {
+        owner: Owner::Ours,
+        version: version_of(&objects_found),
+        applied: applied_of(objects.iter()),
+        needs: needs.flat_map(str::split_whitespace).filter_map(|id| id.parse().ok()).collect(),
+        host: host_of(session, id, objects),
+        class,
+        keep: objects.iter().any(|object| object.annotation(POLICY) == Some("keep"))
+            && id.kind != ResourceKind::Release,
+        size: (id.kind == ResourceKind::Claim)
+            .then(|| objects.first().and_then(claim::size_of))
+            .flatten(),
+        flavour: first.and_then(|object| object.label(label::FLAVOUR)).map(str::to_owned),
+        extra: first.is_some_and(|object| object.label(label::EXTRA).is_some()),
+        objects: objects_found,
+        ..Found::ours()
+    }
+}
+
+fn unwanted(object: &Object) -> Option<ObjectFound> {
+    Some(ObjectFound {
+        object: object.reference()?,
+        wanted: false,
+        live: Some(normal(object)),
+        after: AfterApply::Unwanted,
+        owner: Owner::Ours,
+        class: class_of(object),
+        version: Version { uid: object.uid().map(str::to_owned), fields: None },
+    })
+}
+
+/// What is noted on objects about the last write. Where objects differ, the answer is nobody's hash: something is half done.
+pub fn applied_of<'a>(objects: impl Iterator<Item = &'a Object>) -> Option<Applied> {
+    let mut notes: Vec<(&str, Option<&str>)> = objects
+        .filter_map(|o| Some((o.annotation(annotation::SPEC_HASH)?, o.annotation(annotation::RUN))))
+        .collect();
+    notes.sort_unstable();
+    let (hash, run) = notes.first()?;
+    let same = notes.iter().all(|(other, _)| other == hash);
+    Some(Applied {
+        inputs: Digest::recorded(if same { *hash } else { "several" }),
+        run: run.map(|run| RunId(run.to_owned())),
+    })
+}
+
+fn host_of(session: &Session, id: &ResourceId, objects: &[Object]) -> Option<ResourceId> {
+    match id.kind {
+        ResourceKind::Namespace | ResourceKind::Crds | ResourceKind::Installation => {
+            Some(session.host.clone())
+        }
+        ResourceKind::Cluster => None,
+        _ => {
+            let namespace = objects.iter().find_map(|object| object.reference()?.namespace);
+            Some(namespace.map_or_else(
+                || session.host.clone(),
+                |name| ResourceId::target(ResourceKind::Namespace, name),
+            ))
+        }
+    }
+}
+
+/// Turns what was listed into a discovery, one entry per resource but for releases, which know more about themselves.
+pub fn discovery(session: &Session, marked: &Marked) -> Discovery {
+    let found = marked
+        .objects
+        .iter()
+        .filter(|(id, _)| id.kind != ResourceKind::Release)
+        .map(|(id, objects)| (id.clone(), found_of(session, id, objects)))
+        .collect();
+    Discovery { found, unlisted: marked.unlisted.clone() }
+}
+
+/// Whether a text of JSON is there and true-ish: used for finalizers and the like.
+pub(super) fn texts(object: &Object, pointer: &str) -> Vec<String> {
+    let list = object.0.pointer(pointer).and_then(Json::as_array);
+    list.into_iter().flatten().filter_map(Json::as_str).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_id_is_the_annotation_or_what_the_labels_say() {
+        let of =
+            |metadata: Json| id_of(&Object(json!({"metadata": metadata}))).map(|id| id.to_string());
+        assert_eq!(
+            of(json!({"annotations": {annotation::NODE: "a/objects/b"}})),
+            Some("a/objects/b".to_owned())
+        );
+        assert_eq!(
+            of(json!({"labels": {label::NODE: "release.kafka", label::INSTANCE: "k"}})),
+            Some("k/release/kafka".to_owned())
+        );
+        assert_eq!(
+            of(json!({"labels": {label::NODE: "namespace.x"}})),
+            Some("target/namespace/x".to_owned())
+        );
+        assert_eq!(of(json!({})), None);
+    }
+
+    #[test]
+    fn half_written_objects_have_no_hash_in_common() {
+        let of = |hash: &str| {
+            Object(json!({"metadata": {"annotations": {annotation::SPEC_HASH: hash}}}))
+        };
+        let (one, two) = (of("a"), of("b"));
+        assert_eq!(applied_of([&one, &one].into_iter()).unwrap().inputs.as_str(), "a");
+        assert_eq!(applied_of([&one, &two].into_iter()).unwrap().inputs.as_str(), "several");
+        assert_eq!(applied_of([].into_iter()), None);
+    }
+}

@@ -1,0 +1,232 @@
+//! How resources are now: one list per kind and namespace for all that are asked for, and the causes of what lasts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value as Json;
+use tokio::time::Instant;
+
+use super::cause::{Evidence, chain, in_words};
+use super::compare::{Live, absent_is, read_live};
+use super::readiness::{Surroundings, missing, readiness, together};
+use super::release;
+use super::secret;
+use super::session::Link;
+use super::wait;
+use crate::adapter::kube::{Cluster, KubeError, Listing};
+use crate::model::{
+    Cause, Health, JobReady, KubernetesSpec, Object, ObjectRef, Progress, Resource, ResourceId,
+    SecretRule, SecretSpec,
+};
+
+/// Causes are looked for when something has not been ready for this long.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Since when resources have not been ready.
+#[derive(Default)]
+pub(super) struct Settling(Mutex<BTreeMap<ResourceId, Instant>>);
+
+impl Settling {
+    /// Whether a resource has not been ready for long.
+    fn lasts(&self, id: &ResourceId, health: &Health) -> bool {
+        let mut since = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match health {
+            Health::Settling(_) => {
+                since.entry(id.clone()).or_insert_with(Instant::now).elapsed() > PATIENCE
+            }
+            Health::Failed(_) => true,
+            Health::Ready | Health::Assumed(_) | Health::Started => {
+                since.remove(id);
+                false
+            }
+        }
+    }
+}
+
+/// The objects whose readiness counts for a resource.
+fn counted(resource: &Resource) -> Vec<ObjectRef> {
+    let rendered = resource.rendered.as_ref().map(|rendered| rendered.objects.as_slice());
+    let all = || rendered.unwrap_or_default().iter().filter_map(Object::reference);
+    match resource.kubernetes() {
+        Some(KubernetesSpec::Release(spec)) => release::health_objects(resource, spec),
+        Some(KubernetesSpec::Crds(spec)) if !spec.names.is_empty() => {
+            all().filter(|object| spec.names.contains(&object.name)).collect()
+        }
+        Some(
+            KubernetesSpec::Namespace(_)
+            | KubernetesSpec::Crds(_)
+            | KubernetesSpec::Secret(_)
+            | KubernetesSpec::Claim(_)
+            | KubernetesSpec::Objects(_)
+            | KubernetesSpec::Job(_),
+        ) => all().collect(),
+        Some(KubernetesSpec::Installation | KubernetesSpec::Wait(_)) | None => Vec::new(),
+    }
+}
+
+fn job_ready(resource: &Resource) -> JobReady {
+    match resource.kubernetes() {
+        Some(KubernetesSpec::Job(spec)) => spec.ready,
+        _ => JobReady::Complete,
+    }
+}
+
+/// How resources are now. Live objects that were read already are not read again.
+pub(super) async fn healths(
+    link: &Link,
+    of: &[&Resource],
+    settling: &Settling,
+) -> Result<BTreeMap<ResourceId, Health>, KubeError> {
+    let asked: BTreeMap<&ResourceId, Vec<ObjectRef>> =
+        of.iter().map(|resource| (&resource.id, counted(resource))).collect();
+    let waits = of.iter().filter_map(|resource| match resource.kubernetes() {
+        Some(KubernetesSpec::Wait(spec)) => Some((resource.id.clone(), spec)),
+        _ => None,
+    });
+    let (live, mut healths) = futures::try_join!(
+        read_live(&link.cluster, asked.values().flatten().cloned()),
+        wait::healths(link, waits),
+    )?;
+    let around = surroundings(link, &live).await?;
+    for resource in of {
+        let objects = asked.get(&resource.id).map(Vec::as_slice).unwrap_or_default();
+        let mut parts: Vec<Health> = objects
+            .iter()
+            .map(|name| match live.get(name) {
+                Some(object) => readiness(object, &around, job_ready(resource)),
+                None => missing(name),
+            })
+            .collect();
+        if let Some(KubernetesSpec::Secret(spec)) = resource.kubernetes() {
+            parts.extend(assumed(link, spec).await?);
+        }
+        healths.entry(resource.id.clone()).or_insert_with(|| together(parts));
+    }
+    let mut evidence = BTreeMap::new();
+    for resource in of {
+        let Some(health) = healths.get_mut(&resource.id) else { continue };
+        if settling.lasts(&resource.id, health) {
+            let objects = asked.get(&resource.id).map(Vec::as_slice).unwrap_or_default();
+            explain(link, objects, &live, &mut evidence, health).await?;
+        }
+    }
+    Ok(healths)
+}
+
+/// What a Secret of ours was copied from, where that holds placeholders.
+async fn assumed(link: &Link, spec: &SecretSpec) -> Result<Option<Health>, KubeError> {
+    if !link.simulated {
+        return Ok(None);
+    }
+    let sources: BTreeSet<ObjectRef> = spec
+        .keys
+        .values()
+        .filter_map(|key| match &key.rule {
+            SecretRule::Copy(at) => Some(secret::reference(&at.namespace, &at.name)),
+            SecretRule::Alnum { .. }
+            | SecretRule::Hex { .. }
+            | SecretRule::Base64 { .. }
+            | SecretRule::Uuid
+            | SecretRule::Given(_)
+            | SecretRule::Param(_) => None,
+        })
+        .collect();
+    let live = read_live(&link.cluster, sources).await?;
+    let words = secret::assumed(&live.into_values().collect::<Vec<_>>());
+    Ok((!words.is_empty()).then_some(Health::Assumed(words)))
+}
+
+/// Reads what readiness needs to know beside the objects, only when one of them asks for it.
+async fn surroundings(link: &Link, live: &Live) -> Result<Surroundings, KubeError> {
+    let mut around = Surroundings { simulated: link.simulated, ..Surroundings::default() };
+    let pending: BTreeSet<String> = live
+        .iter()
+        .filter(|(name, object)| {
+            name.kind == "PersistentVolumeClaim"
+                && object.0.pointer("/status/phase").and_then(Json::as_str) != Some("Bound")
+        })
+        .filter_map(|(name, _)| name.namespace.clone())
+        .collect();
+    if pending.is_empty() {
+        return Ok(around);
+    }
+    let classes = link.cluster.list(&Listing::of("storage.k8s.io/v1", "StorageClass")).await?;
+    for class in &classes {
+        let Some(name) = class.reference().map(|name| name.name) else { continue };
+        if class.0.get("volumeBindingMode").and_then(Json::as_str) == Some("WaitForFirstConsumer") {
+            around.late_binding.insert(name.clone());
+        }
+        if class.annotation("storageclass.kubernetes.io/is-default-class") == Some("true") {
+            around.default_class = Some(name);
+        }
+    }
+    for namespace in pending {
+        let pods = link.cluster.list(&Listing::of("v1", "Pod").namespace(&namespace)).await?;
+        for volume in
+            pods.iter().filter_map(|pod| pod.0.pointer("/spec/volumes")?.as_array()).flatten()
+        {
+            let name = volume.pointer("/persistentVolumeClaim/claimName").and_then(Json::as_str);
+            if let Some(name) = name {
+                around.claims_in_use.insert((namespace.clone(), name.to_owned()));
+            }
+        }
+    }
+    Ok(around)
+}
+
+/// Adds the chain of causes to what lasts.
+async fn explain(
+    link: &Link,
+    objects: &[ObjectRef],
+    live: &Live,
+    gathered: &mut BTreeMap<String, Evidence>,
+    health: &mut Health,
+) -> Result<(), KubeError> {
+    let mut chains: Vec<Cause> = Vec::new();
+    for name in objects {
+        let (Some(object), Some(namespace)) = (live.get(name), &name.namespace) else { continue };
+        let around = Surroundings { simulated: link.simulated, ..Surroundings::default() };
+        if readiness(object, &around, JobReady::Started).lets_go_on() {
+            continue;
+        }
+        if !gathered.contains_key(namespace) {
+            gathered.insert(namespace.clone(), evidence(&link.cluster, namespace).await?);
+        }
+        chains.extend(gathered.get(namespace).map(|e| chain(object, e)).unwrap_or_default());
+        if !chains.is_empty() {
+            break;
+        }
+    }
+    match health {
+        Health::Failed(causes) => causes.extend(chains),
+        Health::Settling(Progress { waits_for, .. }) => {
+            waits_for.push_str(&link.redactor.redact(&in_words(&chains)));
+        }
+        Health::Ready | Health::Assumed(_) | Health::Started => {}
+    }
+    Ok(())
+}
+
+async fn evidence(cluster: &Cluster, namespace: &str) -> Result<Evidence, KubeError> {
+    let list = async |version: &str, kind: &str| {
+        let listing = Listing::of(version, kind).namespace(namespace);
+        absent_is(cluster.list(&listing).await, Vec::new())
+    };
+    let warnings = Listing::of("v1", "Event").namespace(namespace).fields("type=Warning");
+    let classes = Listing::of("storage.k8s.io/v1", "StorageClass").metadata_only();
+    let (sets, pods, claims, jobs, warnings, classes) = futures::try_join!(
+        list("apps/v1", "ReplicaSet"),
+        list("v1", "Pod"),
+        list("v1", "PersistentVolumeClaim"),
+        list("batch/v1", "Job"),
+        cluster.list(&warnings),
+        cluster.list(&classes),
+    )?;
+    let names = classes.iter().filter_map(|class| Some(class.reference()?.name));
+    Ok(Evidence {
+        classes: Some(names.collect()),
+        objects: [sets, pods, claims, jobs].into_iter().flatten().collect(),
+        warnings,
+    })
+}

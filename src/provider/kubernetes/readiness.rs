@@ -1,0 +1,566 @@
+//! Whether an object is ready, from nothing but the object itself and a little of what surrounds it. Pure.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value as Json;
+
+use crate::model::{Cause, Digest, Health, JobReady, Object, ObjectRef, Progress};
+
+/// What readiness needs to know beside the object.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// Storage classes that bind a claim only when a pod uses it.
+    pub late_binding: BTreeSet<String>,
+    /// The class of claims that name none.
+    pub default_class: Option<String>,
+    /// Claims that a pod uses, as (namespace, name).
+    pub claims_in_use: BTreeSet<(String, String)>,
+    /// Whether no container runs there, hence no operator either.
+    pub simulated: bool,
+}
+
+/// How an object is. Jobs count by `jobs`; all others do not look at it.
+pub fn readiness(object: &Object, around: &Surroundings, jobs: JobReady) -> Health {
+    let look = Look { object, status: object.0.get("status").unwrap_or(&Json::Null) };
+    if object.0.pointer("/metadata/deletionTimestamp").is_some() {
+        return look.settling("is being deleted");
+    }
+    let group = look.group();
+    match (group, object.kind()) {
+        ("apps", "Deployment") => deployment(&look),
+        ("apps", "StatefulSet") => stateful_set(&look),
+        ("apps", "DaemonSet") => daemon_set(&look),
+        ("apps", "ReplicaSet") | ("", "ReplicationController") => replica_set(&look),
+        ("batch", "Job") => job(&look, jobs),
+        ("", "Pod") => pod(&look),
+        ("", "PersistentVolumeClaim") => claim(&look, around),
+        ("", "Namespace") => phase(&look, &["Active", ""]),
+        ("", "PersistentVolume") => phase(&look, &["Available", "Bound", "Released", ""]),
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => crd(&look),
+        ("apiregistration.k8s.io", "APIService") => look.needs_condition("Available"),
+        _ if is_built_in(group) => Health::Ready,
+        _ => custom(&look, around.simulated),
+    }
+}
+
+/// Groups that the API server itself brings: what has no rule above there has nothing to wait for. A Service of type
+/// LoadBalancer without an address blocks only what reads the address.
+pub fn is_built_in(group: &str) -> bool {
+    !group.contains('.') || group.ends_with(".k8s.io") && !is_extension(group)
+}
+
+/// Groups under the name of Kubernetes that come as CRDs.
+fn is_extension(group: &str) -> bool {
+    const COME_AS_CRDS: [&str; 6] = [
+        "gateway.networking.k8s.io",
+        "snapshot.storage.k8s.io",
+        "metrics.k8s.io",
+        "cluster.x-k8s.io",
+        "kwok.x-k8s.io",
+        "leaderworkerset.x-k8s.io",
+    ];
+    COME_AS_CRDS.contains(&group) || group.ends_with(".x-k8s.io")
+}
+
+/// An object under examination.
+struct Look<'a> {
+    object: &'a Object,
+    status: &'a Json,
+}
+
+impl Look<'_> {
+    fn group(&self) -> &str {
+        let version = self.object.0.get("apiVersion").and_then(Json::as_str).unwrap_or_default();
+        version.split_once('/').map_or("", |(group, _)| group)
+    }
+
+    fn name(&self) -> String {
+        self.object.reference().map_or_else(|| "an object".to_owned(), |name| name.to_string())
+    }
+
+    fn count(&self, key: &str) -> u64 {
+        self.status.get(key).and_then(Json::as_u64).unwrap_or_default()
+    }
+
+    fn spec(&self, pointer: &str) -> Option<&Json> {
+        self.object.0.get("spec")?.pointer(pointer)
+    }
+
+    fn replicas(&self) -> u64 {
+        self.spec("/replicas").and_then(Json::as_u64).unwrap_or(1)
+    }
+
+    /// Whether the controller has seen the newest spec.
+    fn is_seen(&self) -> bool {
+        let generation = self.object.0.pointer("/metadata/generation").and_then(Json::as_u64);
+        let seen = self.status.get("observedGeneration").and_then(Json::as_u64);
+        match (generation, seen) {
+            (Some(generation), Some(seen)) => seen >= generation,
+            (Some(_), None) => false,
+            (None, _) => true,
+        }
+    }
+
+    fn condition(&self, kind: &str) -> Option<&Json> {
+        let conditions = self.status.get("conditions")?.as_array()?;
+        conditions.iter().find(|one| one.get("type").and_then(Json::as_str) == Some(kind))
+    }
+
+    fn condition_is(&self, kind: &str, status: &str) -> bool {
+        let found = self.condition(kind).and_then(|one| one.get("status")).and_then(Json::as_str);
+        found == Some(status)
+    }
+
+    /// What a condition says: its message, else its reason.
+    fn words_of(&self, kind: &str) -> String {
+        let text = |key: &str| {
+            let text = self.condition(kind)?.get(key)?.as_str()?;
+            (!text.is_empty()).then_some(text)
+        };
+        text("message").or_else(|| text("reason")).unwrap_or_default().to_owned()
+    }
+
+    fn settling(&self, says: &str) -> Health {
+        let name = self.name();
+        let parts = [name.as_str(), says, &self.status.to_string()];
+        let mark = Digest::of_parts(parts);
+        Health::Settling(Progress { waits_for: format!("{name}: {says}"), mark })
+    }
+
+    fn failed(&self, says: &str) -> Health {
+        Health::Failed(vec![Cause { object: self.object.reference(), says: says.to_owned() }])
+    }
+
+    fn counts(&self, have: u64, want: u64, what: &str) -> Health {
+        if have >= want {
+            Health::Ready
+        } else {
+            self.settling(&format!("{have} of {want} {what}"))
+        }
+    }
+
+    fn needs_condition(&self, kind: &str) -> Health {
+        if self.condition_is(kind, "True") {
+            return Health::Ready;
+        }
+        let words = self.words_of(kind);
+        let words = if words.is_empty() { String::new() } else { format!(" ({words})") };
+        self.settling(&format!("not {}{words}", kind.to_lowercase()))
+    }
+}
+
+fn deployment(look: &Look<'_>) -> Health {
+    let want = look.replicas();
+    if !look.is_seen() {
+        return look.settling("its change is not seen yet");
+    }
+    if look.condition_is("Progressing", "False") {
+        return look.failed(&look.words_of("Progressing"));
+    }
+    if look.count("updatedReplicas") < want {
+        return look.counts(look.count("updatedReplicas"), want, "updated");
+    }
+    if look.count("replicas") > look.count("updatedReplicas") {
+        return look.settling("old pods still end");
+    }
+    look.counts(look.count("availableReplicas"), want, "ready")
+}
+
+fn stateful_set(look: &Look<'_>) -> Health {
+    let want = look.replicas();
+    let strategy = look.spec("/updateStrategy/type").and_then(Json::as_str).unwrap_or_default();
+    if !look.is_seen() {
+        return look.settling("its change is not seen yet");
+    }
+    if strategy != "OnDelete" {
+        let kept = look.spec("/updateStrategy/rollingUpdate/partition").and_then(Json::as_u64);
+        let update = want.saturating_sub(kept.unwrap_or_default());
+        let revision = |key: &str| look.status.get(key).and_then(Json::as_str);
+        let same = revision("currentRevision") == revision("updateRevision");
+        if !same && look.count("updatedReplicas") < update {
+            return look.counts(look.count("updatedReplicas"), update, "updated");
+        }
+    }
+    look.counts(look.count("readyReplicas"), want, "ready")
+}
+
+fn daemon_set(look: &Look<'_>) -> Health {
+    if !look.is_seen() {
+        return look.settling("its change is not seen yet");
+    }
+    let want = look.count("desiredNumberScheduled");
+    let strategy = look.spec("/updateStrategy/type").and_then(Json::as_str).unwrap_or_default();
+    if strategy != "OnDelete" && look.count("updatedNumberScheduled") < want {
+        return look.counts(look.count("updatedNumberScheduled"), want, "updated");
+    }
+    look.counts(look.count("numberReady"), want, "ready")
+}
+
+fn replica_set(look: &Look<'_>) -> Health {
+    if !look.is_seen() {
+        return look.settling("its change is not seen yet");
+    }
+    look.counts(look.count("readyReplicas"), look.replicas(), "ready")
+}
+
+fn job(look: &Look<'_>, ready: JobReady) -> Health {
+    if look.condition_is("Complete", "True") || look.condition_is("SuccessCriteriaMet", "True") {
+        return Health::Ready;
+    }
+    if look.condition_is("Failed", "True") {
+        return look.failed(&look.words_of("Failed"));
+    }
+    if look.spec("/suspend").and_then(Json::as_bool) == Some(true) {
+        return Health::Ready;
+    }
+    let want = look.spec("/completions").and_then(Json::as_u64).unwrap_or(1);
+    match ready {
+        JobReady::Started if look.count("ready") + look.count("succeeded") > 0 => Health::Started,
+        JobReady::Started => look.settling("its pod does not run yet"),
+        JobReady::Complete => look.counts(look.count("succeeded"), want, "complete"),
+    }
+}
+
+fn pod(look: &Look<'_>) -> Health {
+    match look.status.get("phase").and_then(Json::as_str).unwrap_or_default() {
+        "Succeeded" => Health::Ready,
+        "Failed" => {
+            let says = look.status.get("message").or_else(|| look.status.get("reason"));
+            look.failed(says.and_then(Json::as_str).unwrap_or("it failed"))
+        }
+        _ => look.needs_condition("Ready"),
+    }
+}
+
+fn claim(look: &Look<'_>, around: &Surroundings) -> Health {
+    let phase = look.status.get("phase").and_then(Json::as_str).unwrap_or("Pending");
+    match phase {
+        "Bound" => {
+            if look.condition_is("FileSystemResizePending", "True") {
+                // The file system grows when a pod mounts it next.
+                return Health::Ready;
+            }
+            if look.condition_is("Resizing", "True") {
+                return look.settling("it is growing");
+            }
+            Health::Ready
+        }
+        "Lost" => look.failed("its volume is gone"),
+        _ => {
+            let named = look.spec("/storageClassName").and_then(Json::as_str);
+            let class = named.or(around.default_class.as_deref());
+            let late = class.is_some_and(|class| around.late_binding.contains(class));
+            let used = look.object.reference().is_some_and(|name| {
+                let key = (name.namespace.unwrap_or_default(), name.name);
+                around.claims_in_use.contains(&key)
+            });
+            match (late && !used, class) {
+                (true, _) => Health::Ready,
+                (false, Some(class)) => look.settling(&format!("no volume yet (class {class})")),
+                (false, None) => {
+                    look.settling("no volume yet: it names no class and the cluster has no default")
+                }
+            }
+        }
+    }
+}
+
+fn phase(look: &Look<'_>, fine: &[&str]) -> Health {
+    let phase = look.status.get("phase").and_then(Json::as_str).unwrap_or_default();
+    if fine.contains(&phase) { Health::Ready } else { look.settling(&format!("it is {phase}")) }
+}
+
+fn crd(look: &Look<'_>) -> Health {
+    if look.condition_is("NamesAccepted", "False") {
+        return look.failed(&look.words_of("NamesAccepted"));
+    }
+    look.needs_condition("Established")
+}
+
+/// Conditions that stand for "done", the most telling first.
+const GOOD: [&str; 8] = [
+    "Ready",
+    "Available",
+    "Succeeded",
+    "Healthy",
+    "Established",
+    "Accepted",
+    "Programmed",
+    "Synced",
+];
+/// Conditions that stand for "cannot go on".
+const BAD: [&str; 3] = ["Stalled", "Failed", "Degraded"];
+
+fn custom(look: &Look<'_>, simulated: bool) -> Health {
+    let has = |key: &str| look.status.get(key).is_some();
+    let known = GOOD.into_iter().find(|kind| look.condition(kind).is_some());
+    if known.is_none() && simulated {
+        return Health::Assumed(vec![format!(
+            "{} is taken to be ready: its operator does not run here",
+            look.name()
+        )]);
+    }
+    if has("observedGeneration") && !look.is_seen() {
+        return look.settling("its change is not seen yet");
+    }
+    if let Some(bad) = BAD.into_iter().find(|kind| look.condition_is(kind, "True")) {
+        return look.failed(&look.words_of(bad));
+    }
+    let Some(good) = known else { return Health::Ready };
+    let generation = look.object.0.pointer("/metadata/generation").and_then(Json::as_u64);
+    let seen = look.condition(good).and_then(|one| one.get("observedGeneration"));
+    if let (Some(generation), Some(seen)) = (generation, seen.and_then(Json::as_u64))
+        && seen < generation
+    {
+        return look.settling("its change is not seen yet");
+    }
+    look.needs_condition(good)
+}
+
+/// The health of several things together: the worst counts, and progress is progress of any of them.
+pub fn together(healths: impl IntoIterator<Item = Health>) -> Health {
+    let mut assumed = Vec::new();
+    let mut causes = Vec::new();
+    let mut waits: Vec<Progress> = Vec::new();
+    let mut started = false;
+    for health in healths {
+        match health {
+            Health::Ready => {}
+            Health::Assumed(what) => assumed.extend(what),
+            Health::Started => started = true,
+            Health::Settling(progress) => waits.push(progress),
+            Health::Failed(why) => causes.extend(why),
+        }
+    }
+    if !causes.is_empty() {
+        Health::Failed(causes)
+    } else if let Some(first) = waits.first() {
+        let more = waits.len() - 1;
+        let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+        let mark = Digest::of_parts(waits.iter().map(|progress| progress.mark.as_str()));
+        Health::Settling(Progress { waits_for: format!("{}{more}", first.waits_for), mark })
+    } else if started {
+        Health::Started
+    } else if assumed.is_empty() {
+        Health::Ready
+    } else {
+        Health::Assumed(assumed)
+    }
+}
+
+/// The health of something that is not there.
+pub fn missing(object: &ObjectRef) -> Health {
+    let says = format!("{object}: not there yet");
+    Health::Settling(Progress { mark: Digest::of(&says), waits_for: says })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// `r` ready, `a` assumed, `s` started, `w` waiting, `f` failed.
+    fn letter(health: &Health) -> char {
+        match health {
+            Health::Ready => 'r',
+            Health::Assumed(_) => 'a',
+            Health::Started => 's',
+            Health::Settling(_) => 'w',
+            Health::Failed(_) => 'f',
+        }
+    }
+
+    fn of(version: &str, kind: &str, generation: u64, spec: &Json, status: &Json) -> Object {
+        Object(json!({"apiVersion": version, "kind": kind, "spec": spec, "status": status,
+            "metadata": {"name": "x", "namespace": "n", "generation": generation}}))
+    }
+
+    #[test]
+    fn each_kind_is_ready_by_its_own_rule() {
+        let condition = |kind: &str, status: &str| json!({"observedGeneration": 1, "conditions": [{"type": kind, "status": status, "message": "m"}]});
+        let table = [
+            (
+                "apps/v1",
+                "Deployment",
+                json!({"replicas": 1}),
+                json!({"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}),
+                'r',
+            ),
+            (
+                "apps/v1",
+                "Deployment",
+                json!({"replicas": 1}),
+                json!({"observedGeneration": 1, "replicas": 2, "updatedReplicas": 1, "availableReplicas": 1}),
+                'w',
+            ),
+            (
+                "apps/v1",
+                "Deployment",
+                json!({"replicas": 0}),
+                json!({"observedGeneration": 1}),
+                'r',
+            ),
+            (
+                "apps/v1",
+                "Deployment",
+                json!({}),
+                json!({"observedGeneration": 0, "availableReplicas": 1}),
+                'w',
+            ),
+            ("apps/v1", "Deployment", json!({}), condition("Progressing", "False"), 'f'),
+            (
+                "apps/v1",
+                "StatefulSet",
+                json!({"replicas": 2}),
+                json!({"observedGeneration": 1, "readyReplicas": 2}),
+                'r',
+            ),
+            (
+                "apps/v1",
+                "StatefulSet",
+                json!({"replicas": 2}),
+                json!({"observedGeneration": 1, "readyReplicas": 2, "updatedReplicas": 1, "currentRevision": "a", "updateRevision": "b"}),
+                'w',
+            ),
+            (
+                "apps/v1",
+                "StatefulSet",
+                json!({"replicas": 2, "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 1}}}),
+                json!({"observedGeneration": 1, "readyReplicas": 2, "updatedReplicas": 1, "currentRevision": "a", "updateRevision": "b"}),
+                'r',
+            ),
+            (
+                "apps/v1",
+                "DaemonSet",
+                json!({}),
+                json!({"observedGeneration": 1, "desiredNumberScheduled": 0}),
+                'r',
+            ),
+            (
+                "apps/v1",
+                "DaemonSet",
+                json!({}),
+                json!({"observedGeneration": 1, "desiredNumberScheduled": 2, "updatedNumberScheduled": 2, "numberReady": 1}),
+                'w',
+            ),
+            (
+                "apps/v1",
+                "ReplicaSet",
+                json!({"replicas": 1}),
+                json!({"observedGeneration": 1, "readyReplicas": 1}),
+                'r',
+            ),
+            ("batch/v1", "Job", json!({}), condition("Complete", "True"), 'r'),
+            ("batch/v1", "Job", json!({}), condition("Failed", "True"), 'f'),
+            ("batch/v1", "Job", json!({}), json!({"active": 1, "ready": 1}), 'w'),
+            ("v1", "Pod", json!({}), json!({"phase": "Succeeded"}), 'r'),
+            (
+                "v1",
+                "Pod",
+                json!({}),
+                json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}),
+                'r',
+            ),
+            ("v1", "Pod", json!({}), json!({"phase": "Pending"}), 'w'),
+            ("v1", "Pod", json!({}), json!({"phase": "Failed", "reason": "Evicted"}), 'f'),
+            ("v1", "PersistentVolumeClaim", json!({}), json!({"phase": "Bound"}), 'r'),
+            (
+                "v1",
+                "PersistentVolumeClaim",
+                json!({"storageClassName": "late"}),
+                json!({"phase": "Pending"}),
+                'r',
+            ),
+            (
+                "v1",
+                "PersistentVolumeClaim",
+                json!({"storageClassName": "soon"}),
+                json!({"phase": "Pending"}),
+                'w',
+            ),
+            ("v1", "PersistentVolumeClaim", json!({}), json!({"phase": "Lost"}), 'f'),
+            ("v1", "Service", json!({"type": "LoadBalancer"}), json!({"loadBalancer": {}}), 'r'),
+            ("v1", "Namespace", json!({}), json!({"phase": "Terminating"}), 'w'),
+            (
+                "apiextensions.k8s.io/v1",
+                "CustomResourceDefinition",
+                json!({}),
+                condition("Established", "True"),
+                'r',
+            ),
+            ("apiextensions.k8s.io/v1", "CustomResourceDefinition", json!({}), json!({}), 'w'),
+            (
+                "apiregistration.k8s.io/v1",
+                "APIService",
+                json!({}),
+                condition("Available", "False"),
+                'w',
+            ),
+            ("kafka.strimzi.io/v1", "Kafka", json!({}), condition("Ready", "True"), 'r'),
+            ("kafka.strimzi.io/v1", "Kafka", json!({}), condition("Ready", "False"), 'w'),
+            ("kafka.strimzi.io/v1", "Kafka", json!({}), condition("Stalled", "True"), 'f'),
+            ("kafka.strimzi.io/v1", "Kafka", json!({}), json!({"observedGeneration": 0}), 'w'),
+            ("kafka.strimzi.io/v1", "Kafka", json!({}), json!({"observedGeneration": 1}), 'r'),
+            ("rbac.authorization.k8s.io/v1", "Role", json!({}), json!(null), 'r'),
+        ];
+        let around = Surroundings {
+            late_binding: BTreeSet::from(["late".to_owned()]),
+            ..Surroundings::default()
+        };
+        for (version, kind, spec, status, wanted) in table {
+            let object = of(version, kind, 1, &spec, &status);
+            let health = readiness(&object, &around, JobReady::Complete);
+            assert_eq!(letter(&health), wanted, "{kind} {spec} {status}: {health:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_job_counts_as_soon_as_its_pod_runs() {
+        let around = Surroundings::default();
+        let job = |status: &Json| {
+            let object = of("batch/v1", "Job", 1, &json!({}), status);
+            letter(&readiness(&object, &around, JobReady::Started))
+        };
+        assert_eq!(job(&json!({"active": 1})), 'w');
+        assert_eq!(job(&json!({"active": 1, "ready": 1})), 's');
+        assert_eq!(job(&json!({"conditions": [{"type": "Complete", "status": "True"}]})), 'r');
+    }
+
+    #[test]
+    fn a_used_claim_of_a_late_class_is_waited_for() {
+        let object = of("v1", "PersistentVolumeClaim", 1, &json!({}), &json!({"phase": "Pending"}));
+        let mut around = Surroundings {
+            late_binding: BTreeSet::from(["late".to_owned()]),
+            default_class: Some("late".to_owned()),
+            ..Surroundings::default()
+        };
+        assert_eq!(letter(&readiness(&object, &around, JobReady::Complete)), 'r');
+        around.claims_in_use.insert(("n".to_owned(), "x".to_owned()));
+        assert_eq!(letter(&readiness(&object, &around, JobReady::Complete)), 'w');
+    }
+
+    #[test]
+    fn without_its_operator_a_custom_resource_is_assumed() {
+        let around = Surroundings { simulated: true, ..Surroundings::default() };
+        let object = of("kafka.strimzi.io/v1", "Kafka", 1, &json!({}), &json!(null));
+        assert_eq!(letter(&readiness(&object, &around, JobReady::Complete)), 'a');
+    }
+
+    #[test]
+    fn the_worst_counts_and_any_progress_is_progress() {
+        let wait = |mark: &str| {
+            Health::Settling(Progress { waits_for: "x".to_owned(), mark: Digest::of(mark) })
+        };
+        assert_eq!(together([]), Health::Ready);
+        assert_eq!(letter(&together([Health::Ready, Health::Started])), 's');
+        assert_eq!(letter(&together([Health::Assumed(vec![]), wait("1")])), 'w');
+        assert_eq!(
+            letter(&together([
+                wait("1"),
+                Health::Failed(vec![Cause { object: None, says: String::new() }])
+            ])),
+            'f'
+        );
+        assert_ne!(together([wait("1"), wait("2")]), together([wait("1"), wait("3")]));
+    }
+}

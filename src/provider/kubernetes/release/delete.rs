@@ -1,0 +1,147 @@
+//! Takes a release away: `helm uninstall`, then what Helm leaves behind, hooks above all. What is kept stays.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::super::compare::{delete_object, read_live};
+use super::super::failure::provider_error;
+use super::apply::Work;
+use super::lock::{CEILING, Taken};
+use super::scope::Scopes;
+use super::stored::{self, Head};
+use super::{access, claims};
+use crate::adapter::helm::Uninstall;
+use crate::model::{
+    Class, Failure, FailureKind, KubernetesSpec, Object, ObjectRef, Owner, ReleaseStatus,
+};
+use crate::plan::Precondition;
+use crate::provider::ProviderError;
+use crate::provider::kubernetes::{class_of, owner_of};
+
+/// Kinds that Helm keeps and that only a step of their own deletes.
+const KEPT: [&str; 4] =
+    ["PersistentVolumeClaim", "PersistentVolume", "CustomResourceDefinition", "Namespace"];
+
+/// Uninstalls the release of a step and sweeps what is left of it.
+pub(super) async fn delete(work: Work<'_>) -> Result<(), ProviderError> {
+    let Some((namespace, release)) = place(work) else {
+        // Helm knows nothing of it: only what a failed removal left is there.
+        return sweep(work, &BTreeSet::new()).await;
+    };
+    let taken = work.take(&namespace, &release, None).await?;
+    let session = work.session;
+    let what = || format!("cannot uninstall release `{release}` in `{namespace}`");
+    let head = stored::head(session, &namespace, &release)
+        .await
+        .map_err(|error| provider_error(what(), &error, &session.redactor))?;
+    let mut hooks = BTreeSet::new();
+    if let Some(head) = &head {
+        may_go(work, head, &what(), taken.waited)?;
+        // A damaged revision is uninstalled all the same.
+        if let Ok(payload) = head.payload(session).await {
+            let kinds = session.cluster.kinds().await.ok();
+            let scopes = Scopes::new(kinds.as_deref(), []);
+            let place = |json| scopes.placed(json, &namespace);
+            let objects: Vec<Object> =
+                payload.objects().unwrap_or_default().into_iter().map(place).collect();
+            hooks.extend(
+                payload
+                    .hooks()
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(place)
+                    .filter_map(|o| o.reference()),
+            );
+            // Claims of StatefulSets are marked before what explains them goes.
+            claims::mark_now(session, &work.step.id, &head.secret, &namespace, &objects)
+                .await
+                .map_err(|error| provider_error(what(), &error, &session.redactor))?;
+        }
+        uninstall(work, &namespace, &release, &taken).await?;
+    }
+    drop(taken);
+    sweep(work, &hooks).await
+}
+
+/// `helm uninstall`, which keeps what bears the keep policy.
+pub(super) async fn uninstall(
+    work: Work<'_>,
+    namespace: &str,
+    release: &str,
+    taken: &Taken,
+) -> Result<(), ProviderError> {
+    let what = format!("cannot uninstall release `{release}` in `{namespace}`");
+    let ceiling = work.step.wanted.as_ref().and_then(|wanted| wanted.patience.ceiling);
+    let uninstall = Uninstall { release, namespace, timeout: ceiling.unwrap_or(CEILING) };
+    (work.run.progress)(format!("helm uninstalls `{release}`"));
+    let access = access(work.session);
+    let call = work.helm.uninstall(&uninstall, &access, work.hold(taken));
+    call.await.map_err(|error| work.called(&what, &error))
+}
+
+/// Namespace and name of the release: as wanted, else as found.
+fn place(work: Work<'_>) -> Option<(String, String)> {
+    if let Some(KubernetesSpec::Release(spec)) =
+        work.step.wanted.as_ref().and_then(|wanted| wanted.kubernetes())
+    {
+        return Some((spec.namespace.clone(), spec.release.clone()));
+    }
+    let outputs = &work.step.found.as_ref()?.outputs;
+    let text = |key: &str| outputs.get(key)?.as_str().map(str::to_owned);
+    Some((text("namespace")?, text("release")?))
+}
+
+/// Refuses to uninstall what is not ours, not what the plan saw, or held by a run elsewhere.
+fn may_go(work: Work<'_>, head: &Head, what: &str, waited: bool) -> Result<(), ProviderError> {
+    let permanent = |kind, cause: String| {
+        Err(ProviderError::permanent(Failure::new(kind, what).because(cause)))
+    };
+    match owner_of(&head.secret, &work.session.identity, None) {
+        Owner::Ours => {}
+        Owner::Other(owner) => {
+            return permanent(FailureKind::Foreign, format!("it belongs to {owner}"));
+        }
+        Owner::Unmarked { .. } => {
+            return permanent(FailureKind::Foreign, "it bears no mark of datamill".to_owned());
+        }
+    }
+    let seen = work.step.found.as_ref().and_then(|found| found.release.as_ref());
+    let checked = !waited && matches!(work.step.precondition, Precondition::Unchanged { .. });
+    if let Some(seen) = seen.filter(|seen| checked && seen.revision != head.revision) {
+        let cause = format!("it was revision {} and is {}", seen.revision, head.revision);
+        return permanent(FailureKind::Stale, cause);
+    }
+    let in_motion = matches!(head.status, ReleaseStatus::Pending | ReleaseStatus::Uninstalling);
+    if in_motion && !waited && !stored::ran_here(head, &work.helm.host) {
+        let held = super::lock::elsewhere(head, CEILING.max(Duration::from_mins(1)));
+        if let Some(held) = held {
+            let cause = format!("revision {} is held by {held}", head.revision);
+            return permanent(FailureKind::Locked, cause);
+        }
+    }
+    Ok(())
+}
+
+/// Deletes what is left: hooks of the stored revision, and objects that bore the release's mark when the plan was made. What
+/// Helm keeps, and data, stays.
+async fn sweep(work: Work<'_>, hooks: &BTreeSet<ObjectRef>) -> Result<(), ProviderError> {
+    let session = work.session;
+    let what = || format!("cannot look at what `{}` left behind", work.step.id);
+    let seen = work.step.found.iter().flat_map(|found| &found.objects);
+    let mut names: BTreeSet<ObjectRef> = hooks.clone();
+    names.extend(seen.map(|object| object.object.clone()));
+    names.retain(|name| !KEPT.contains(&name.kind.as_str()));
+    let live = read_live(&session.cluster, names)
+        .await
+        .map_err(|error| provider_error(what(), &error, &session.redactor))?;
+    for (name, object) in live {
+        let ours = matches!(owner_of(&object, &session.identity, None), Owner::Ours);
+        let kept = object.annotation("helm.sh/resource-policy") == Some("keep")
+            || class_of(&object) == Class::Data;
+        let going = object.0.pointer("/metadata/deletionTimestamp").is_some();
+        if ours && !kept && !going {
+            delete_object(session, &work.step.id, &name, object.uid()).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,186 @@
+//! Draws a release: the chart is fetched, its values are filled in, the real Helm renders it, the post-renderer's changes are
+//! made, and all of it is cached.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value as Json, json};
+
+use super::cache::{self, Drawing};
+use super::scope::Scopes;
+use super::values::{self, Filled};
+use super::{RenderContext, access, crds, rules, stored};
+use crate::adapter::helm::chart::{Chart, Findings, unknown_keys};
+use crate::adapter::helm::{Rules, Template, apply_rules, explain};
+use crate::adapter::process::ProcessError;
+use crate::model::{
+    CrdPolicy, Digest, Failure, FailureKind, Object, ReleaseSpec, Rendered, Resource,
+};
+use crate::yaml;
+
+/// What Helm says when the cluster does not know a kind that the plan brings.
+const KIND_COMES_LATER: [&str; 2] = ["no matches for kind", "resource mapping not found"];
+
+/// Draws a release as it will be.
+pub async fn render(
+    context: &RenderContext<'_>,
+    resource: &Resource,
+    spec: &ReleaseSpec,
+) -> Result<Rendered, Failure> {
+    let helm = context.helm;
+    let chart = helm.chart(&spec.chart).await?;
+    let filled =
+        values::fill(&spec.values, context.known, context.session, context.identity).await?;
+    let rules = rules(context.identity, resource, spec, context.facts.simulated);
+    let findings = cache::findings(helm, &chart).await?;
+    let inputs = inputs(&chart, &filled, &rules, spec);
+    let subject =
+        Subject { spec, chart: &chart, filled: &filled, rules: &rules, findings: &findings };
+    let (drawing, late) = match draw(context, &subject).await {
+        Ok(drawing) => (drawing, None),
+        // A chart that cannot work with a stand-in is drawn when the value is there.
+        Err(failure) if !filled.unknown.is_empty() && failure.kind == FailureKind::Usage => {
+            let reason = failure.causes.first().cloned().unwrap_or(failure.what);
+            let nothing = Drawing { objects: vec![], hooks: vec![], warnings: vec![] };
+            (nothing, Some(format!("its objects are known only later: {reason}")))
+        }
+        Err(failure) => return Err(failure),
+    };
+    let definitions = match spec.crds {
+        CrdPolicy::Chart => crds::of_chart(&chart, context.identity, resource).await?,
+        CrdPolicy::Skip => Vec::new(),
+    };
+    let kinds = match context.session {
+        // Without an answer the well-known kinds must do.
+        Some(session) => session.cluster.kinds().await.ok(),
+        None => None,
+    };
+    let defined = drawing.objects.iter().chain(definitions.iter().map(|object| &object.0));
+    let scopes = Scopes::new(kinds.as_deref(), defined);
+    let place = |objects: Vec<Json>| -> Vec<Object> {
+        objects.into_iter().map(|object| scopes.placed(object, &spec.namespace)).collect()
+    };
+    let hooks = place(drawing.hooks.clone());
+    let mut objects = place(drawing.objects.clone());
+    objects.extend(definitions);
+    let lines = drawing.warnings.iter().map(|line| format!("release `{}`: {line}", spec.release));
+    Ok(Rendered {
+        objects,
+        hooks,
+        inputs,
+        unknown: filled.unknown.clone(),
+        unstable: findings.unstable.clone(),
+        chart: Some(chart.digest.clone()),
+        warnings: lines.chain(late).collect(),
+    })
+}
+
+/// The digest that decides whether a release changed.
+fn inputs(chart: &Chart, filled: &Filled, rules: &Rules, spec: &ReleaseSpec) -> Digest {
+    let crds = match spec.crds {
+        CrdPolicy::Skip => "skip",
+        CrdPolicy::Chart => "chart",
+    };
+    Digest::of_json(&json!({
+        "chart": chart.digest.as_str(),
+        "values": filled.hashed,
+        "rules": rules.digest().as_str(),
+        "crds": crds,
+    }))
+}
+
+/// What is drawn.
+struct Subject<'a> {
+    spec: &'a ReleaseSpec,
+    chart: &'a Chart,
+    filled: &'a Filled,
+    rules: &'a Rules,
+    findings: &'a Findings,
+}
+
+async fn draw(context: &RenderContext<'_>, of: &Subject<'_>) -> Result<Drawing, Failure> {
+    let is_upgrade = is_upgrade(context, of).await;
+    let (spec, facts) = (of.spec, context.facts);
+    let apis: Vec<_> = facts.apis.iter().map(String::as_str).collect();
+    let key = cache::key([
+        of.chart.digest.as_str(),
+        &of.filled.json.to_string(),
+        of.rules.digest().as_str(),
+        &spec.release,
+        &spec.namespace,
+        &facts.version,
+        Digest::of_parts(apis.iter().copied()).as_str(),
+        if is_upgrade { "upgrade" } else { "install" },
+        if context.session.is_some() { "server" } else { "client" },
+    ]);
+    // What holds secrets is not written to the disk.
+    let keep = !of.filled.has_secrets;
+    if let Some(drawing) = cache::load(context.helm, &key).filter(|_| keep) {
+        return Ok(drawing);
+    }
+    let what = || format!("cannot render release `{}`", spec.release);
+    let text = run_helm(context, of, is_upgrade, apis)
+        .await
+        .map_err(|error| explain(&what(), &error).failure)?;
+    let documents = yaml::manifests(&text).map_err(|error| {
+        Failure::new(FailureKind::Usage, what())
+            .because("the chart renders no YAML")
+            .caused_by(&error)
+    })?;
+    let (hooks, objects) = apply_rules(of.rules, documents).into_iter().partition(is_hook);
+    let content = of.chart.content().await?;
+    let drawing = Drawing { objects, hooks, warnings: unknown_keys(&content, &of.filled.json) };
+    if keep {
+        cache::save(context.helm, &key, &drawing);
+    }
+    Ok(drawing)
+}
+
+async fn run_helm(
+    context: &RenderContext<'_>,
+    of: &Subject<'_>,
+    is_upgrade: bool,
+    apis: Vec<&str>,
+) -> Result<String, ProcessError> {
+    let _turn = context.helm.turn().await;
+    let cluster = context.session.filter(|_| of.findings.asks_cluster).map(access);
+    let template = Template {
+        release: &of.spec.release,
+        namespace: &of.spec.namespace,
+        chart: &of.chart.path,
+        values: &of.filled.json,
+        is_upgrade,
+        kube_version: &context.facts.version,
+        apis,
+        cluster: cluster.as_ref(),
+    };
+    match context.helm.template(&template).await {
+        Err(ProcessError::Status { says, .. })
+            if template.cluster.is_some()
+                && KIND_COMES_LATER.iter().any(|words| says.contains(words)) =>
+        {
+            context.helm.template(&Template { cluster: None, ..template }).await
+        }
+        other => other,
+    }
+}
+
+/// Whether the chart is drawn as an upgrade: asked only where it makes a difference.
+async fn is_upgrade(context: &RenderContext<'_>, of: &Subject<'_>) -> bool {
+    let cares = of.findings.unstable.iter().any(|word| word.starts_with(".Release."));
+    match context.session {
+        Some(session) if cares => stored::head(session, &of.spec.namespace, &of.spec.release)
+            .await
+            .is_ok_and(|h| h.is_some()),
+        Some(_) | None => false,
+    }
+}
+
+fn is_hook(object: &Json) -> bool {
+    object.pointer("/metadata/annotations").is_some_and(|map| map.get("helm.sh/hook").is_some())
+}
+
+/// The events of hooks.
+pub(super) fn hook_events(hooks: &[Object]) -> BTreeSet<String> {
+    let events = hooks.iter().filter_map(|hook| hook.annotation("helm.sh/hook"));
+    events.flat_map(|list| list.split(',')).map(|event| event.trim().to_owned()).collect()
+}

@@ -1,0 +1,198 @@
+//! `helm upgrade --install` with everything around it: values, CRDs, marks, and whether fields are taken back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::compare::with_ownership;
+use super::super::session::Session;
+use super::apply::Work;
+use super::lock::{CEILING, Taken};
+use super::render::hook_events;
+use super::stored::{self, Head};
+use super::{
+    MANAGER, RenderContext, access, claims, crds, deferred, ownership, render, rules, short_inputs,
+    values,
+};
+use crate::adapter::helm::{Upgrade, WaitFor};
+use crate::adapter::kube::{KubeError, Write};
+use crate::model::{
+    ClusterFacts, Failure, FailureKind, Leaf, Object, ObjectRef, Outputs, ReleaseSpec,
+    ReleaseStatus, Rendered, Resource, label, label_value,
+};
+use crate::provider::ProviderError;
+
+/// Installs or upgrades a release whose way is free.
+pub(super) async fn upgrade(
+    work: Work<'_>,
+    resource: &Resource,
+    spec: &ReleaseSpec,
+    head: Option<Head>,
+    taken: Taken,
+) -> Result<Outputs, ProviderError> {
+    let session = work.session;
+    let rendered = drawn_now(work, resource, spec).await?;
+    if taken.waited && is_done(head.as_ref(), &rendered) {
+        // The run that held the lock made what we want.
+        return work.outputs(spec).await;
+    }
+    let definitions: Vec<_> =
+        rendered.objects.iter().filter(|o| crds::is_ours_to_apply(o)).cloned().collect();
+    crds::apply(session, resource, &definitions).await?;
+    let what = match &head {
+        None => format!("cannot install release `{}`", spec.release),
+        Some(_) => format!("cannot upgrade release `{}`", spec.release),
+    };
+    let permanent = |failure| ProviderError::permanent(failure);
+    let filled = values::fill(&spec.values, &work.run.known, Some(session), &session.identity)
+        .await
+        .map_err(permanent)?;
+    if let Some(leaf) = filled.unknown.iter().next() {
+        return Err(permanent(unknown(&what, leaf)));
+    }
+    let chart = work.helm.chart(&spec.chart).await.map_err(permanent)?;
+    let force_conflicts = takes_back(work, spec, &rendered).await?;
+    let revision = head.as_ref().map_or(1, |head| head.revision + 1);
+    let rules = rules(&session.identity, resource, spec, session.simulated);
+    let mut labels = rules.labels.clone();
+    labels.insert(label::SPEC_HASH.to_owned(), stored::spec_hash(revision, &rendered.inputs));
+    labels.insert(label::RUN.to_owned(), label_value(&session.identity.run.0));
+    let events = hook_events(&rendered.hooks);
+    let waits = ["post-install", "post-upgrade"].iter().any(|event| events.contains(*event));
+    let upgrade = Upgrade {
+        release: &spec.release,
+        namespace: &spec.namespace,
+        chart: &chart.path,
+        values: &filled.json,
+        rules: &rules,
+        labels: &labels,
+        description: &format!("datamill run {}", session.identity.run),
+        wait: if waits { WaitFor::Objects } else { WaitFor::Hooks },
+        timeout: resource.patience.ceiling.unwrap_or(CEILING),
+        force_conflicts,
+    };
+    (work.run.progress)(format!("helm writes revision {revision} of `{}`", spec.release));
+    work.helm
+        .upgrade(&upgrade, &access(session), work.hold(&taken))
+        .await
+        .map_err(|error| work.called(&what, &error))?;
+    drop(taken);
+    claims::mark_claims(session, resource, spec, &rendered.objects).await.map_err(|error| {
+        ProviderError::transient(
+            work.asked(format!("cannot mark the claims of `{}`", spec.release), &error),
+        )
+    })?;
+    work.outputs(spec).await
+}
+
+fn unknown(what: &str, leaf: &Leaf) -> Failure {
+    let cause = match leaf {
+        Leaf::Output(of, name) => format!("`{of}` does not tell its `{name}`"),
+        Leaf::Secret(at) => format!("Secret {}/{} has no key `{}`", at.namespace, at.name, at.key),
+    };
+    Failure::new(FailureKind::Stale, what).because(cause)
+}
+
+/// The release as it is drawn with all that is known by now. Where the plan had to leave places open, the result may differ
+/// from what was approved in those places only.
+async fn drawn_now(
+    work: Work<'_>,
+    resource: &Resource,
+    spec: &ReleaseSpec,
+) -> Result<Rendered, ProviderError> {
+    let session = work.session;
+    let planned = resource.rendered.as_ref();
+    if let Some(planned) = planned.filter(|planned| planned.unknown.is_empty()) {
+        return Ok(planned.clone());
+    }
+    let apis = session.cluster.kinds().await.map_err(|error| {
+        ProviderError::transient(
+            work.asked("cannot ask what the cluster serves".to_owned(), &error),
+        )
+    })?;
+    let facts = ClusterFacts {
+        provider: String::new(),
+        location: String::new(),
+        version: session.version.clone(),
+        apis: apis.apis(),
+        simulated: session.simulated,
+    };
+    let context = RenderContext {
+        helm: work.helm,
+        identity: &session.identity,
+        facts: &facts,
+        known: &work.run.known,
+        session: Some(session),
+    };
+    let now = render(&context, resource, spec).await.map_err(ProviderError::permanent)?;
+    if let Some(planned) = planned
+        && let Some(difference) = deferred::beyond(planned, &now)
+    {
+        let what = format!("release `{}` is not what was approved", spec.release);
+        let failure = Failure::new(FailureKind::Stale, what).because(difference).hint(
+            "values that became known change more than their own places; look again:\n    datamill plan",
+        );
+        return Err(ProviderError::permanent(failure));
+    }
+    Ok(now)
+}
+
+fn is_done(head: Option<&Head>, rendered: &Rendered) -> bool {
+    head.is_some_and(|head| {
+        head.status == ReleaseStatus::Deployed
+            && head
+                .applied()
+                .is_some_and(|applied| applied.inputs.as_str() == short_inputs(rendered))
+    })
+}
+
+/// Whether others hold fields that this upgrade writes. The plan listed every field that differs and was approved, and nothing
+/// changed since; a field that others hold in an object the plan does not change is a reason to look again.
+async fn takes_back(
+    work: Work<'_>,
+    spec: &ReleaseSpec,
+    rendered: &Rendered,
+) -> Result<bool, ProviderError> {
+    let Some(found) = &work.step.found else { return Ok(false) };
+    let approved: BTreeSet<&ObjectRef> =
+        work.step.changes.iter().filter_map(|change| change.object.as_ref()).collect();
+    let live: BTreeSet<_> =
+        found.objects.iter().filter(|o| o.live.is_some()).map(|o| &o.object).collect();
+    let objects: BTreeMap<ObjectRef, &Object> = rendered
+        .objects
+        .iter()
+        .filter(|object| !crds::is_ours_to_apply(object))
+        .filter_map(|object| Some((object.reference()?, object)))
+        .collect();
+    let mut force = false;
+    for (name, object) in objects.iter().filter(|(name, _)| live.contains(name)) {
+        match held_by_others(work.session, object, spec).await {
+            Ok(None) => {}
+            Ok(Some(_)) if approved.contains(name) => force = true,
+            Ok(Some(whose)) => {
+                let what = format!("{name} is held by others since the plan was made");
+                let failure = Failure::new(FailureKind::Stale, what).because(whose);
+                return Err(ProviderError::permanent(
+                    failure.hint("look again and decide anew:\n\n    datamill plan"),
+                ));
+            }
+            Err(error) => {
+                let what = format!("cannot ask what {name} would be");
+                return Err(ProviderError::transient(work.asked(what, &error)));
+            }
+        }
+    }
+    Ok(force)
+}
+
+async fn held_by_others(
+    session: &Session,
+    object: &Object,
+    spec: &ReleaseSpec,
+) -> Result<Option<String>, KubeError> {
+    let sent = with_ownership(object, Some(ownership(spec)));
+    match session.cluster.apply(&sent, &Write::by(MANAGER).dry()).await {
+        Err(conflict @ KubeError::Conflict { .. }) => Ok(Some(conflict.to_string())),
+        Err(error) if error.is_transient() => Err(error),
+        // Helm will say it better.
+        Ok(_) | Err(_) => Ok(None),
+    }
+}

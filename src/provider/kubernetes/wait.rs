@@ -1,0 +1,251 @@
+//! Conditions: what holds now. Where no container runs, what only a container could bring about is assumed and said so.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use super::readiness::{Surroundings, is_built_in, missing, readiness, together};
+use super::session::Link;
+use crate::adapter::kube::{Cluster, KubeError, Listing};
+use crate::model::{
+    Cause, Condition, ConditionTest, Digest, Health, JobReady, Object, ObjectRef, Progress,
+    WaitSpec,
+};
+
+/// How a set of conditions stands: one of `fails` that holds ends it at once, else all of `until` must hold.
+pub async fn health(link: &Link, spec: &WaitSpec) -> Result<Health, KubeError> {
+    for condition in &spec.fails {
+        if let Health::Ready = test(link, &condition.test).await? {
+            let says = format!("this must not be so: {}", words(&condition.test));
+            return Ok(Health::Failed(vec![Cause { object: about(&condition.test), says }]));
+        }
+    }
+    let mut healths = Vec::new();
+    for Condition { test: condition } in &spec.until {
+        healths.push(test(link, condition).await?);
+    }
+    Ok(together(healths))
+}
+
+async fn test(link: &Link, test: &ConditionTest) -> Result<Health, KubeError> {
+    let cluster = &link.cluster;
+    let unmet = |says: &str| settling(&format!("{}: {says}", words(test)), says);
+    match test {
+        ConditionTest::Rollout(of) => of_object(link, of, JobReady::Complete).await,
+        ConditionTest::JobDone(of) => of_object(link, of, JobReady::Complete).await,
+        ConditionTest::Established(names) => {
+            let mut healths = Vec::new();
+            for name in names {
+                healths.push(of_object(link, &crd(name), JobReady::Complete).await?);
+            }
+            Ok(together(healths))
+        }
+        ConditionTest::Condition { of, condition, status } => {
+            let objects = find(cluster, of).await?;
+            if objects.is_empty() {
+                return Ok(absent(link, of, test));
+            }
+            let held = |object| condition_of(object, condition);
+            if objects.iter().all(|object| held(object) == Some(status.as_str())) {
+                Ok(Health::Ready)
+            } else if link.simulated && !is_built_in(group(of)) {
+                Ok(assumed(test))
+            } else {
+                let now = objects.iter().find_map(held).unwrap_or("not set");
+                Ok(unmet(&format!("it is {now}")))
+            }
+        }
+        ConditionTest::Field { of, path, one_of } => {
+            let objects = find(cluster, of).await?;
+            let value = |object: &Object| object.0.pointer(path).cloned();
+            if objects.is_empty() {
+                Ok(absent(link, of, test))
+            } else if objects.iter().all(|o| value(o).is_some_and(|v| one_of.contains(&v))) {
+                Ok(Health::Ready)
+            } else if link.simulated && !is_built_in(group(of)) {
+                Ok(assumed(test))
+            } else {
+                let now = objects.iter().find_map(value).unwrap_or(Json::Null);
+                Ok(unmet(&format!("it is {now}")))
+            }
+        }
+        ConditionTest::Exists(of) => {
+            if find(cluster, of).await?.is_empty() {
+                Ok(absent(link, of, test))
+            } else {
+                Ok(Health::Ready)
+            }
+        }
+        ConditionTest::Gone(of) => {
+            if find(cluster, of).await?.is_empty() {
+                Ok(Health::Ready)
+            } else {
+                Ok(unmet("it is still there"))
+            }
+        }
+        ConditionTest::Http { service, port, path, expect } => {
+            if link.simulated {
+                return Ok(assumed(test));
+            }
+            match cluster.ask_service(service, *port, path).await {
+                Ok(code) if code == *expect => Ok(Health::Ready),
+                Ok(code) => Ok(unmet(&format!("it answers {code}"))),
+                Err(error) => Ok(unmet(&error.to_string())),
+            }
+        }
+        ConditionTest::Tcp { service, port } => {
+            if link.simulated {
+                return Ok(assumed(test));
+            }
+            match cluster.ask_service(service, *port, "/").await {
+                Ok(_) => Ok(Health::Ready),
+                Err(error) if accepts(&error.to_string()) => Ok(Health::Ready),
+                Err(error) => Ok(unmet(&error.to_string())),
+            }
+        }
+    }
+}
+
+/// Whether the proxy's error shows that something accepted the connection and does not speak HTTP.
+fn accepts(error: &str) -> bool {
+    const CLOSED: [&str; 8] = [
+        "refused",
+        "no endpoints",
+        "not found",
+        "timeout",
+        "did not answer",
+        "no route",
+        "cannot be reached",
+        "unreachable",
+    ];
+    !CLOSED.iter().any(|word| error.contains(word))
+}
+
+async fn of_object(link: &Link, of: &ObjectRef, jobs: JobReady) -> Result<Health, KubeError> {
+    let objects = find(&link.cluster, of).await?;
+    if objects.is_empty() {
+        return Ok(missing(of));
+    }
+    let around = Surroundings { simulated: link.simulated, ..Surroundings::default() };
+    Ok(together(objects.iter().map(|object| readiness(object, &around, jobs))))
+}
+
+/// The object, or all of its kind in its namespace when its name is `*`. A kind that is not served has none.
+async fn find(cluster: &Cluster, of: &ObjectRef) -> Result<Vec<Object>, KubeError> {
+    let found = if of.name == "*" {
+        let listing =
+            Listing { namespace: of.namespace.clone(), ..Listing::of(&of.api_version, &of.kind) };
+        cluster.list(&listing).await
+    } else {
+        cluster.get(of).await.map(|object| object.into_iter().collect())
+    };
+    super::compare::absent_is(found, Vec::new())
+}
+
+fn condition_of<'a>(object: &'a Object, kind: &str) -> Option<&'a str> {
+    let conditions = object.0.pointer("/status/conditions")?.as_array()?;
+    let found =
+        conditions.iter().find(|one| one.get("type").and_then(Json::as_str) == Some(kind))?;
+    found.get("status")?.as_str()
+}
+
+fn group(of: &ObjectRef) -> &str {
+    of.api_version.split_once('/').map_or("", |(group, _)| group)
+}
+
+/// What only a container could make is assumed where none runs; everything else is waited for.
+fn absent(link: &Link, of: &ObjectRef, test: &ConditionTest) -> Health {
+    const MADE_BY_CONTROLLERS: [&str; 5] =
+        ["Pod", "ReplicaSet", "PersistentVolume", "Job", "EndpointSlice"];
+    if link.simulated && !MADE_BY_CONTROLLERS.contains(&of.kind.as_str()) {
+        assumed(test)
+    } else {
+        missing(of)
+    }
+}
+
+fn assumed(test: &ConditionTest) -> Health {
+    Health::Assumed(vec![format!("{} (no container runs here)", words(test))])
+}
+
+fn settling(waits_for: &str, mark: &str) -> Health {
+    Health::Settling(Progress { waits_for: waits_for.to_owned(), mark: Digest::of(mark) })
+}
+
+fn crd(name: &str) -> ObjectRef {
+    ObjectRef {
+        api_version: "apiextensions.k8s.io/v1".to_owned(),
+        kind: "CustomResourceDefinition".to_owned(),
+        namespace: None,
+        name: name.to_owned(),
+    }
+}
+
+fn about(test: &ConditionTest) -> Option<ObjectRef> {
+    match test {
+        ConditionTest::Rollout(of)
+        | ConditionTest::Exists(of)
+        | ConditionTest::Gone(of)
+        | ConditionTest::JobDone(of)
+        | ConditionTest::Condition { of, .. }
+        | ConditionTest::Field { of, .. } => Some(of.clone()),
+        ConditionTest::Http { service, .. } | ConditionTest::Tcp { service, .. } => {
+            Some(service.clone())
+        }
+        ConditionTest::Established(_) => None,
+    }
+}
+
+/// A condition as a sentence.
+pub fn words(test: &ConditionTest) -> String {
+    match test {
+        ConditionTest::Rollout(of) => format!("{of} has rolled out"),
+        ConditionTest::Condition { of, condition, status } => {
+            format!("{of} has the condition {condition}={status}")
+        }
+        ConditionTest::Field { of, path, one_of } => {
+            let values: Vec<String> = one_of.iter().map(ToString::to_string).collect();
+            format!("{path} of {of} is {}", values.join(" or "))
+        }
+        ConditionTest::Exists(of) => format!("{of} exists"),
+        ConditionTest::Gone(of) => format!("{of} is gone"),
+        ConditionTest::Established(names) => format!("{} are established", names.join(", ")),
+        ConditionTest::JobDone(of) => format!("{of} is complete"),
+        ConditionTest::Http { service, port, path, expect } => {
+            format!("{service} answers {expect} on port {port} at {path}")
+        }
+        ConditionTest::Tcp { service, port } => format!("{service} accepts on port {port}"),
+    }
+}
+
+/// The healths of several sets of conditions.
+pub(super) async fn healths<'a, K: Ord>(
+    link: &Link,
+    specs: impl IntoIterator<Item = (K, &'a WaitSpec)>,
+) -> Result<BTreeMap<K, Health>, KubeError> {
+    let asked = specs.into_iter().map(async |(key, spec)| Ok((key, health(link, spec).await?)));
+    Ok(futures::future::try_join_all(asked).await?.into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_port_that_speaks_no_http_accepts_all_the_same() {
+        assert!(accepts("error trying to reach service: EOF"));
+        assert!(accepts("malformed HTTP response \"x\""));
+        assert!(!accepts("dial tcp 10.0.0.1:5432: connect: connection refused"));
+        assert!(!accepts("no endpoints available for service \"x\""));
+    }
+
+    #[test]
+    fn a_condition_is_read_by_its_type() {
+        let object = Object(
+            json!({"status": {"conditions": [{"type": "A", "status": "False"}, {"type": "B", "status": "True"}]}}),
+        );
+        assert_eq!(condition_of(&object, "B"), Some("True"));
+        assert_eq!(condition_of(&object, "C"), None);
+    }
+}

@@ -1,0 +1,205 @@
+//! Problems of files: with frames on a terminal, as `file:line:column` in a log, as a list for scripts.
+
+use std::fmt::Write as _;
+
+use miette::{GraphicalReportHandler, GraphicalTheme};
+use serde_json::{Value as Json, json};
+
+use crate::yaml::{Problem, Problems, Severity};
+
+use super::paint::{Colour, Paint};
+use super::screen::{Asked, Mode, Screen};
+use super::text::{count, wrap};
+
+impl Screen {
+    /// Shows problems, all of them; nothing when there is none.
+    pub fn show_problems(&self, problems: &Problems) {
+        let sorted = problems.sorted();
+        if self.look().is_document() {
+            let all: Vec<_> = sorted.into_iter().map(problem_json).collect();
+            if self.look().asked == Asked::Problems {
+                self.findings().problems.extend(all);
+            } else if !all.is_empty() {
+                self.event(&json!({"event": "problems", "problems": all}));
+            }
+            return;
+        }
+        for problem in sorted {
+            let text = match self.look().mode {
+                Mode::Terminal => self.framed(problem),
+                Mode::Plain | Mode::Json | Mode::Yaml => {
+                    plain(problem, self.look().width, self.paint())
+                }
+            };
+            self.say(&text);
+        }
+    }
+
+    /// Says that the files are in order.
+    pub fn show_valid(&self, project: &str, flavour: &str, resources: usize) {
+        if self.look().is_document() {
+            let facts = json!({"project": project, "flavour": flavour, "resources": resources});
+            self.findings().valid = Some(facts);
+        } else {
+            let resources = count(resources, "resource");
+            let ok = self.paint_out().text(Colour::Green, "valid:");
+            self.answer(&format!("{ok} project `{project}`, flavour `{flavour}`, {resources}"));
+        }
+    }
+
+    /// Ends a command: takes bars off the screen and prints the document that `validate` collected.
+    pub fn finish(&self) {
+        self.end_run();
+        if !self.look().is_document() || self.look().asked != Asked::Problems {
+            return;
+        }
+        let findings = std::mem::take(&mut *self.findings());
+        let mut document = json!({
+            "valid": findings.valid.is_some(),
+            "problems": findings.problems,
+        });
+        if let (Some(Json::Object(facts)), Some(all)) = (findings.valid, document.as_object_mut()) {
+            all.extend(facts);
+        }
+        self.print_document(&document, "");
+    }
+
+    fn framed(&self, problem: &Problem) -> String {
+        let theme = if self.look().colour_err {
+            GraphicalTheme::unicode()
+        } else {
+            GraphicalTheme::unicode_nocolor()
+        };
+        let mut text = String::new();
+        let handler = GraphicalReportHandler::new_themed(theme)
+            .with_width(self.look().width)
+            .with_links(false)
+            .without_syntax_highlighting();
+        match handler.render_report(&mut text, problem.report().as_ref()) {
+            Ok(()) => text,
+            Err(_) => plain(problem, self.look().width, self.paint()),
+        }
+    }
+}
+
+/// A problem in a log:
+///
+/// ```text
+/// error[unknown-key]: unknown key `prot`
+///   --> flavours/demo.yaml:3:3
+///    3 |   prot: 8088
+///      |   ^^^^ here
+///   help: did you mean `port`?
+/// ```
+fn plain(problem: &Problem, width: usize, paint: Paint) -> String {
+    let (word, colour) = match problem.severity {
+        Severity::Error => ("error", Colour::Red),
+        Severity::Warning => ("warning", Colour::Yellow),
+    };
+    let label = format!("{word}[{}]:", problem.code);
+    let first = wrap(&problem.message, width, &format!("{label} "), "  ");
+    let tail = first.strip_prefix(&label).unwrap_or(&first);
+    let mut text = format!("{}{tail}\n", paint.text(colour, &label));
+    if let Some(at) = &problem.at {
+        let (line, column) = (at.line(), at.column());
+        let shown = at.source.text.lines().nth(line - 1).unwrap_or_default();
+        let before: String =
+            shown.chars().take(column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+        let rest = shown.chars().count().saturating_sub(column - 1).max(1);
+        let marked = at.source.text.get(at.start..at.end).unwrap_or_default();
+        let first = marked.lines().next().unwrap_or_default().chars().count();
+        let arrow = "^".repeat(first.clamp(1, rest));
+        let number = format!("{line:>4}");
+        let blank = " ".repeat(number.len());
+        let path = at.path().display();
+        // Writing to a `String` cannot fail.
+        writeln!(text, "  --> {path}:{line}:{column}").ok();
+        writeln!(text, "{number} | {shown}").ok();
+        writeln!(text, "{blank} | {before}{arrow} {}", problem.label).ok();
+    }
+    if let Some(help) = &problem.help {
+        text.push_str(&wrap(help, width, "  help: ", "        "));
+        text.push('\n');
+    }
+    text
+}
+
+fn problem_json(problem: &Problem) -> Json {
+    let place = problem.at.as_ref();
+    json!({
+        "severity": problem.severity,
+        "code": problem.code,
+        "message": problem.message,
+        "file": place.map(|at| at.path().display().to_string()),
+        "line": place.map(super::super::yaml::Span::line),
+        "column": place.map(super::super::yaml::Span::column),
+        "help": problem.help,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Look;
+    use super::super::screen::tests::recorded;
+    use super::*;
+    use crate::yaml::{Source, Span};
+
+    fn problems() -> Problems {
+        let source = Source::new("flavours/demo.yaml", "project:\n  name: demo\n  prot: 8088\n");
+        let span = Span { source, start: 24, end: 28 };
+        let mut problems = Problems::default();
+        problems.push(
+            Problem::error("unknown-key", "unknown key `prot`")
+                .at(&span)
+                .suggest("prot", ["port", "name"]),
+        );
+        problems
+    }
+
+    #[test]
+    fn a_log_names_file_line_and_column() {
+        let recorded = recorded(Look::new(Mode::Plain));
+        recorded.screen.show_problems(&problems());
+        let wanted = "\
+error[unknown-key]: unknown key `prot`
+  --> flavours/demo.yaml:3:3
+   3 |   prot: 8088
+     |   ^^^^ here
+  help: did you mean `port`?
+";
+        assert_eq!(recorded.stderr(), wanted);
+    }
+
+    #[test]
+    fn a_terminal_gets_a_frame_within_its_width() {
+        let recorded = recorded(Look::new(Mode::Terminal));
+        recorded.screen.show_problems(&problems());
+        let text = recorded.stderr();
+        assert!(text.contains("flavours/demo.yaml:3:3"), "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+
+    #[test]
+    fn validate_gives_scripts_one_document() {
+        let recorded = recorded(Look { asked: Asked::Problems, ..Look::new(Mode::Json) });
+        recorded.screen.show_problems(&problems());
+        recorded.screen.finish();
+        let document: Json = serde_json::from_str(&recorded.stdout()).unwrap();
+        assert_eq!(document["valid"], false);
+        assert_eq!(document["problems"][0]["line"], 3);
+        assert_eq!(document["problems"][0]["column"], 3);
+        assert_eq!(document["problems"][0]["code"], "unknown-key");
+        assert_eq!(recorded.stderr(), "");
+    }
+
+    #[test]
+    fn a_valid_flavour_says_so() {
+        let recorded = recorded(Look { asked: Asked::Problems, ..Look::new(Mode::Json) });
+        recorded.screen.show_problems(&Problems::default());
+        recorded.screen.show_valid("demo", "demo", 12);
+        recorded.screen.finish();
+        let document: Json = serde_json::from_str(&recorded.stdout()).unwrap();
+        assert_eq!(document["valid"], true);
+        assert_eq!(document["resources"], 12);
+    }
+}

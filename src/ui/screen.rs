@@ -1,0 +1,342 @@
+//! The screen: where text goes, how wide it is, and in which form. Its other methods stand with what they show.
+
+use std::fmt;
+use std::io::Write;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use comfy_table::{ContentArrangement, Table, presets};
+use indicatif::{MultiProgress, ProgressDrawTarget};
+use serde_json::{Value as Json, json};
+
+use crate::yaml;
+
+use super::paint::{Colour, Paint};
+use super::progress::Run;
+use super::question::Typed;
+use super::text::wrap;
+
+/// Where text goes: a stream, or a buffer in tests.
+pub type Sink = Arc<Mutex<dyn Write + Send>>;
+
+/// Waits for a line from the keyboard, or for an interrupt.
+pub type Typist = Box<dyn FnMut() -> Typed + Send>;
+
+/// In which form things are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// For a person at a terminal: bars and colour.
+    Terminal,
+    /// For a log: one line per event.
+    Plain,
+    /// For a script: events as JSON lines on standard error, one JSON document on standard output.
+    Json,
+    /// The same with a YAML document.
+    Yaml,
+}
+
+/// What was asked for, hence belongs on standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// The plan (`plan`).
+    Plan,
+    /// What came of a run (`apply`, `uninstall`, `destroy`, `start`, `stop`).
+    Report,
+    /// The problems of the files (`validate`).
+    Problems,
+    /// A document that the command prints by itself.
+    Document,
+}
+
+/// How a screen looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// In which form.
+    pub mode: Mode,
+    /// Characters in a line.
+    pub width: usize,
+    /// Whether standard output takes colour.
+    pub colour_out: bool,
+    /// Whether standard error takes colour.
+    pub colour_err: bool,
+    /// Whether a question can be answered.
+    pub interactive: bool,
+    /// What was asked for.
+    pub asked: Asked,
+}
+
+impl Look {
+    /// 80 characters, no colour, nobody to ask, a report.
+    pub fn new(mode: Mode) -> Self {
+        Self {
+            mode,
+            width: 80,
+            colour_out: false,
+            colour_err: false,
+            interactive: false,
+            asked: Asked::Report,
+        }
+    }
+
+    /// Whether scripts read what is written.
+    pub fn is_document(&self) -> bool {
+        matches!(self.mode, Mode::Json | Mode::Yaml)
+    }
+}
+
+/// The screen. Clones share it.
+#[derive(Clone)]
+pub struct Screen(Arc<Inner>);
+
+struct Inner {
+    look: Look,
+    out: Sink,
+    err: Sink,
+    typist: Mutex<Typist>,
+    bars: MultiProgress,
+    run: Mutex<Run>,
+    findings: Mutex<Findings>,
+}
+
+/// What `validate` found so far; one document is made of it at the end.
+#[derive(Default)]
+pub(super) struct Findings {
+    pub(super) problems: Vec<Json>,
+    pub(super) valid: Option<Json>,
+}
+
+fn held<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Screen {
+    /// A screen on two streams.
+    pub fn new(look: Look, out: Sink, err: Sink, typist: Typist) -> Self {
+        let target = match look.mode {
+            Mode::Terminal => ProgressDrawTarget::stderr_with_hz(10),
+            Mode::Plain | Mode::Json | Mode::Yaml => ProgressDrawTarget::hidden(),
+        };
+        Self(Arc::new(Inner {
+            look,
+            out,
+            err,
+            typist: Mutex::new(typist),
+            bars: MultiProgress::with_draw_target(target),
+            run: Mutex::new(Run::default()),
+            findings: Mutex::new(Findings::default()),
+        }))
+    }
+
+    /// How it looks.
+    pub fn look(&self) -> &Look {
+        &self.0.look
+    }
+
+    /// The colours of standard error.
+    pub fn paint(&self) -> Paint {
+        Paint { on: self.look().colour_err }
+    }
+
+    /// The colours of standard output.
+    pub fn paint_out(&self) -> Paint {
+        Paint { on: self.look().colour_out }
+    }
+
+    pub(super) fn bars(&self) -> &MultiProgress {
+        &self.0.bars
+    }
+
+    pub(super) fn run(&self) -> MutexGuard<'_, Run> {
+        held(&self.0.run)
+    }
+
+    pub(super) fn findings(&self) -> MutexGuard<'_, Findings> {
+        held(&self.0.findings)
+    }
+
+    pub(super) fn typed(&self) -> Typed {
+        let mut typist = held(&self.0.typist);
+        typist()
+    }
+
+    /// Writes lines to standard error, above the bars if there are any.
+    pub fn say(&self, text: &str) {
+        self.write(&self.0.err, text, "\n");
+    }
+
+    /// Writes what was asked for to standard output.
+    pub fn answer(&self, text: &str) {
+        self.write(&self.0.out, text, "\n");
+    }
+
+    pub(super) fn prompt(&self, text: &str) {
+        self.write(&self.0.err, text, "");
+    }
+
+    /// A reader that went away (`| head`) is no error: what it does not read need not be written.
+    fn write(&self, sink: &Sink, text: &str, end: &str) {
+        let text = text.strip_suffix('\n').filter(|_| !end.is_empty()).unwrap_or(text);
+        self.0.bars.suspend(|| {
+            let mut sink = held(sink);
+            write!(sink, "{text}{end}").and_then(|()| sink.flush()).ok();
+        });
+    }
+
+    /// Writes an event as a JSON line to standard error.
+    pub(super) fn event(&self, event: &Json) {
+        self.say(&event.to_string());
+    }
+
+    /// Something worth knowing.
+    pub fn note(&self, message: &str) {
+        if self.look().is_document() {
+            self.event(&json!({"event": "note", "message": message}));
+        } else {
+            self.say(&wrap(message, self.look().width, "", "  "));
+        }
+    }
+
+    /// Something that may be wrong; the command goes on.
+    pub fn warn(&self, message: &str) {
+        if self.look().is_document() {
+            self.event(&json!({"event": "warning", "message": message}));
+        } else {
+            let text = wrap(message, self.look().width, "warning: ", "         ");
+            let tail = text.strip_prefix("warning:").unwrap_or(&text);
+            self.say(&format!("{}{tail}", self.paint().text(Colour::Yellow, "warning:")));
+        }
+    }
+
+    /// Prints what was asked for: the document where a script reads, the text where a person does.
+    pub fn print_document(&self, document: &Json, text: &str) {
+        match self.look().mode {
+            Mode::Terminal | Mode::Plain => self.answer(text),
+            Mode::Json => self.answer(&format!("{document:#}")),
+            Mode::Yaml => self.answer(&yaml::to_yaml(document)),
+        }
+    }
+
+    /// A table as text, within the width of the screen.
+    pub fn table(&self, headings: &[&str], rows: &[Vec<String>]) -> String {
+        let mut table = Table::new();
+        table
+            .load_style(presets::NOTHING)
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .force_no_tty()
+            .set_width(u16::try_from(self.look().width).unwrap_or(u16::MAX))
+            .set_header(headings.iter().copied().map(str::to_uppercase));
+        table.add_rows(rows);
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
+        let text = table.trim_fmt();
+        let mut lines = text.lines();
+        let heading = lines.next().unwrap_or_default();
+        let mut all = self.paint_out().text(Colour::Bold, heading);
+        for line in lines {
+            all.push('\n');
+            all.push_str(line.trim_end());
+        }
+        all
+    }
+}
+
+impl fmt::Debug for Screen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Screen").field("look", &self.0.look).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A screen whose streams can be read.
+    pub(in crate::ui) struct Recorded {
+        pub(in crate::ui) screen: Screen,
+        out: Arc<Mutex<Vec<u8>>>,
+        err: Arc<Mutex<Vec<u8>>>,
+        typed: Arc<Mutex<Vec<Typed>>>,
+    }
+
+    impl Recorded {
+        pub(in crate::ui) fn stdout(&self) -> String {
+            String::from_utf8(held(&self.out).clone()).unwrap()
+        }
+
+        pub(in crate::ui) fn stderr(&self) -> String {
+            String::from_utf8(held(&self.err).clone()).unwrap()
+        }
+
+        pub(in crate::ui) fn types(&self, typed: Typed) {
+            held(&self.typed).push(typed);
+        }
+    }
+
+    pub(in crate::ui) fn recorded(look: Look) -> Recorded {
+        let out = Arc::new(Mutex::new(Vec::new()));
+        let err = Arc::new(Mutex::new(Vec::new()));
+        let typed: Arc<Mutex<Vec<Typed>>> = Arc::default();
+        let keyboard = Arc::clone(&typed);
+        let typist: Typist = Box::new(move || held(&keyboard).pop().unwrap_or(Typed::End));
+        let screen = Screen::new(look, out.clone(), err.clone(), typist);
+        Recorded { screen, out, err, typed }
+    }
+
+    /// A stream whose reader went away.
+    struct Broken;
+
+    impl Write for Broken {
+        fn write(&mut self, _bytes: &[u8]) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Err(std::io::ErrorKind::BrokenPipe.into())
+        }
+    }
+
+    #[test]
+    fn a_reader_that_went_away_is_no_error() {
+        let broken: Sink = Arc::new(Mutex::new(Broken));
+        let screen =
+            Screen::new(Look::new(Mode::Plain), broken.clone(), broken, Box::new(|| Typed::End));
+        screen.answer("nobody reads this");
+        screen.warn("nor this");
+    }
+
+    #[test]
+    fn only_what_was_asked_for_stands_on_standard_output() {
+        let recorded = recorded(Look::new(Mode::Plain));
+        recorded.screen.note("a note");
+        recorded.screen.warn("a warning");
+        recorded.screen.print_document(&json!({"a": 1}), "a is 1");
+        assert_eq!(recorded.stdout(), "a is 1\n");
+        assert_eq!(recorded.stderr(), "a note\nwarning: a warning\n");
+    }
+
+    #[test]
+    fn scripts_get_one_document_and_events_as_lines() {
+        let json = recorded(Look::new(Mode::Json));
+        json.screen.warn("a warning");
+        json.screen.print_document(&json!({"a": 1}), "a is 1");
+        assert_eq!(json.stdout(), "{\n  \"a\": 1\n}\n");
+        let event: Json = serde_json::from_str(&json.stderr()).unwrap();
+        assert_eq!(event["event"], "warning");
+        let yaml = recorded(Look::new(Mode::Yaml));
+        yaml.screen.print_document(&json!({"a": 1}), "a is 1");
+        assert_eq!(yaml.stdout(), "a: 1\n");
+    }
+
+    #[test]
+    fn a_table_keeps_to_the_width() {
+        let recorded = recorded(Look::new(Mode::Plain));
+        let rows = vec![
+            vec!["helm".to_owned(), "a sentence that goes on ".repeat(8)],
+            vec!["kwok".to_owned(), "short".to_owned()],
+        ];
+        let table = recorded.screen.table(&["name", "what"], &rows);
+        assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+        assert!(table.starts_with("NAME"), "{table}");
+        assert!(!table.contains('\u{1b}'));
+    }
+}

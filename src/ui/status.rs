@@ -1,0 +1,143 @@
+//! How everything is: the cluster, each instance, what is kept, where things answer.
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+
+use super::endpoint::{Endpoint, endpoint_json};
+use super::paint::Colour;
+use super::plan::PlanHeader;
+use super::screen::Screen;
+use super::text::wrap;
+
+/// What `status` shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusView {
+    /// The same as above a plan.
+    pub header: PlanHeader,
+    /// How the cluster is: `running`, `stopped`, `absent`, `unreachable`.
+    pub cluster: String,
+    /// A row per instance.
+    pub rows: Vec<StatusRow>,
+    /// What holds data, with its size.
+    pub kept: Vec<(String, Option<String>)>,
+    /// Where things answer.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// How one instance is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusRow {
+    /// Its name.
+    pub instance: String,
+    /// `ready`, `assumed`, `running`, `settling`, `incomplete`, `unknown` or `failed`.
+    pub state: String,
+    /// Why it is not ready, or what was assumed.
+    pub says: Vec<String>,
+}
+
+impl Screen {
+    /// Shows how everything is.
+    pub fn show_status(&self, view: &StatusView) {
+        let (width, paint) = (self.look().width, self.paint_out());
+        let mut text = view.header.lines("Status of", width, paint);
+        // Writing to a `String` cannot fail.
+        writeln!(text, "  the cluster is {}", view.cluster).ok();
+        if !view.rows.is_empty() {
+            text.push('\n');
+        }
+        let widest = view.rows.iter().map(|row| row.instance.chars().count()).max();
+        let column = widest.unwrap_or_default().clamp(8, 40);
+        for row in &view.rows {
+            let colour = match row.state.as_str() {
+                "ready" | "assumed" | "running" => Colour::Green,
+                "failed" | "incomplete" => Colour::Red,
+                _ => Colour::Yellow,
+            };
+            let state = paint.text(colour, &row.state);
+            writeln!(text, "  {:column$}  {state}", row.instance).ok();
+            for says in &row.says {
+                text.push_str(&wrap(says, width, "      ", "        "));
+                text.push('\n');
+            }
+        }
+        for (at, (id, size)) in view.kept.iter().enumerate() {
+            if at == 0 {
+                writeln!(text, "\n{}", paint.text(Colour::Bold, "Holds data:")).ok();
+            }
+            let size = size.as_ref().map(|size| format!(" ({size})")).unwrap_or_default();
+            writeln!(text, "  {id}{size}").ok();
+        }
+        text.push_str(&self.endpoints_text(&view.endpoints, view.header.simulated, None));
+        let document = json!({
+            "project": view.header.project,
+            "flavour": view.header.flavour,
+            "target": view.header.target,
+            "simulated": view.header.simulated,
+            "cluster": {"state": view.cluster, "says": view.header.cluster},
+            "instances": view.rows.iter().map(|row| json!({
+                "name": row.instance, "state": row.state, "says": row.says,
+            })).collect::<Vec<_>>(),
+            "data": view.kept.iter().map(|(id, size)| json!({"id": id, "size": size}))
+                .collect::<Vec<_>>(),
+            "endpoints": view.endpoints.iter().map(endpoint_json).collect::<Vec<_>>(),
+        });
+        self.print_document(&document, &text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::plan::tests::header;
+    use super::super::screen::tests::recorded;
+    use super::super::{Look, Mode};
+    use super::*;
+
+    fn view() -> StatusView {
+        let row = |instance: &str, state: &str, says: &[&str]| StatusRow {
+            instance: instance.to_owned(),
+            state: state.to_owned(),
+            says: says.iter().map(|says| (*says).to_owned()).collect(),
+        };
+        StatusView {
+            header: header(),
+            cluster: "running".to_owned(),
+            rows: vec![
+                row("kafka", "failed", &["kafka/release/kafka ← Pod x: no image"]),
+                row("minio-datalake", "ready", &[]),
+            ],
+            kept: vec![("minio/claim/data".to_owned(), Some("10Gi".to_owned()))],
+            endpoints: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn status_says_how_each_instance_is_and_why() {
+        let recorded = recorded(Look::new(Mode::Plain));
+        recorded.screen.show_status(&view());
+        let wanted = "\
+Status of `demo`, flavour `demo`
+  on kwok cluster `datamill-demo` with Kubernetes 1.35.4
+  simulated: no container runs in this cluster
+  the cluster is running
+
+  kafka           failed
+      kafka/release/kafka ← Pod x: no image
+  minio-datalake  ready
+
+Holds data:
+  minio/claim/data (10Gi)
+";
+        assert_eq!(recorded.stdout(), wanted);
+    }
+
+    #[test]
+    fn scripts_read_the_same_facts() {
+        let recorded = recorded(Look::new(Mode::Json));
+        recorded.screen.show_status(&view());
+        let document: serde_json::Value = serde_json::from_str(&recorded.stdout()).unwrap();
+        assert_eq!(document["instances"][0]["state"], "failed");
+        assert_eq!(document["cluster"]["state"], "running");
+        assert_eq!(document["simulated"], true);
+    }
+}

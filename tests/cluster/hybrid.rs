@@ -1,0 +1,55 @@
+//! An existing cluster: used, never created or deleted; volumes stay.
+
+use super::*;
+
+/// Makes the sandbox's kwok cluster an existing one for a second project.
+fn existing() -> (Sandbox, String) {
+    let sandbox = with_demo();
+    sandbox.write(
+        "host/flavours/host.yaml",
+        "project: {name: host, k8s_namespace: host, flavour: demo-store}\nlocal: {provider: kwok}\n",
+    );
+    succeeds(&sandbox.datamill(["-l", "-s", "-f", "host/flavours/host.yaml"]));
+    let context = sandbox.context();
+    (sandbox, context)
+}
+
+#[test]
+fn destroy_on_an_existing_cluster_keeps_the_volume_and_the_cluster() {
+    let (sandbox, context) = existing();
+    let target = ["-k", "--context", &context, "-f", DEMO];
+    let on =
+        |first: &[&'static str]| -> Run { sandbox.datamill(first.iter().copied().chain(target)) };
+    succeeds(&on(&["-i"]));
+    ends_with(&on(&["-i"]), 0, &["nothing to do"]);
+    let destroyed = on(&["-x", "--yes", "--confirm-project", "demo"]);
+    ends_with(&destroyed, 0, &["demo-store/claim/data"]);
+    let claims = sandbox.kubectl(["get", "pvc", "-A", "-o", "name"]);
+    assert!(claims.contains("demo-store-data"), "{claims}");
+    assert_eq!(sandbox.helm(["ls", "-A", "--short"]).trim(), "");
+    // With the data named, it goes as well.
+    succeeds(&on(&["-x", "--yes", "--include-data", "--confirm-project", "demo"]));
+    let claims = sandbox.kubectl(["get", "pvc", "-A", "-o", "name"]);
+    assert!(!claims.contains("demo-store-data"), "{claims}");
+    succeeds(&sandbox.datamill(["destroy", "-l", "-f", "host/flavours/host.yaml"]));
+}
+
+#[test]
+fn a_context_that_does_not_exist_is_named_with_those_that_do() {
+    let (sandbox, context) = existing();
+    let run = sandbox.datamill(["-k", "-i", "--context", "nowhere", "-f", DEMO]);
+    ends_with(&run, 8, &["nowhere", &context]);
+}
+
+#[test]
+fn a_foreign_object_stops_the_run_before_any_change() {
+    let (sandbox, context) = existing();
+    sandbox.kubectl(["create", "namespace", "data-mill"]);
+    sandbox.kubectl(["create", "service", "clusterip", "demo-api", "--tcp=80", "-n", "data-mill"]);
+    let before = sandbox.kubectl(["get", "all", "-A", "-o", "name"]);
+    let run = sandbox.datamill(["-k", "-i", "--context", &context, "-f", DEMO]);
+    ends_with(&run, 11, &["Service data-mill/demo-api"]);
+    assert_eq!(sandbox.kubectl(["get", "all", "-A", "-o", "name"]), before);
+    let service = sandbox.kubectl(["get", "service", "demo-api", "-n", "data-mill", "-o", "json"]);
+    assert!(!service.contains("datamill.dev/"), "{service}");
+}

@@ -1,0 +1,318 @@
+//! What is planned in the situations of a platform's life.
+
+use std::collections::BTreeSet;
+
+use datamill::model::{Class, FailureKind, Owner, Value};
+use datamill::plan::{Action, Block, Origin, PlanError, Selection, Shown, text};
+
+use crate::support::lab::{Lab, expect_all_went_well, id, verb};
+
+fn step<'a>(plan: &'a datamill::plan::Plan, name: &str) -> &'a datamill::plan::Step {
+    plan.steps.iter().find(|step| step.id == id(name)).unwrap_or_else(|| panic!("{name}"))
+}
+
+async fn applied() -> Lab {
+    let mut lab = Lab::new();
+    lab.instance("base", "one", &[]);
+    lab.instance("app", "one", &["base"]);
+    expect_all_went_well(&lab.apply().await);
+    lab
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_before_the_cluster_exists_shows_every_object() {
+    let mut lab = Lab::new();
+    lab.instance("app", "one", &[]);
+    let plan = lab.plan().await;
+    insta::assert_snapshot!(text(&plan, 80), @r"
+    Plan: 6 to create
+
+    Will be created (6):
+      + target/cluster/lab
+      + target/installation/lab
+          ConfigMap lab-0
+      + target/namespace/lab
+          ConfigMap lab-0
+      + app/claim/data
+          ConfigMap data-0
+      + app/objects/main
+          ConfigMap main-0, main-1
+      + app/objects/more
+          ConfigMap more-0
+    ");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_edited_value_is_named_and_only_that_changes() {
+    let mut lab = applied().await;
+    lab.instance("app", "two", &["base"]);
+    let plan = lab.plan().await;
+    assert_eq!(plan.counts()["update"], 1);
+    let change = &step(&plan, "app/objects/main").changes[0];
+    assert_eq!((change.path.as_str(), change.origin), ("/data/value", Origin::You));
+    assert_eq!(change.to, Shown::Text("two".to_owned()));
+    insta::assert_snapshot!(text(&plan, 80), @r"
+    Plan: 1 to change, 8 unchanged
+
+    Will change (1):
+      ~ app/objects/main
+          ConfigMap main-0
+            /data/value: one -> two (by you)
+
+    Unchanged: 8
+    ");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_deleted_by_hand_is_repaired() {
+    let lab = applied().await;
+    lab.world.meddle("app/objects/main", |thing| {
+        thing.objects.pop_first();
+    });
+    lab.world.meddle("base/objects/more", |thing| {
+        thing.objects.get_mut("more-0").unwrap().0["data"]["value"] = "by hand".into();
+    });
+    let plan = lab.plan().await;
+    insta::assert_snapshot!(text(&plan, 80), @r"
+    Plan: 2 to repair, 7 unchanged
+
+    Will be repaired (2):
+      ^ base/objects/more
+          ConfigMap more-0
+            /data/value: by hand -> more (by somebody)
+      ^ app/objects/main
+          new: ConfigMap main-0
+
+    Unchanged: 7
+    ");
+    assert_eq!(step(&plan, "base/objects/more").changes[0].origin, Origin::Somebody);
+    lab.world.calls();
+    expect_all_went_well(&lab.apply().await);
+    assert_eq!(lab.world.calls(), ["repair base/objects/more", "repair app/objects/main"]);
+    lab.expect_nothing_to_do().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_left_the_file_goes_and_its_data_is_kept() {
+    let mut lab = applied().await;
+    lab.drop_instance("app");
+    let plan = lab.plan().await;
+    insta::assert_snapshot!(text(&plan, 80), @r"
+    Plan: 2 to destroy, 1 kept, 6 unchanged
+
+    Will be destroyed (2):
+      - app/objects/more
+      - app/objects/main
+
+    Kept (1):
+      = app/claim/data  it holds data
+
+    Unchanged: 6
+    ");
+    assert_eq!(verb(&plan, "app/claim/data"), "retain");
+    assert_eq!(verb(&plan, "base/objects/main"), "keep");
+}
+
+#[tokio::test(start_paused = true)]
+async fn data_keeps_what_it_needs() {
+    let mut lab = applied().await;
+    let spec = lab.desired.resources[&id("app/objects/main")].spec.clone();
+    lab.add("topic/objects/main", spec, &["base/health/installed"]).class = Class::Data;
+    lab.apply().await;
+    lab.drop_instance("topic");
+    lab.drop_instance("app");
+    lab.drop_instance("base");
+    let plan = lab.plan().await;
+    assert_eq!(verb(&plan, "topic/objects/main"), "retain");
+    assert_eq!(verb(&plan, "base/objects/more"), "retain", "its operator stays");
+    assert_eq!(verb(&plan, "app/objects/main"), "delete");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_that_others_need_is_refused_unless_they_go_too() {
+    let mut lab = applied().await;
+    let whole = lab.desired.clone();
+    lab.drop_instance("base");
+    lab.selection = Selection::Instances(BTreeSet::from([Lab::name("base")]));
+    let plan = lab.plan().await;
+    let Action::Blocked { by: Block::Needed { by } } = &step(&plan, "base/objects/main").action
+    else {
+        panic!("{}", text(&plan, 80))
+    };
+    assert_eq!(*by, BTreeSet::from([id("app/objects/main")]));
+    assert_eq!(plan.blocked(), Some(FailureKind::Protected));
+
+    lab.permits.cascade = true;
+    let plan = lab.plan().await;
+    assert_eq!(plan.blocked(), None, "{}", text(&plan, 80));
+    assert_eq!(verb(&plan, "app/objects/main"), "delete");
+    expect_all_went_well(&lab.execute(&plan).await);
+    lab.desired = whole;
+    lab.selection = Selection::All;
+    expect_all_went_well(&lab.apply().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_instance_is_planned_alone_and_its_needs_are_checked() {
+    let mut lab = Lab::new();
+    lab.instance("base", "one", &[]);
+    lab.instance("app", "one", &["base"]);
+    lab.instance("other", "one", &[]);
+    lab.selection = Selection::Instances(BTreeSet::from([Lab::name("app")]));
+    let plan = lab.plan().await;
+    assert_eq!(verb(&plan, "target/cluster/lab"), "create");
+    assert_eq!(verb(&plan, "other/objects/main"), "nothing");
+    assert_eq!(plan.blocked(), Some(FailureKind::Usage), "{}", text(&plan, 80));
+
+    lab.selection = Selection::Instances(BTreeSet::from([Lab::name("base")]));
+    expect_all_went_well(&lab.apply().await);
+    lab.selection = Selection::Instances(BTreeSet::from([Lab::name("app")]));
+    lab.instance("base", "edited", &[]);
+    let plan = lab.plan().await;
+    assert_eq!(verb(&plan, "base/objects/main"), "keep", "it is not what this run is about");
+    expect_all_went_well(&lab.execute(&plan).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_flavours_and_extras_are_left_alone_and_hold_the_cluster() {
+    let mut lab = applied().await;
+    for name in ["app/objects/main", "app/objects/more", "app/claim/data"] {
+        lab.world.meddle(name, |thing| thing.flavour = Some("second".to_owned()));
+    }
+    lab.drop_instance("app");
+    lab.expect_nothing_to_do().await;
+    let (plan, _) = lab.destroy().await;
+    assert_eq!(verb(&plan, "app/objects/main"), "nothing");
+    let Action::Retain { why } = &step(&plan, "target/cluster/lab").action else { panic!() };
+    assert_eq!(why, "flavour second lives in it");
+
+    let mut lab = applied().await;
+    lab.world.meddle("app/objects/main", |thing| thing.extra = true);
+    lab.world.meddle("app/objects/more", |thing| thing.extra = true);
+    lab.drop_instance("app");
+    let plan = lab.plan().await;
+    assert!(!plan.has_changes(), "{}", text(&plan, 80));
+    assert!(plan.notes[0].contains("-u -c app takes it away"), "{:?}", plan.notes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_looked_at_is_not_absent() {
+    let mut lab = applied().await;
+    lab.world.unreachable("target/cluster/lab");
+    let plan = lab.plan().await;
+    assert_eq!(plan.blocked(), Some(FailureKind::Preflight));
+    assert!(!plan.has_changes(), "{}", text(&plan, 80));
+    lab.desired.resources.remove(&id("target/installation/lab"));
+    assert!(
+        lab.plan()
+            .await
+            .steps
+            .iter()
+            .all(|s| s.action != Action::Delete
+                || s.id.kind != datamill::model::ResourceKind::Cluster)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_immutable_field_makes_stateless_things_anew_and_blocks_for_data() {
+    let mut lab = applied().await;
+    lab.instance("app", "two", &["base"]);
+    lab.world.rejects("app/objects/main", "spec.selector: Invalid value: field is immutable");
+    let plan = lab.plan().await;
+    assert_eq!(verb(&plan, "app/objects/main"), "replace");
+    insta::assert_snapshot!(text(&plan, 80), @r"
+    Plan: 1 to make anew, 8 unchanged
+
+    Will be made anew (1):
+      ± app/objects/main
+          made anew: ConfigMap main-0, main-1
+          note: ConfigMap lab/main-0: spec.selector: Invalid value: field is
+                immutable
+          note: ConfigMap lab/main-1: spec.selector: Invalid value: field is
+                immutable
+
+    Unchanged: 8
+    ");
+    lab.world.rejects("app/claim/data", "spec is immutable after creation");
+    assert_eq!(lab.plan().await.blocked(), Some(FailureKind::Preflight));
+    lab.world.rejects("app/objects/main", "denied by policy");
+    let plan = lab.plan().await;
+    let Action::Blocked { by } = &step(&plan, "app/objects/main").action else { panic!() };
+    assert_eq!(by.says(), "the cluster refuses ConfigMap lab/main-0: denied by policy");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cloud_thing_that_cannot_change_in_place() {
+    let mut lab = Lab::new();
+    let region = |name: &'static str| ("region", Value::text(name));
+    lab.cloud("target/network/main", &[region("a")], &[]);
+    lab.cloud("target/bucket/lake", &[region("a")], &[]).class = Class::Data;
+    lab.apply().await;
+    lab.cloud("target/network/main", &[region("b")], &[]);
+    let plan = lab.plan().await;
+    assert_eq!(verb(&plan, "target/network/main"), "replace");
+    expect_all_went_well(
+        &lab.execute(&{
+            lab.world.revive();
+            plan
+        })
+        .await,
+    );
+    lab.cloud("target/bucket/lake", &[region("b")], &[]).class = Class::Data;
+    assert_eq!(lab.plan().await.blocked(), Some(FailureKind::Protected));
+    lab.permits.include_data = true;
+    let plan = lab.plan().await;
+    assert!(text(&plan, 80).contains("DATA IS LOST"), "{}", text(&plan, 80));
+}
+
+#[tokio::test(start_paused = true)]
+async fn production_protects_and_a_stranger_in_a_namespace_keeps_it() {
+    let mut lab = applied().await;
+    lab.permits.production = true;
+    let (plan, _) = lab.destroy().await;
+    assert_eq!(plan.blocked(), Some(FailureKind::Protected));
+    assert!(lab.world.ids().contains(&id("target/cluster/lab")));
+
+    let mut lab = applied().await;
+    lab.permits.include_data = true;
+    let stranger = datamill::model::ObjectRef {
+        api_version: "apps/v1".to_owned(),
+        kind: "Deployment".to_owned(),
+        namespace: Some("lab".to_owned()),
+        name: "theirs".to_owned(),
+    };
+    lab.world.meddle("target/namespace/lab", |thing| thing.foreign = vec![stranger]);
+    lab.drop_instance("app");
+    lab.drop_instance("base");
+    lab.desired.resources.remove(&id("target/namespace/lab"));
+    let plan = lab.plan().await;
+    let Action::Retain { why } = &step(&plan, "target/namespace/lab").action else { panic!() };
+    assert_eq!(why, "not ours in it: Deployment lab/theirs");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_circle_and_a_missing_need_are_errors() {
+    let mut lab = Lab::new();
+    lab.objects("a/objects/x", &[], &["b/objects/x"]);
+    lab.objects("b/objects/x", &[], &["a/objects/x"]);
+    assert!(matches!(lab.try_plan().await, Err(PlanError::Cycle { .. })));
+    let mut lab = Lab::new();
+    lab.objects("a/objects/x", &[], &["b/objects/x"]);
+    let missing = id("b/objects/x");
+    assert_eq!(
+        lab.try_plan().await,
+        Err(PlanError::MissingNeed { id: id("a/objects/x"), missing })
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_flavour_holds_says_how_to_take_it_over() {
+    let lab = applied().await;
+    lab.world.meddle("app/objects/main", |thing| {
+        thing.owner = Owner::Other("flavour `second`".to_owned());
+        thing.flavour = Some("second".to_owned());
+    });
+    let plan = lab.plan().await;
+    assert!(text(&plan, 80).contains("datamill adopt app --from second"), "{}", text(&plan, 80));
+    assert_eq!(plan.blocked(), Some(FailureKind::Foreign));
+}

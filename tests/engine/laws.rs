@@ -1,0 +1,258 @@
+//! The laws that hold whatever the flavour and whenever the program dies (`peers.md` D.13).
+
+use std::collections::BTreeSet;
+
+use datamill::model::{Class, Family, Owner, ResourceId};
+use datamill::plan::{Action, Effect, Plan, text};
+use proptest::prelude::*;
+
+use crate::support::lab::{Lab, expect_all_went_well, id};
+use crate::support::world::Fault;
+
+/// What a random flavour holds.
+#[expect(clippy::struct_excessive_bools, reason = "each is a part that may be there")]
+#[derive(Debug, Clone)]
+struct Flavour {
+    storage: bool,
+    base: bool,
+    app: bool,
+    app_uses_base: bool,
+    other: bool,
+    value: u8,
+}
+
+fn flavours() -> impl Strategy<Value = Flavour> {
+    (any::<[bool; 5]>(), 0..3_u8).prop_map(|([storage, base, app, app_uses_base, other], value)| {
+        Flavour { storage, base, app, app_uses_base, other, value }
+    })
+}
+
+fn all() -> Flavour {
+    Flavour { storage: true, base: true, app: true, app_uses_base: true, other: true, value: 0 }
+}
+
+impl Flavour {
+    /// Wants this, in the world that is there.
+    fn ask(&self, lab: &mut Lab) {
+        lab.desired = Lab::new().desired;
+        let value = self.value.to_string();
+        if self.storage {
+            lab.storage(&value);
+        }
+        if self.base {
+            lab.instance("base", &value, &[]);
+        }
+        if self.app {
+            let uses: &[&str] = if self.base && self.app_uses_base { &["base"] } else { &[] };
+            lab.instance("app", &value, uses);
+        }
+        if self.other {
+            lab.instance("other", &value, &[]);
+        }
+    }
+}
+
+/// Runs a test in paused time.
+fn paused<T>(test: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap()
+        .block_on(test)
+}
+
+fn of_data(lab: &Lab) -> BTreeSet<ResourceId> {
+    let state = lab.world.state();
+    let data = state.things.iter().filter(|(_, thing)| thing.class == Class::Data);
+    data.map(|(id, _)| id.clone()).collect()
+}
+
+fn kept(plan: &Plan) -> BTreeSet<ResourceId> {
+    let kept = plan.steps.iter().filter(|step| matches!(step.action, Action::Retain { .. }));
+    kept.map(|step| step.id.clone()).collect()
+}
+
+fn expect_no_violation(lab: &Lab) {
+    let state = lab.world.state();
+    assert_eq!(state.violations, Vec::<String>::new());
+    assert_eq!(state.lost, Vec::<ResourceId>::new());
+}
+
+/// How many effects it takes to make a flavour in an empty world.
+fn effects(flavour: &Flavour) -> usize {
+    paused(async {
+        let mut lab = Lab::new();
+        flavour.ask(&mut lab);
+        expect_all_went_well(&lab.apply().await);
+        lab.world.state().effects
+    })
+}
+
+async fn killed_at(effect: usize, flavour: &Flavour) -> Lab {
+    let mut lab = Lab::new();
+    flavour.ask(&mut lab);
+    let plan = lab.plan().await;
+    lab.world.fault_at(effect, Fault::Kill);
+    lab.execute(&plan).await;
+    lab.world.revive();
+    lab
+}
+
+#[test]
+fn killed_at_every_effect_a_rerun_converges_to_the_same_world() {
+    let whole = paused(async {
+        let mut lab = Lab::new();
+        all().ask(&mut lab);
+        lab.apply().await;
+        lab.world.shape()
+    });
+    for effect in 0..effects(&all()) {
+        paused(async {
+            let lab = killed_at(effect, &all()).await;
+            expect_all_went_well(&lab.apply().await);
+            assert_eq!(lab.world.shape(), whole, "killed at effect {effect}");
+            lab.expect_nothing_to_do().await;
+            expect_no_violation(&lab);
+        });
+    }
+}
+
+#[test]
+fn destroyed_from_any_intermediate_world_exactly_the_kept_list_is_left() {
+    for effect in 0..=effects(&all()) {
+        paused(async {
+            let mut lab = killed_at(effect, &all()).await;
+            let data = of_data(&lab);
+            let (plan, report) = lab.destroy().await;
+            assert_eq!(report.failure_kind(), None, "{:?}", report.outcomes);
+            assert_eq!(lab.world.ids(), kept(&plan), "killed at effect {effect}");
+            assert!(data.is_subset(&kept(&plan)), "data is kept, {}", text(&plan, 80));
+            expect_no_violation(&lab);
+
+            lab.permits.include_data = true;
+            let (_, report) = lab.destroy().await;
+            assert_eq!(report.failure_kind(), None, "{:?}", report.outcomes);
+            assert_eq!(lab.world.ids(), BTreeSet::new(), "with the data, all goes");
+            expect_no_violation(&lab);
+        });
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+
+    #[test]
+    fn applied_then_edited_then_applied_leaves_nothing_to_do(first in flavours(), second in flavours()) {
+        paused(async {
+            let mut lab = Lab::new();
+            for flavour in [&first, &second] {
+                flavour.ask(&mut lab);
+                let data = of_data(&lab);
+                let report = lab.apply().await;
+                assert_eq!(report.failure_kind(), None, "{:?}", report.outcomes);
+                lab.expect_nothing_to_do().await;
+                assert!(of_data(&lab).is_superset(&data), "no edit takes data away");
+                expect_no_violation(&lab);
+            }
+        });
+    }
+
+    #[test]
+    fn no_edit_plans_the_loss_of_data(first in flavours(), second in flavours(), half in 0..40_usize) {
+        paused(async {
+            let mut lab = killed_at(half, &first).await;
+            second.ask(&mut lab);
+            let plan = lab.plan().await;
+            for step in &plan.steps {
+                let data = step.found.as_ref().is_some_and(|found| found.class == Class::Data);
+                let goes = matches!(
+                    step.action,
+                    Action::Delete | Action::Replace | Action::GoesWith { .. }
+                );
+                assert!(!(data && goes), "{}", text(&plan, 80));
+                assert!(step.changes.iter().all(|change| change.effect != Effect::LosesData));
+            }
+        });
+    }
+
+    #[test]
+    fn killed_between_two_flavours_a_rerun_converges(
+        first in flavours(), second in flavours(), effect in 0..60_usize,
+    ) {
+        let straight = paused(async {
+            let mut lab = Lab::new();
+            for flavour in [&first, &second] {
+                flavour.ask(&mut lab);
+                lab.apply().await;
+            }
+            lab.world.shape()
+        });
+        paused(async {
+            let mut lab = Lab::new();
+            first.ask(&mut lab);
+            lab.apply().await;
+            second.ask(&mut lab);
+            let plan = lab.plan().await;
+            lab.world.revive();
+            lab.world.fault_at(effect, Fault::Kill);
+            lab.execute(&plan).await;
+            let report = lab.apply().await;
+            assert_eq!(report.failure_kind(), None, "{:?}", report.outcomes);
+            assert_eq!(lab.world.shape(), straight);
+            lab.expect_nothing_to_do().await;
+            expect_no_violation(&lab);
+        });
+    }
+
+    #[test]
+    fn what_is_foreign_is_never_touched(flavour in flavours(), which in 0..6_usize, marked in any::<bool>()) {
+        let name = [
+            "target/network/main", "target/bucket/lake", "base/objects/main",
+            "base/claim/data", "other/objects/more", "target/namespace/lab",
+        ][which];
+        let owner = if marked {
+            Owner::Other("another project".to_owned())
+        } else {
+            Owner::Unmarked { manager: Some("kubectl".to_owned()), suitable: true }
+        };
+        paused(async {
+            let mut lab = Lab::new();
+            flavour.ask(&mut lab);
+            let wanted = lab.desired.resources.contains_key(&id(name));
+            lab.world.holds_foreign(name, owner.clone());
+            // What lives in a cluster cannot be there before the cluster is.
+            let inside = id(name).kind.family() == Family::Kubernetes;
+            if inside {
+                let cluster = lab.desired.resources.clone();
+                lab.desired.resources.retain(|other, _| {
+                    let target = other.instance_name().is_none();
+                    target && *other != id(name) && other.kind.family() != Family::Cloud
+                });
+                lab.apply().await;
+                lab.desired.resources = cluster;
+            }
+            let before = lab.world.state().things[&id(name)].clone();
+            let plan = lab.plan().await;
+            let usable = !marked && (name.contains("/bucket/") || name.contains("/namespace/"));
+            assert_eq!(plan.blocked().is_some(), wanted && !usable, "{}", text(&plan, 80));
+            lab.world.revive();
+            lab.execute(&plan).await;
+            assert_eq!(&lab.world.state().things[&id(name)], &before);
+            assert_eq!(lab.world.state().violations, Vec::<String>::new());
+        });
+    }
+
+    #[test]
+    fn a_simulated_cluster_goes_whole_and_unasked(flavour in flavours(), effect in 0..60_usize) {
+        paused(async {
+            let mut lab = killed_at(effect, &flavour).await;
+            lab.permits.holds_no_data.insert(id("target/cluster/lab"));
+            let (plan, report) = lab.destroy().await;
+            assert_eq!(report.failure_kind(), None, "{:?}", report.outcomes);
+            assert_eq!(lab.world.ids(), kept(&plan));
+            let clouds = ["target/bucket/lake", "target/file-system/shared"].map(id);
+            assert!(kept(&plan).iter().all(|id| clouds.contains(id)), "{}", text(&plan, 80));
+        });
+    }
+}

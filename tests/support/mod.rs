@@ -1,0 +1,7 @@
+//! What tests share.
+
+pub(crate) mod charts;
+pub(crate) mod lab;
+mod rules;
+pub(crate) mod sandbox;
+pub(crate) mod world;
