@@ -240,7 +240,13 @@ impl<'w> Scope<'w, '_> {
     /// What a use is bound to.
     pub(super) fn binding(&self, alias: &str) -> Result<&'w Binding, Miss> {
         let key = (self.member.name().clone(), alias.to_owned());
-        self.world.bindings.get(&key).ok_or_else(|| {
+        let Some(bindings) = &self.world.bindings else {
+            let message = format!(
+                "`use.{alias}` cannot stand here: parameters, namespaces and conditions of uses are settled before uses are bound"
+            );
+            return Err(Miss::unknown(message, alias, Vec::<String>::new()));
+        };
+        bindings.get(&key).ok_or_else(|| {
             let uses = self.member.component.uses();
             if uses.iter().any(|used| used.alias == alias) {
                 return Miss::Reported;

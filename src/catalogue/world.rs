@@ -16,8 +16,8 @@ pub(super) struct World<'a> {
     pub(super) facts: &'a ClusterFacts,
     /// In the order of the flavour.
     pub(super) members: Vec<Member<'a>>,
-    /// By user and alias.
-    pub(super) bindings: BTreeMap<(Name, String), Binding>,
+    /// By user and alias; nothing before uses are bound.
+    pub(super) bindings: Option<BTreeMap<(Name, String), Binding>>,
 }
 
 /// An instance with its component and settings.
@@ -65,8 +65,7 @@ impl<'a> World<'a> {
         facts: &'a ClusterFacts,
         problems: &mut Problems,
     ) -> Self {
-        let mut world =
-            Self { catalogue, platform, facts, members: Vec::new(), bindings: BTreeMap::new() };
+        let mut world = Self { catalogue, platform, facts, members: Vec::new(), bindings: None };
         for instance in &platform.instances {
             let Some(component) = catalogue.component(&instance.component) else {
                 problems.push(unknown_component(catalogue, instance));

@@ -32,7 +32,7 @@ pub fn expand(
 ) -> Result<Expansion, Problems> {
     let mut problems = Problems::default();
     let mut world = World::new(catalogue, platform, facts, &mut problems);
-    world.bindings = wiring::bind(&world, &mut problems);
+    world.bindings = Some(wiring::bind(&world, &mut problems));
     wiring::check_cycles(&world, &mut problems);
     wiring::check_conflicts(&world, &mut problems);
     let mut yard = Yard { cluster, installation, desired: Desired::default(), problems };
@@ -50,6 +50,8 @@ pub fn expand(
         let mut site = Site::new(&world, member, &mut yard);
         site.build();
         let (endpoints, note) = (site.endpoints(), site.note());
+        let shared = site.shared_values();
+        expansion.shared_values.extend(shared);
         expansion.endpoints.extend(endpoints);
         expansion.notes.extend(note.map(|note| (member.name().clone(), note)));
     }
@@ -189,6 +191,8 @@ struct Site<'s, 'y, 'w, 'a> {
     ground: BTreeSet<ResourceId>,
     /// The step before.
     previous: Option<ResourceId>,
+    /// All that was made for the instance.
+    own: BTreeSet<ResourceId>,
 }
 
 impl<'s, 'y, 'w, 'a> Site<'s, 'y, 'w, 'a> {
@@ -206,6 +210,7 @@ impl<'s, 'y, 'w, 'a> Site<'s, 'y, 'w, 'a> {
             providers,
             ground: BTreeSet::new(),
             previous: None,
+            own: BTreeSet::new(),
         }
     }
 
@@ -270,6 +275,11 @@ impl<'s, 'y, 'w, 'a> Site<'s, 'y, 'w, 'a> {
         resource
     }
 
+    fn add(&mut self, resource: Resource) {
+        self.own.insert(resource.id.clone());
+        self.yard.desired.insert(resource);
+    }
+
     /// The node that stands for the instance being installed.
     fn health(&mut self) {
         let component = self.member.component;
@@ -279,13 +289,7 @@ impl<'s, 'y, 'w, 'a> Site<'s, 'y, 'w, 'a> {
         };
         let mut health =
             self.resource(ResourceKind::Health, "installed", KubernetesSpec::Wait(spec));
-        let own = self
-            .yard
-            .desired
-            .resources
-            .keys()
-            .filter(|id| id.instance_name() == Some(self.member.name()));
-        health.needs.extend(own.cloned());
+        health.needs.extend(std::mem::take(&mut self.own));
         health.needs.extend(self.providers.iter().cloned());
         if let Some(ceiling) = self.member.instance.ceiling {
             health.patience.ceiling = Some(ceiling);

@@ -1,9 +1,11 @@
 //! Helm steps: the chart, its version, and the layers of its values.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{Site, not_built};
 use crate::catalogue::layer::{Layered, stays_wired};
 use crate::catalogue::step::{Chart, ChartPlace, Helm, Step, Work};
-use crate::model::{ChartSource, ReleaseSpec};
+use crate::model::{ChartSource, ReleaseSpec, ResourceId, ResourceKind};
 use crate::yaml::{Located, Node, Problem};
 
 /// The longest name that Helm takes.
@@ -202,5 +204,19 @@ impl Site<'_, '_, '_, '_> {
             }
         }
         layers
+    }
+
+    /// The top-level keys of a values file that others name too, for each release that gets it.
+    pub(super) fn shared_values(&self) -> BTreeMap<ResourceId, BTreeSet<String>> {
+        let instance = self.member.instance;
+        let file = instance.values_file.as_ref().filter(|_| instance.values_file_shared);
+        let Some(file) = file else { return BTreeMap::new() };
+        let keys: BTreeSet<String> = file.entries().iter().map(|e| e.key.clone()).collect();
+        let releases = self.member.component.helm_steps();
+        releases
+            .filter(|step| self.is_main(step))
+            .map(|step| ResourceId::instance(self.member.name(), ResourceKind::Release, step))
+            .map(|id| (id, keys.clone()))
+            .collect()
     }
 }

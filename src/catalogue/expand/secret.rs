@@ -44,7 +44,7 @@ impl Site<'_, '_, '_, '_> {
             resource.needs.extend(self.providers.iter().cloned());
         }
         self.ground.insert(resource.id.clone());
-        self.yard.desired.insert(resource);
+        self.add(resource);
     }
 
     /// The secrets of the instance that hold some sources, but the one of an id.
@@ -167,7 +167,7 @@ impl Site<'_, '_, '_, '_> {
         resource.needs = [host].into();
         resource.class = self.claim_class();
         self.ground.insert(resource.id.clone());
-        self.yard.desired.insert(resource);
+        self.add(resource);
     }
 
     fn quantity(&mut self, tree: &Located) -> Option<String> {

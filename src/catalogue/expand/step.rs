@@ -106,7 +106,7 @@ impl Site<'_, '_, '_, '_> {
         resource.keep |= step.keep.unwrap_or(false);
         self.be_patient(step, &mut resource);
         self.previous = Some(resource.id.clone());
-        self.yard.desired.insert(resource);
+        self.add(resource);
     }
 
     fn be_patient(&self, step: &Step, resource: &mut Resource) {
@@ -134,7 +134,7 @@ impl Site<'_, '_, '_, '_> {
         self.be_patient(step, &mut resource);
         // What comes after needs both the CRDs and what came before them.
         self.ground.insert(resource.id.clone());
-        self.yard.desired.insert(resource);
+        self.add(resource);
     }
 
     fn manifests(&mut self, from: &Source) -> Option<Manifests> {

@@ -268,3 +268,15 @@ fn values_that_are_no_map_and_charts_without_version_are_refused() {
         ["`version: 2.0.0` has no effect: the chart of `x` is a fixed one"]
     );
 }
+
+#[test]
+fn keys_of_a_shared_values_file_are_known_by_release() {
+    let text = chart("x", "", "{}");
+    let mut wanted = platform(&["x {file: {mine: 1, yours: 2}}"]);
+    assert!(expanded(&[&text], &wanted).unwrap().shared_values.is_empty());
+    wanted.instances[0].values_file_shared = true;
+    let shared = expanded(&[&text], &wanted).unwrap().shared_values;
+    let (id, keys) = shared.first_key_value().unwrap();
+    assert_eq!(id.to_string(), "x/release/server");
+    assert_eq!(keys.iter().collect::<Vec<_>>(), ["mine", "yours"]);
+}

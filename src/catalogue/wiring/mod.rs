@@ -292,7 +292,7 @@ pub(super) fn wires(world: &World<'_>) -> Vec<Wire> {
     for member in &world.members {
         for used in member.component.uses() {
             let key = (member.name().clone(), used.alias.clone());
-            let provider = match world.bindings.get(&key) {
+            let provider = match bound(world, &key) {
                 Some(Binding::Instance { name, .. }) => name.to_string(),
                 Some(Binding::External { name }) => name.clone(),
                 Some(Binding::Nothing { .. }) | None => continue,
@@ -312,10 +312,14 @@ pub(super) fn wires(world: &World<'_>) -> Vec<Wire> {
     wires
 }
 
+fn bound<'w>(world: &'w World<'_>, key: &(Name, String)) -> Option<&'w Binding> {
+    world.bindings.as_ref()?.get(key)
+}
+
 /// The instances that must be installed before an instance: soft uses do not order.
 pub(super) fn before(world: &World<'_>, member: &Member<'_>) -> BTreeSet<Name> {
     let uses = member.component.uses().iter().filter(|used| !used.soft);
-    uses.filter_map(|used| match world.bindings.get(&(member.name().clone(), used.alias.clone())) {
+    uses.filter_map(|used| match bound(world, &(member.name().clone(), used.alias.clone())) {
         Some(Binding::Instance { name, .. }) => Some(name.clone()),
         Some(Binding::External { .. } | Binding::Nothing { .. }) | None => None,
     })

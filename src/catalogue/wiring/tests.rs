@@ -235,3 +235,16 @@ fn what_exists_outside_stands_in_for_a_provider() {
         ]
     );
 }
+
+#[test]
+fn what_is_settled_before_uses_are_bound_cannot_ask_for_them() {
+    let table = [
+        "params: {p: {type: string, default: \"${use.store.url}\"}}\nuses: [{as: store, capability: s3}]",
+        "namespace: \"${use.store.namespace}\"\nuses: [{as: store, capability: s3}]",
+        "uses: [{as: store, capability: s3}, {as: q, capability: kafka, optional: true, when: has(use.store)}]",
+    ];
+    for rest in table {
+        let found = errors(&[&component("x", rest), MINIO], &["x", "minio"]);
+        assert!(found[0].starts_with("`use.store` cannot stand here"), "{rest}: {found:?}");
+    }
+}
