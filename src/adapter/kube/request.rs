@@ -163,9 +163,8 @@ impl Cluster {
         };
         let mut objects = Vec::new();
         loop {
-            let prepare = || match listing.metadata_only {
-                true => path.list_metadata(&params),
-                false => path.list(&params),
+            let prepare = || {
+                if listing.metadata_only { path.list_metadata(&params) } else { path.list(&params) }
             };
             let mut page = self.read_json(&format!("the list of {}", kind.plural), prepare).await?;
             let items = page.get_mut("items").map(Json::take);
@@ -218,9 +217,9 @@ impl Cluster {
         manager: &str,
     ) -> Result<Object, KubeError> {
         let kind = self.kind(&object.api_version, &object.kind).await?;
-        let path = Request::new(kind.path(object.namespace.as_deref()));
+        let collection = Request::new(kind.path(object.namespace.as_deref()));
         let params = PatchParams { field_manager: Some(manager.to_owned()), ..Default::default() };
-        let request = path.patch(&object.name, &params, &Patch::Merge(patch));
+        let request = collection.patch(&object.name, &params, &Patch::Merge(patch));
         self.write_json(&object.to_string(), request).await.map(Object)
     }
 

@@ -122,10 +122,10 @@ impl Kubernetes {
         if let Some(found) = &step.found {
             objects::remove_surplus(session, &step.id, found, &*run.progress).await?;
         }
-        match step.id.kind {
-            ResourceKind::Crds => session.cluster.refresh_kinds(),
-            ResourceKind::Objects => mark_made(session, step).await?,
-            _ => {}
+        if step.id.kind == ResourceKind::Crds {
+            session.cluster.refresh_kinds();
+        } else if step.id.kind == ResourceKind::Objects {
+            mark_made(session, step).await?;
         }
         Ok(outputs_of(resource, &drawing.picture.objects, &session.identity))
     }
@@ -212,11 +212,12 @@ async fn remove(
         return Ok(Outputs::new());
     }
     let Some(found) = step.found.as_deref() else { return Ok(Outputs::new()) };
-    match step.id.kind {
-        ResourceKind::Namespace => namespace::refuse_unless_free(session, &step.id.name).await?,
-        ResourceKind::Crds => objects::refuse_foreign_instances(session, found).await?,
-        ResourceKind::Objects => mark_made(session, step).await?,
-        _ => {}
+    if step.id.kind == ResourceKind::Namespace {
+        namespace::refuse_unless_free(session, &step.id.name).await?;
+    } else if step.id.kind == ResourceKind::Crds {
+        objects::refuse_foreign_instances(session, found).await?;
+    } else if step.id.kind == ResourceKind::Objects {
+        mark_made(session, step).await?;
     }
     objects::remove(session, &step.id, found, &*run.progress).await?;
     if step.id.kind == ResourceKind::Crds {

@@ -8,7 +8,7 @@ use crate::model::{Cause, Digest, Object, ObjectRef};
 /// What was gathered around something that does not become ready.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Evidence {
-    /// ReplicaSets, pods, Jobs and claims of the namespace.
+    /// `ReplicaSet`s, pods, Jobs and claims of the namespace.
     pub objects: Vec<Object>,
     /// Events of type Warning of the namespace.
     pub warnings: Vec<Object>,
@@ -277,7 +277,8 @@ pub(super) fn in_words(causes: &[Cause]) -> String {
         Some(object) => format!("{object}: {}", cause.says),
         None => cause.says.clone(),
     };
-    causes.iter().map(|cause| format!(" ← {}", link(cause))).collect()
+    let links: Vec<String> = causes.iter().map(link).collect();
+    if links.is_empty() { String::new() } else { format!(" ← {}", links.join(" ← ")) }
 }
 
 #[cfg(test)]

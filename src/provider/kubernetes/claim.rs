@@ -1,4 +1,4 @@
-//! Volume claims: ours, and those that StatefulSets and operators of ours make. All are data. Claims that others made for
+//! Volume claims: ours, and those that a StatefulSet or an operator of ours makes. All are data. Claims that others made for
 //! us get our marks as soon as something is written, and count as ours before.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -131,14 +131,14 @@ fn owner(
     helm: Option<HelmOwnership<'_>>,
 ) -> Owner {
     let owner = owner_of(live, &session.identity, Some(id));
-    let held = helm.is_some_and(|helm| {
-        live.annotation("meta.helm.sh/release-name") == Some(helm.release)
-            && live.annotation("meta.helm.sh/release-namespace") == Some(helm.namespace)
+    let by_release = helm.is_some_and(|release| {
+        live.annotation("meta.helm.sh/release-name") == Some(release.release)
+            && live.annotation("meta.helm.sh/release-namespace") == Some(release.namespace)
     });
-    match owner {
+    match &owner {
         // Somebody upgraded our release by hand, without the post-renderer.
-        Owner::Unmarked { .. } if held => Owner::Ours,
-        other => other,
+        Owner::Unmarked { .. } if by_release => Owner::Ours,
+        Owner::Ours | Owner::Other(_) | Owner::Unmarked { .. } => owner,
     }
 }
 

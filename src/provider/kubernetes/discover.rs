@@ -123,7 +123,7 @@ pub fn found_of(session: &Session, id: &ResourceId, objects: &[Object]) -> Found
         version: version_of(&objects_found),
         applied: applied_of(objects.iter()),
         needs: needs.flat_map(str::split_whitespace).filter_map(|id| id.parse().ok()).collect(),
-        host: host_of(session, id, objects),
+        host: Some(host_of(session, id, objects)),
         class,
         keep: objects.iter().any(|object| object.annotation(POLICY) == Some("keep"))
             && id.kind != ResourceKind::Release,
@@ -140,14 +140,16 @@ pub fn found_of(session: &Session, id: &ResourceId, objects: &[Object]) -> Found
 
 /// What a resource tells others, as far as the object it is tells it.
 fn outputs_of(id: &ResourceId, objects: &[Object]) -> Outputs {
-    let kind = match id.kind {
-        ResourceKind::Namespace => "Namespace",
-        ResourceKind::Secret => "Secret",
-        ResourceKind::Claim => "PersistentVolumeClaim",
-        ResourceKind::Job => "Job",
-        _ => return Outputs::new(),
+    const TELL: [(ResourceKind, &str); 4] = [
+        (ResourceKind::Namespace, "Namespace"),
+        (ResourceKind::Secret, "Secret"),
+        (ResourceKind::Claim, "PersistentVolumeClaim"),
+        (ResourceKind::Job, "Job"),
+    ];
+    let Some((_, kind)) = TELL.iter().find(|(tells, _)| *tells == id.kind) else {
+        return Outputs::new();
     };
-    let own = |object: &&Object| object.kind() == kind && object.annotation(ASSUMED).is_none();
+    let own = |object: &&Object| object.kind() == *kind && object.annotation(ASSUMED).is_none();
     // An older Job may still be there beside the one that counts.
     let newest = objects.iter().filter(own).max_by_key(|object| {
         object.0.pointer("/metadata/creationTimestamp").and_then(Json::as_str).unwrap_or_default()
@@ -182,19 +184,13 @@ pub fn applied_of<'a>(objects: impl Iterator<Item = &'a Object>) -> Option<Appli
     })
 }
 
-fn host_of(session: &Session, id: &ResourceId, objects: &[Object]) -> Option<ResourceId> {
-    match id.kind {
-        ResourceKind::Namespace | ResourceKind::Crds | ResourceKind::Installation => {
-            Some(session.host.clone())
-        }
-        ResourceKind::Cluster => None,
-        _ => {
-            let namespace = objects.iter().find_map(|object| object.reference()?.namespace);
-            Some(namespace.map_or_else(
-                || session.host.clone(),
-                |name| ResourceId::target(ResourceKind::Namespace, name),
-            ))
-        }
+fn host_of(session: &Session, id: &ResourceId, objects: &[Object]) -> ResourceId {
+    const IN_THE_CLUSTER: [ResourceKind; 3] =
+        [ResourceKind::Namespace, ResourceKind::Crds, ResourceKind::Installation];
+    let namespace = objects.iter().find_map(|object| object.reference()?.namespace);
+    match namespace.filter(|_| !IN_THE_CLUSTER.contains(&id.kind)) {
+        Some(name) => ResourceId::target(ResourceKind::Namespace, name),
+        None => session.host.clone(),
     }
 }
 

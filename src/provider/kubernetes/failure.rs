@@ -7,18 +7,17 @@ use crate::provider::ProviderError;
 /// What went wrong while `what` was tried, as a failure.
 pub fn failure(what: impl Into<String>, error: &KubeError, redactor: &Redactor) -> Failure {
     let kind = match error {
-        KubeError::Kubeconfig(_) => FailureKind::Usage,
+        KubeError::Kubeconfig(_) | KubeError::Invalid(_) => FailureKind::Usage,
         KubeError::Unreachable(_) | KubeError::Timeout { .. } | KubeError::Server(_) => {
             FailureKind::Partial
         }
-        KubeError::NotFound(_) | KubeError::AlreadyExists(_) | KubeError::Changed(_) => {
-            FailureKind::Stale
-        }
-        KubeError::Conflict { .. } => FailureKind::Stale,
+        KubeError::NotFound(_)
+        | KubeError::AlreadyExists(_)
+        | KubeError::Changed(_)
+        | KubeError::Conflict { .. } => FailureKind::Stale,
         KubeError::NoSuchKind { .. } | KubeError::Terminating(_) | KubeError::Forbidden(_) => {
             FailureKind::Preflight
         }
-        KubeError::Invalid(_) => FailureKind::Usage,
     };
     let failure = Failure::new(kind, what).because(redactor.redact(&error.to_string()));
     match error {
@@ -50,11 +49,11 @@ pub fn provider_error(
     redactor: &Redactor,
 ) -> ProviderError {
     let failure = failure(what, error, redactor);
-    match error {
-        // A kind of a CRD made a moment ago appears in the server's list with a delay.
-        _ if error.is_transient() => ProviderError::transient(failure),
-        KubeError::NoSuchKind { .. } => ProviderError::transient(failure),
-        _ => ProviderError::permanent(failure),
+    // A kind of a CRD made a moment ago appears in the server's list with a delay.
+    if error.is_transient() || matches!(error, KubeError::NoSuchKind { .. }) {
+        ProviderError::transient(failure)
+    } else {
+        ProviderError::permanent(failure)
     }
 }
 

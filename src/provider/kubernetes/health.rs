@@ -108,7 +108,7 @@ pub(super) async fn healths(
         let Some(health) = healths.get_mut(&resource.id) else { continue };
         if settling.lasts(&resource.id, health) {
             let objects = asked.get(&resource.id).map(Vec::as_slice).unwrap_or_default();
-            explain(link, objects, &live, &mut evidence, health).await?;
+            Box::pin(explain(link, objects, &live, &mut evidence, health)).await?;
         }
     }
     Ok(healths)
@@ -191,7 +191,7 @@ async fn explain(
             continue;
         }
         if !gathered.contains_key(namespace) {
-            gathered.insert(namespace.clone(), evidence(&link.cluster, namespace).await?);
+            gathered.insert(namespace.clone(), Box::pin(evidence(&link.cluster, namespace)).await?);
         }
         chains.extend(gathered.get(namespace).map(|e| chain(object, e)).unwrap_or_default());
         if !chains.is_empty() {

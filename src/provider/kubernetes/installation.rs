@@ -178,7 +178,7 @@ pub(super) async fn remove(session: &Session, manager: &str) -> Result<(), Provi
     }
     let version = map.0.pointer("/metadata/resourceVersion").and_then(serde_json::Value::as_str);
     let others =
-        map.0.get("data").and_then(serde_json::Value::as_object).map_or(0, |d| d.len()) > 1;
+        map.0.get("data").and_then(serde_json::Value::as_object).is_some_and(|data| data.len() > 1);
     if others {
         let patch = json!({
             "metadata": {"resourceVersion": version},

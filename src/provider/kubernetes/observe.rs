@@ -76,7 +76,7 @@ impl Kubernetes {
             release::observe(&session, &self.settings.helm, &releases),
         );
         let mut all: BTreeMap<_, _> = others.into_iter().chain(releases).collect();
-        self.add_health(&session, wanted, known, &mut all).await;
+        Box::pin(self.add_health(&session, wanted, known, &mut all)).await;
         all
     }
 
@@ -171,10 +171,10 @@ pub(super) fn given(
         whole &= found.is_some();
         found.unwrap_or_default()
     });
-    whole.then(|| match json {
-        Json::String(text) => text,
+    whole.then(|| match &json {
+        Json::String(text) => text.clone(),
         Json::Null => String::new(),
-        other => other.to_string(),
+        Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_) => json.to_string(),
     })
 }
 
@@ -233,10 +233,14 @@ impl Sight<'_> {
             } else {
                 self.unchecked(&drawn.objects)
             };
-            objects.iter_mut().for_each(|object| mask(object, self.session));
+            for object in &mut objects {
+                mask(object, self.session);
+            }
             objects
         };
-        objects.iter_mut().for_each(|object| self.judge(object, picture));
+        for object in &mut objects {
+            self.judge(object, picture);
+        }
         objects.extend(self.surplus(id, picture, &objects));
         if objects.iter().all(|object| object.live.is_none()) {
             return Ok(Observed::Absent);

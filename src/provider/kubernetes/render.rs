@@ -120,12 +120,10 @@ pub(super) fn secrets_in(resource: &Resource) -> BTreeSet<SecretRef> {
 fn values_of(resource: &Resource) -> Vec<&Value> {
     use crate::model::Manifests;
     match resource.kubernetes() {
-        Some(KubernetesSpec::Objects(ObjectsSpec { from: Manifests::Inline(list), .. })) => {
-            list.iter().collect()
-        }
-        Some(KubernetesSpec::Crds(CrdsSpec { from: Manifests::Inline(list), .. })) => {
-            list.iter().collect()
-        }
+        Some(
+            KubernetesSpec::Objects(ObjectsSpec { from: Manifests::Inline(list), .. })
+            | KubernetesSpec::Crds(CrdsSpec { from: Manifests::Inline(list), .. }),
+        ) => list.iter().collect(),
         Some(KubernetesSpec::Job(spec)) => vec![&spec.template],
         Some(KubernetesSpec::Secret(spec)) => spec
             .keys
@@ -374,6 +372,8 @@ fn unfold(object: Json) -> Vec<Json> {
                 _ => Vec::new(),
             }
         }
-        other => vec![other],
+        Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) | Json::Object(_) => {
+            vec![object]
+        }
     }
 }

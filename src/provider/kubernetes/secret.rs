@@ -9,15 +9,15 @@ use rand::Rng as _;
 use rand::distr::{Alphanumeric, SampleString as _};
 use serde_json::{Map, Value as Json, json};
 
-use super::compare::{merge, version_of};
+use super::compare::merge;
 use super::failure::provider_error;
 use super::normal::{compared, normal};
 use super::owner::{class_of, owner_of};
 use super::session::Session;
 use crate::adapter::kube::{KubeError, Write};
 use crate::model::{
-    AfterApply, Failure, FailureKind, Found, Object, ObjectFound, ObjectRef, Owner, Rendered,
-    Resource, Secret, SecretRef, SecretRule, SecretSpec, Value, Version,
+    AfterApply, Failure, FailureKind, Object, ObjectFound, ObjectRef, Owner, Rendered, Resource,
+    Secret, SecretRef, SecretRule, SecretSpec, Value, Version,
 };
 use crate::provider::ProviderError;
 
@@ -110,14 +110,12 @@ async fn wanted(
             | SecretRule::Uuid => None,
             SecretRule::Given(value) => Some(given(value).unwrap_or_default()),
             SecretRule::Param(secret) => Some(secret.reveal().to_owned()),
-            SecretRule::Copy(at) => match sources.get(at) {
-                Some(value) => Some(value.clone()),
-                None => {
-                    let unknown = Wanted::Unknown(at.clone());
-                    keys.insert(name.clone(), held.map_or(unknown, Wanted::AsItIs));
-                    continue;
-                }
-            },
+            SecretRule::Copy(at) if sources.contains_key(at) => sources.get(at).cloned(),
+            SecretRule::Copy(at) => {
+                let unknown = || Wanted::Unknown(at.clone());
+                keys.insert(name.clone(), held.map_or_else(unknown, Wanted::AsItIs));
+                continue;
+            }
         };
         let wanted = match (target, held) {
             (Some(target), Some(held)) if target == held => Wanted::AsItIs(held),

@@ -28,11 +28,10 @@ pub async fn health(link: &Link, spec: &WaitSpec) -> Result<Health, KubeError> {
 }
 
 async fn test(link: &Link, test: &ConditionTest) -> Result<Health, KubeError> {
-    let cluster = &link.cluster;
-    let unmet = |says: &str| settling(&format!("{}: {says}", words(test)), says);
     match test {
-        ConditionTest::Rollout(of) => of_object(link, of, JobReady::Complete).await,
-        ConditionTest::JobDone(of) => of_object(link, of, JobReady::Complete).await,
+        ConditionTest::Rollout(of) | ConditionTest::JobDone(of) => {
+            of_object(link, of, JobReady::Complete).await
+        }
         ConditionTest::Established(names) => {
             let mut healths = Vec::new();
             for name in names {
@@ -41,69 +40,75 @@ async fn test(link: &Link, test: &ConditionTest) -> Result<Health, KubeError> {
             Ok(together(healths))
         }
         ConditionTest::Condition { of, condition, status } => {
-            let objects = find(cluster, of).await?;
-            if objects.is_empty() {
-                return Ok(absent(link, of, test));
-            }
-            let held = |object| condition_of(object, condition);
-            if objects.iter().all(|object| held(object) == Some(status.as_str())) {
-                Ok(Health::Ready)
-            } else if link.simulated && !is_built_in(group(of)) {
-                Ok(assumed(test))
-            } else {
-                let now = objects.iter().find_map(held).unwrap_or("not set");
-                Ok(unmet(&format!("it is {now}")))
-            }
+            let held = |object: &Object| condition_of(object, condition).map(Json::from);
+            let is_met = |value: &Json| value.as_str() == Some(status);
+            of_value(link, test, of, held, is_met).await
         }
         ConditionTest::Field { of, path, one_of } => {
-            let objects = find(cluster, of).await?;
-            let value = |object: &Object| object.0.pointer(path).cloned();
-            if objects.is_empty() {
-                Ok(absent(link, of, test))
-            } else if objects.iter().all(|o| value(o).is_some_and(|v| one_of.contains(&v))) {
-                Ok(Health::Ready)
-            } else if link.simulated && !is_built_in(group(of)) {
-                Ok(assumed(test))
-            } else {
-                let now = objects.iter().find_map(value).unwrap_or(Json::Null);
-                Ok(unmet(&format!("it is {now}")))
-            }
+            let held = |object: &Object| object.0.pointer(path).cloned();
+            of_value(link, test, of, held, |value| one_of.contains(value)).await
         }
         ConditionTest::Exists(of) => {
-            if find(cluster, of).await?.is_empty() {
-                Ok(absent(link, of, test))
-            } else {
-                Ok(Health::Ready)
-            }
+            let found = find(&link.cluster, of).await?;
+            Ok(if found.is_empty() { absent(link, of, test) } else { Health::Ready })
         }
         ConditionTest::Gone(of) => {
-            if find(cluster, of).await?.is_empty() {
-                Ok(Health::Ready)
-            } else {
-                Ok(unmet("it is still there"))
-            }
+            let found = find(&link.cluster, of).await?;
+            Ok(if found.is_empty() { Health::Ready } else { unmet(test, "it is still there") })
+        }
+        ConditionTest::Http { .. } | ConditionTest::Tcp { .. } if link.simulated => {
+            Ok(assumed(test))
         }
         ConditionTest::Http { service, port, path, expect } => {
-            if link.simulated {
-                return Ok(assumed(test));
-            }
-            match cluster.ask_service(service, *port, path).await {
-                Ok(code) if code == *expect => Ok(Health::Ready),
-                Ok(code) => Ok(unmet(&format!("it answers {code}"))),
-                Err(error) => Ok(unmet(&error.to_string())),
-            }
+            let answer = link.cluster.ask_service(service, *port, path).await;
+            Ok(http(test, *expect, answer))
         }
         ConditionTest::Tcp { service, port } => {
-            if link.simulated {
-                return Ok(assumed(test));
-            }
-            match cluster.ask_service(service, *port, "/").await {
-                Ok(_) => Ok(Health::Ready),
-                Err(error) if accepts(&error.to_string()) => Ok(Health::Ready),
-                Err(error) => Ok(unmet(&error.to_string())),
-            }
+            Ok(tcp(test, link.cluster.ask_service(service, *port, "/").await))
         }
     }
+}
+
+fn http(test: &ConditionTest, expect: u16, answer: Result<u16, KubeError>) -> Health {
+    match answer {
+        Ok(code) if code == expect => Health::Ready,
+        Ok(code) => unmet(test, &format!("it answers {code}")),
+        Err(error) => unmet(test, &error.to_string()),
+    }
+}
+
+fn tcp(test: &ConditionTest, answer: Result<u16, KubeError>) -> Health {
+    match answer {
+        Ok(_) => Health::Ready,
+        Err(error) if accepts(&error.to_string()) => Health::Ready,
+        Err(error) => unmet(test, &error.to_string()),
+    }
+}
+
+/// A value that all objects must hold. On a custom resource only its operator could set it.
+async fn of_value(
+    link: &Link,
+    test: &ConditionTest,
+    of: &ObjectRef,
+    held: impl Fn(&Object) -> Option<Json>,
+    is_met: impl Fn(&Json) -> bool,
+) -> Result<Health, KubeError> {
+    let objects = find(&link.cluster, of).await?;
+    let values: Vec<Option<Json>> = objects.iter().map(held).collect();
+    Ok(if objects.is_empty() {
+        absent(link, of, test)
+    } else if values.iter().all(|value| value.as_ref().is_some_and(&is_met)) {
+        Health::Ready
+    } else if link.simulated && !is_built_in(group(of)) {
+        assumed(test)
+    } else {
+        let now = values.into_iter().flatten().find(|value| !is_met(value));
+        unmet(test, &format!("it is {}", now.unwrap_or(Json::Null)))
+    })
+}
+
+fn unmet(test: &ConditionTest, says: &str) -> Health {
+    settling(&format!("{}: {says}", words(test)), says)
 }
 
 /// Whether the proxy's error shows that something accepted the connection and does not speak HTTP.
