@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::adapter::files;
+use crate::adapter::helm::chart;
 use crate::model::{
     ChartSource, Digest, Failure, FailureKind, KubernetesSpec, Manifests, Resource, Spec,
 };
@@ -122,15 +123,12 @@ fn key_of(resource: &Resource) -> Option<String> {
     }
 }
 
-/// The key under which a chart is pinned: address, name and version; nothing for a folder.
-pub(super) fn chart_key(chart: &ChartSource) -> Option<String> {
-    let at = |version: &Option<String>| version.clone().unwrap_or_else(|| "latest".to_owned());
-    match chart {
-        ChartSource::Repository { url, name, version } => {
-            Some(format!("{} {name} {}", url.trim_end_matches('/'), at(version)))
-        }
-        ChartSource::Oci { url, version } => Some(format!("{url} {}", at(version))),
-        ChartSource::Archive { url, .. } => Some(url.clone()),
+/// The key under which a chart is pinned; nothing for a folder, which is under version control itself.
+fn chart_key(source: &ChartSource) -> Option<String> {
+    match source {
         ChartSource::Folder(_) => None,
+        ChartSource::Repository { .. } | ChartSource::Oci { .. } | ChartSource::Archive { .. } => {
+            Some(chart::source_key(source))
+        }
     }
 }

@@ -24,7 +24,7 @@ fn a_deployment_deleted_by_hand_is_repaired_without_a_new_revision() {
     sandbox.kubectl(["delete", "deploy", "demo-api", "-n", "data-mill"]);
 
     let plan = plan(&sandbox);
-    assert_eq!(steps(&plan, "repair"), ["demo-api/release/demo-api"]);
+    assert_eq!(steps(&plan, "repair"), ["demo-api/release/server"]);
     assert_eq!(steps(&plan, "update"), Vec::<String>::new());
     succeeds(&sandbox.datamill(["apply", "-l", "-f", DEMO, "--yes"]));
 
@@ -52,7 +52,7 @@ fn a_scaled_deployment_is_drift_and_an_added_field_is_not() {
     sandbox.kubectl(["annotate", "deploy", "demo-ui", "-n", "data-mill", "somebody=was-here"]);
 
     let plan = plan(&sandbox);
-    assert_eq!(steps(&plan, "repair"), ["demo-api/release/demo-api"]);
+    assert_eq!(steps(&plan, "repair"), ["demo-api/release/server"]);
     let text = plan.to_string();
     assert!(text.contains("/spec/replicas") && text.contains("somebody"), "{text}");
     succeeds(&sandbox.datamill(["apply", "-l", "-f", DEMO, "--yes"]));

@@ -39,11 +39,11 @@ fn a_chart_from_a_repository_is_pinned_and_a_changed_one_is_refused() {
     let sandbox = project(&repository, "1.0.0");
     succeeds(&install(&sandbox));
     let lock = std::fs::read_to_string(sandbox.project().join("datamill.lock")).unwrap();
-    assert!(lock.contains("thing 1.0.0"), "{lock}");
+    assert!(lock.contains("thing@1.0.0"), "{lock}");
     // The same version with other content: an attack, or a maintainer's mistake.
     repository.serve(&[good().file("templates/more.yaml", "")]);
     std::fs::remove_dir_all(sandbox.home().join(".cache/datamill/charts")).unwrap();
-    ends_with(&install(&sandbox), 10, &["thing", "datamill.lock"]);
+    ends_with(&install(&sandbox), 10, &["thing", "sha256"]);
     succeeds(&sandbox.datamill(["destroy", "-l", "-f", "flavours/one.yaml"]));
 }
 
@@ -58,7 +58,7 @@ fn charts_that_cannot_be_had_are_named_before_anything_is_created() {
     // An archive that is not what the index says.
     repository.tamper("thing-1.0.0.tgz");
     let sandbox = project(&repository, "1.0.0");
-    ends_with(&install(&sandbox), 10, &["thing", "digest"]);
+    ends_with(&install(&sandbox), 10, &["thing", "sha256"]);
     // A repository that answers with an error.
     repository.fail("index.yaml", 503);
     assert_ne!(install(&sandbox).code, Some(0));
@@ -144,7 +144,7 @@ fn a_terminating_namespace_is_named() {
     sandbox.kubectl(["delete", "namespace", "faults", "--wait=false"]);
     let run = install(&sandbox);
     assert_ne!(run.code, Some(0), "{run:?}");
-    ends_with(&run, run.code.unwrap(), &["faults", "terminating"]);
+    ends_with(&run, run.code.unwrap(), &["faults", "being deleted"]);
     sandbox.kubectl([
         "patch",
         "configmap",

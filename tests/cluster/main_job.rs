@@ -20,7 +20,7 @@ fn the_newcomers_day() {
     let flavour = std::fs::read_to_string(sandbox.project().join(DEMO)).unwrap();
     sandbox.write(DEMO, &flavour.replace("Hello from the demo", "Good morning"));
     let edited = sandbox.datamill(["plan", "-l", "-f", DEMO, "--detailed-exitcode"]);
-    ends_with(&edited, 2, &["demo-api/release/demo-api", "Good morning"]);
+    ends_with(&edited, 2, &["demo-api/release/server", "Good morning"]);
     sandbox.write(DEMO, &flavour);
 
     helm_knows_the_releases_and_no_secret(&sandbox);
