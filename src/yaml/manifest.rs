@@ -145,7 +145,7 @@ fn scalar(text: &str) -> String {
 }
 
 fn scan_error(error: &granit_parser::ScanError) -> ManifestError {
-    ManifestError { line: error.marker().line(), says: error.info().to_owned() }
+    ManifestError { line: error.marker().line(), says: error.info() }
 }
 
 struct Reader {
