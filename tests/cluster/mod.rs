@@ -5,8 +5,9 @@ mod faults;
 mod hybrid;
 mod kill;
 mod main_job;
+mod seeds;
 
-use crate::support::sandbox::{Run, Sandbox};
+use crate::support::sandbox::{Run, Sandbox, repository};
 
 /// The newcomer's flavour.
 pub(crate) const DEMO: &str = "flavours/demo.yaml";
