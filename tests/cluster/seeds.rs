@@ -63,8 +63,10 @@ fn the_seeds_values_file_works_as_it_stands() {
     an_upgrade_runs_no_job_again(&sandbox, &job);
     a_finished_job_that_is_missing_is_a_line_of_its_own(&sandbox);
 
-    let removed = run(&sandbox, &["-u"]);
-    ends_with(&removed, 0, &["tensorflow-fs"]);
+    let removed = run(&sandbox, &["-u", "--yes"]);
+    let kept = ["PersistentVolumeClaim default/tensorflow-fs is kept"];
+    ends_with(&removed, 0, &kept);
+    assert!(!said(&removed).contains("DATA IS LOST"), "{}", said(&removed));
     volume_and_claim_name_each_other(&sandbox);
     assert!(jobs(&sandbox).is_empty());
     // What was kept is taken in again.
@@ -242,6 +244,27 @@ fn an_apply_ends_while_the_job_runs() {
     assert_eq!(jobs(&sandbox)[0]["metadata"]["uid"], job["metadata"]["uid"]);
     ends_with(&run(&sandbox, &["-i"]), 0, &["nothing to do"]);
     succeeds(&run(&sandbox, &["destroy"]));
+}
+
+#[test]
+fn on_an_existing_cluster_volumes_stay_until_they_are_named() {
+    let sandbox = with_demo();
+    let host = "project: {name: host, k8s_namespace: host, flavour: demo-store}\nlocal: {provider: kwok}\n";
+    sandbox.write("host/flavours/host.yaml", host);
+    succeeds(&sandbox.datamill(["-l", "-s", "-f", "host/flavours/host.yaml"]));
+    let context = sandbox.context();
+    let target = ["-k", "--context", &context, "-f", "flavours/inception-ingest.yaml"];
+    let on = |first: &[&'static str]| sandbox.datamill(first.iter().copied().chain(target));
+    succeeds(&on(&["-i"]));
+    let volumes = || sandbox.kubectl(["get", "pvc,pv", "-n", "data-mill", "-o", "name"]);
+    let before = volumes();
+    assert_eq!(before.lines().count(), 2, "{before}");
+    succeeds(&on(&["-x", "--yes", "--confirm-project", "inception"]));
+    assert_eq!(volumes(), before);
+    let all = ["-x", "--yes", "--include-data", "--confirm-project", "inception"];
+    ends_with(&on(&all), 0, &["DATA IS LOST"]);
+    crate::support::sandbox::eventually("the volumes are gone", || volumes().is_empty());
+    succeeds(&sandbox.datamill(["destroy", "-l", "-f", "host/flavours/host.yaml"]));
 }
 
 #[test]
