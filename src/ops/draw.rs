@@ -34,7 +34,10 @@ pub(super) async fn draw(
     goal: Goal,
     include_data: bool,
 ) -> Result<Drawing, Failure> {
-    let expansion = expand(scene)?;
+    let expansion = match goal {
+        Goal::Install | Goal::Uninstall => expand(scene)?,
+        Goal::Destroy => Expansion::default(),
+    };
     let selected = named(scene)?;
     let (desired, selection) = want(scene, goal, &expansion, &selected);
     let look = look(scene, desired).await?;
