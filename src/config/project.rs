@@ -54,7 +54,7 @@ pub struct Project {
 impl Project {
     /// A project known by name only, for a destroy that must work without readable files. Only what stands on the objects
     /// counts then: nothing is wanted.
-    pub fn by_name(request: &LoadRequest, name: Name, flavour: &str) -> Self {
+    pub fn by_name(request: &LoadRequest, name: &Name, flavour: &str) -> Self {
         let target = match request.location {
             Some(Location::Hybrid) => Target::Hybrid {
                 kubeconfig: request.kubeconfig.clone(),

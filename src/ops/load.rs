@@ -1,7 +1,7 @@
 //! Files in: what the settings name, read and resolved.
 
 use crate::config::{self, LoadRequest, Project};
-use crate::model::{Failure, FailureKind, NameError};
+use crate::model::{Failure, FailureKind, Name, NameError};
 use crate::ui::Screen;
 use crate::yaml::Problems;
 
@@ -61,11 +61,11 @@ pub(super) fn request(settings: &Settings) -> LoadRequest {
 pub(super) fn load_for_destroy(settings: &Settings, screen: &Screen) -> Result<Project, Failure> {
     match (&settings.project, &settings.flavour_name) {
         (Some(project), Some(flavour)) => {
-            let name = project.parse().map_err(|error: NameError| {
+            let name: Name = project.parse().map_err(|error: NameError| {
                 Failure::new(FailureKind::Usage, format!("`--project {project}` names no project"))
                     .caused_by(&error)
             })?;
-            Ok(Project::by_name(&request(settings), name, flavour))
+            Ok(Project::by_name(&request(settings), &name, flavour))
         }
         (None, None) => load(settings, screen),
         (Some(_), None) | (None, Some(_)) => Err(Failure::new(
