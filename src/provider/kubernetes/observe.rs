@@ -17,9 +17,9 @@ use super::{
 };
 use crate::adapter::kube::KubeError;
 use crate::model::{
-    AfterApply, Found, Health, Identity, Known, KubernetesSpec, Object, ObjectFound, ObjectRef,
-    Observed, Owner, Rendered, Resource, ResourceId, ResourceKind, SecretRef, Value, Version,
-    annotation, label,
+    AfterApply, Digest, Found, Health, Identity, Known, KubernetesSpec, Object, ObjectFound,
+    ObjectRef, Observed, Owner, Progress, Rendered, Resource, ResourceId, ResourceKind, SecretRef,
+    Value, Version, annotation, label,
 };
 
 impl Kubernetes {
@@ -190,9 +190,12 @@ impl Sight<'_> {
     async fn observe(&self, resource: &Resource) -> Result<Observed, KubeError> {
         match resource.kubernetes() {
             Some(KubernetesSpec::Installation) => installation::observe(self.session).await,
-            // It only looks: how it stands is its health.
+            // It only looks: how it stands is its health, and that is not known before it was asked for.
             Some(KubernetesSpec::Wait(_)) => Ok(Observed::Present(Box::new(Found {
-                health: Health::Ready,
+                health: Health::Settling(Progress {
+                    waits_for: "its conditions could not be looked at".to_owned(),
+                    mark: Digest::of(resource.id.to_string()),
+                }),
                 host: resource.host.clone(),
                 ..Found::ours()
             }))),
