@@ -59,10 +59,12 @@ pub struct ToolRow {
     pub location: Option<String>,
     /// How it would be got.
     pub how: String,
-    /// Whether its checksum is pinned.
-    pub pinned: bool,
+    /// Whether its checksum is pinned; nothing for what the user installed.
+    pub pinned: Option<bool>,
     /// How long getting it takes.
     pub takes: Option<Duration>,
+    /// What was found and does not do, a line each.
+    pub passed_over: Vec<String>,
 }
 
 impl Screen {
@@ -161,6 +163,10 @@ impl Screen {
                 table.push_str("\n    ");
                 table.push_str(location);
             }
+            for why in &tool.passed_over {
+                table.push('\n');
+                table.push_str(&wrap(why, self.look().width, "    passed over: ", "        "));
+            }
         }
         self.print_document(&document, &table);
     }
@@ -168,7 +174,7 @@ impl Screen {
 
 fn how(tool: &ToolRow) -> String {
     let takes = tool.takes.map(|takes| format!("about {}", duration(takes)));
-    let pinned = (!tool.pinned).then(|| "not pinned".to_owned());
+    let pinned = (tool.pinned == Some(false)).then(|| "not pinned".to_owned());
     let parts = [Some(tool.how.clone()), takes, pinned];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
@@ -182,6 +188,7 @@ fn tool_json(tool: &ToolRow) -> Json {
         "how": tool.how,
         "pinned": tool.pinned,
         "takesSeconds": tool.takes.map(|takes| takes.as_secs()),
+        "passedOver": tool.passed_over,
     })
 }
 
@@ -235,8 +242,11 @@ mod tests {
             found: None,
             location: Some("/home/somebody/.cache/datamill/tools/1.35.4/helm".to_owned()),
             how: "download, else `go build`".to_owned(),
-            pinned: false,
+            pinned: Some(false),
             takes: Some(Duration::from_mins(5)),
+            passed_over: vec![
+                "`/usr/bin/kubectl` is version 1.33.4, and 1.34 to 1.36 is needed".to_owned(),
+            ],
         };
         recorded.screen.show_tools(&[tool]);
         let text = recorded.stdout();
@@ -246,5 +256,6 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("about 5") && text.contains("not pinned"), "{text}");
+        assert!(text.contains("\n    passed over: `/usr/bin/kubectl` is version 1.33.4"), "{text}");
     }
 }
