@@ -29,8 +29,12 @@ pub struct Run {
 impl Sandbox {
     /// A sandbox without tools: whatever needs one must get it itself, which fails.
     pub fn bare() -> Self {
+        Self::new(None)
+    }
+
+    fn new(turn: Option<Turn>) -> Self {
         let root = tempfile::Builder::new().prefix("datamill-test-").tempdir().unwrap();
-        let mut sandbox = Self { root, env: BTreeMap::new(), _turn: None };
+        let mut sandbox = Self { root, env: BTreeMap::new(), _turn: turn };
         for folder in ["home", "project"] {
             std::fs::create_dir_all(sandbox.root.path().join(folder)).unwrap();
         }
@@ -43,11 +47,11 @@ impl Sandbox {
 
     /// A sandbox with the tools on its PATH, and a turn among the tests that start clusters.
     pub fn with_tools() -> Self {
-        let mut sandbox = Self::bare();
-        let mut path = OsString::from(tools());
+        let tools = tools();
+        let mut sandbox = Self::new(Some(Turn::take()));
+        let mut path = OsString::from(tools);
         path.push(":/usr/bin:/bin");
         sandbox.set("PATH", path);
-        sandbox._turn = Some(Turn::take());
         sandbox
     }
 
