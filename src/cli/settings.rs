@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
-use comfy_table::Table;
-
 use crate::model::{Failure, FailureKind};
 use crate::ops::{Confirm, Credentials, Location, Manner, OutputFormat, Reach, Settings};
-use crate::ui::{Look, Mode};
+use crate::ui::{Look, Mode, terminal_width};
 
 use super::fold::{Action, Request};
 use super::options::{Options, OutputArg, WhereArgs};
@@ -56,15 +54,12 @@ impl Surroundings {
             stdout: std::io::stdout().is_terminal(),
             stderr: std::io::stderr().is_terminal(),
         };
-        let width =
-            if terminals.stderr { Table::new().use_stderr().width() } else { Table::new().width() };
         Self {
             folder: std::env::current_dir().unwrap_or_default(),
             program: std::env::current_exe().unwrap_or_default(),
             environment,
             terminals,
-            // Some terminals do not know their width and say 0.
-            width: width.map(usize::from).filter(|width| *width > 0),
+            width: terminal_width(terminals.stderr),
         }
     }
 
