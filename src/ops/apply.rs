@@ -146,12 +146,10 @@ pub(super) fn summary(
         .plan
         .steps
         .iter()
-        .filter_map(|step| match &step.action {
-            Action::Retain { why } => {
-                let size = step.found.as_ref().and_then(|found| found.size.clone());
-                Some((step.id.clone(), size, why.clone()))
-            }
-            _ => None,
+        .filter_map(|step| {
+            let Action::Retain { why } = &step.action else { return None };
+            let size = step.found.as_ref().and_then(|found| found.size.clone());
+            Some((step.id.clone(), size, why.clone()))
         })
         .collect();
     let installed = goal == Goal::Install && report.failure_kind().is_none();

@@ -147,9 +147,9 @@ pub(super) fn refuse_blocked(plan: &Plan) -> Result<(), Failure> {
     let blocked: Vec<_> = plan
         .steps
         .iter()
-        .filter_map(|step| match &step.action {
-            Action::Blocked { by } => Some((&step.id, by)),
-            _ => None,
+        .filter_map(|step| {
+            let Action::Blocked { by } = &step.action else { return None };
+            Some((&step.id, by))
         })
         .collect();
     let Some(kind) = blocked.iter().map(|(_, by)| by.kind()).min_by_key(|kind| kind.rank()) else {

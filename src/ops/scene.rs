@@ -14,7 +14,7 @@ use crate::model::{
 use crate::plan::Permits;
 use crate::provider::kubernetes::Kubernetes;
 use crate::provider::local::{self, Local};
-use crate::provider::{Provider as _, Providers};
+use crate::provider::{Provider, Providers};
 use crate::ui::{PlanHeader, Screen};
 
 use super::lock::Lock;
@@ -164,10 +164,9 @@ pub(super) async fn open<'a>(
         }
     }
     identity.target = target::target_name(&cluster, &known);
-    let providers = Providers::new([
-        (Family::Local, Arc::clone(&local) as Arc<dyn crate::provider::Provider>),
-        (Family::Kubernetes, Arc::clone(&kubernetes) as Arc<dyn crate::provider::Provider>),
-    ]);
+    let hands: [(Family, Arc<dyn Provider>); 2] =
+        [(Family::Local, local.clone()), (Family::Kubernetes, kubernetes.clone())];
+    let providers = Providers::new(hands);
     Ok(Scene {
         settings,
         screen,

@@ -93,14 +93,16 @@ fn note(row: &mut StatusRow, id: &ResourceId, seen: Option<&Observed>, health: O
         (_, Some(Health::Assumed(what))) => ("assumed", what.clone()),
         (_, Some(Health::Ready) | None) => ("ready", Vec::new()),
     };
-    const ORDER: [&str; 7] =
-        ["failed", "incomplete", "unknown", "settling", "running", "assumed", "ready"];
     let rank = |word: &str| ORDER.iter().position(|known| *known == word);
     if rank(state) < rank(&row.state) {
         state.clone_into(&mut row.state);
     }
     row.says.extend(says);
 }
+
+/// The states, the worst first.
+const ORDER: [&str; 7] =
+    ["failed", "incomplete", "unknown", "settling", "running", "assumed", "ready"];
 
 /// A chain of causes on one line.
 pub(super) fn chain(id: &ResourceId, causes: &[Cause]) -> String {

@@ -377,7 +377,7 @@ fn outputs_of(resource: &Resource, objects: &[Object], who: &Identity) -> Output
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{InstallationId, ResourceKind, RunId};
+    use crate::model::{InstallationId, RunId};
 
     #[test]
     fn a_field_manager_names_installation_and_instance_and_fits() {

@@ -406,7 +406,7 @@ mod tests {
         ObjectFound {
             object: namespace::reference("x"),
             wanted: true,
-            live: live.then(|| Object(Json::Null)),
+            live: live.then_some(Object(Json::Null)),
             after: AfterApply::Unwanted,
             owner,
             class: Class::Stateless,
