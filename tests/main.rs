@@ -1,6 +1,5 @@
 //! The one integration binary: `mod` lines and the lint settings that only tests have.
 #![expect(
-    unreachable_pub,
     clippy::disallowed_methods,
     clippy::unwrap_used,
     clippy::expect_used,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Class, Digest, Identity, ResourceId, Scope};
+use super::{Class, Digest, Identity, Resource, ResourceId, Scope};
 
 /// Keys of labels.
 pub mod label {
@@ -93,6 +93,15 @@ impl Marks {
             annotations.insert(annotation::NEEDS.to_owned(), needs.join(" "));
         }
         Self { labels, annotations }
+    }
+
+    /// The marks of a wanted resource.
+    pub fn of(identity: &Identity, resource: &Resource) -> Self {
+        let mut marks = Self::new(identity, &resource.id, resource.class, &resource.needs);
+        if resource.extra {
+            marks.labels.insert(label::EXTRA.to_owned(), "true".to_owned());
+        }
+        marks
     }
 
     /// The labels that everything of an installation bears.

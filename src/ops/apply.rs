@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use crate::engine::{self, Cancel, Options, Outcome, Report};
 use crate::model::{Failure, FailureKind, Power};
-use crate::plan::{Action, Plan};
+use crate::plan::Plan;
 use crate::ui::{Answer, Question, Screen, Summary};
 use tokio::sync::watch;
 
@@ -147,9 +147,8 @@ pub(super) fn summary(
         .steps
         .iter()
         .filter_map(|step| {
-            let Action::Retain { why } = &step.action else { return None };
             let size = step.found.as_ref().and_then(|found| found.size.clone());
-            Some((step.id.clone(), size, why.clone()))
+            Some((step.id.clone(), size, step.action.retained()?.to_owned()))
         })
         .collect();
     let installed = goal == Goal::Install && report.failure_kind().is_none();

@@ -78,6 +78,10 @@ async fn fill(scene: &Scene<'_>, view: &mut StatusView) -> Result<(), Failure> {
     Ok(())
 }
 
+/// From the worst to the best.
+const ORDER: [&str; 7] =
+    ["failed", "incomplete", "unknown", "settling", "running", "assumed", "ready"];
+
 /// The worst of an instance's resources is its state.
 fn note(row: &mut StatusRow, id: &ResourceId, seen: Option<&Observed>, health: Option<&Health>) {
     let (state, says) = match (seen, health) {
@@ -99,10 +103,6 @@ fn note(row: &mut StatusRow, id: &ResourceId, seen: Option<&Observed>, health: O
     }
     row.says.extend(says);
 }
-
-/// The states, the worst first.
-const ORDER: [&str; 7] =
-    ["failed", "incomplete", "unknown", "settling", "running", "assumed", "ready"];
 
 /// A chain of causes on one line.
 pub(super) fn chain(id: &ResourceId, causes: &[Cause]) -> String {

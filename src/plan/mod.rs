@@ -205,6 +205,16 @@ impl Action {
         }
     }
 
+    /// Why it stays, when it left the file and does.
+    pub fn retained(&self) -> Option<&str> {
+        if let Self::Retain { why } = self { Some(why) } else { None }
+    }
+
+    /// Why it cannot be done, when it cannot.
+    pub fn block(&self) -> Option<&Block> {
+        if let Self::Blocked { by } = self { Some(by) } else { None }
+    }
+
     /// The word for plans and events, as an imperative.
     pub fn verb(&self) -> &'static str {
         match self {

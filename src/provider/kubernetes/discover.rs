@@ -89,7 +89,7 @@ impl Marked {
         if storage {
             return;
         }
-        if let Some(id) = id_of(&object) {
+        if let Some(id) = id_of(&object).map(|id| claim::home(id, &object)) {
             self.objects.entry(id).or_default().push(object);
         }
     }

@@ -375,16 +375,11 @@ mod tests {
             "metadata": {"name": "x", "namespace": "n", "generation": generation}}))
     }
 
-    /// Version, kind, spec, status, and the letter of what is made of them.
-    type Row = (&'static str, &'static str, Json, Json, char);
-
-    fn condition(kind: &str, status: &str) -> Json {
-        json!({"observedGeneration": 1, "conditions": [{"type": kind, "status": status, "message": "m"}]})
-    }
-
-    /// What keeps pods running.
-    fn workloads() -> Vec<Row> {
-        vec![
+    #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
+    fn each_kind_is_ready_by_its_own_rule() {
+        let condition = |kind: &str, status: &str| json!({"observedGeneration": 1, "conditions": [{"type": kind, "status": status, "message": "m"}]});
+        let table = [
             (
                 "apps/v1",
                 "Deployment",
@@ -456,12 +451,6 @@ mod tests {
                 json!({"observedGeneration": 1, "readyReplicas": 1}),
                 'r',
             ),
-        ]
-    }
-
-    /// Jobs, pods and what they use.
-    fn ordinary() -> Vec<Row> {
-        vec![
             ("batch/v1", "Job", json!({}), condition("Complete", "True"), 'r'),
             ("batch/v1", "Job", json!({}), condition("Failed", "True"), 'f'),
             ("batch/v1", "Job", json!({}), json!({"active": 1, "ready": 1}), 'w'),
@@ -493,12 +482,6 @@ mod tests {
             ("v1", "PersistentVolumeClaim", json!({}), json!({"phase": "Lost"}), 'f'),
             ("v1", "Service", json!({"type": "LoadBalancer"}), json!({"loadBalancer": {}}), 'r'),
             ("v1", "Namespace", json!({}), json!({"phase": "Terminating"}), 'w'),
-        ]
-    }
-
-    /// What extends Kubernetes.
-    fn extensions() -> Vec<Row> {
-        vec![
             (
                 "apiextensions.k8s.io/v1",
                 "CustomResourceDefinition",
@@ -520,16 +503,11 @@ mod tests {
             ("kafka.strimzi.io/v1", "Kafka", json!({}), json!({"observedGeneration": 0}), 'w'),
             ("kafka.strimzi.io/v1", "Kafka", json!({}), json!({"observedGeneration": 1}), 'r'),
             ("rbac.authorization.k8s.io/v1", "Role", json!({}), json!(null), 'r'),
-        ]
-    }
-
-    #[test]
-    fn each_kind_is_ready_by_its_own_rule() {
+        ];
         let around = Surroundings {
             late_binding: BTreeSet::from(["late".to_owned()]),
             ..Surroundings::default()
         };
-        let table = [workloads(), ordinary(), extensions()].concat();
         for (version, kind, spec, status, wanted) in table {
             let object = of(version, kind, 1, &spec, &status);
             let health = readiness(&object, &around, JobReady::Complete);

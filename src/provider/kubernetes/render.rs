@@ -177,10 +177,10 @@ impl Pen<'_> {
     }
 
     fn mark(&self, mut object: Json, class: Class) -> Object {
-        let Resource { id, needs, keep, .. } = self.resource;
-        let marks = Marks::new(self.drawing.identity, id, class, needs);
+        let mut marks = Marks::of(self.drawing.identity, self.resource);
+        marks.labels.insert(crate::model::label::CLASS.to_owned(), class.word().to_owned());
         let mut annotations: BTreeMap<_, _> = marks.annotations;
-        if *keep {
+        if self.resource.keep {
             annotations.insert(POLICY.to_owned(), "keep".to_owned());
         }
         merge(
