@@ -5,7 +5,7 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use crate::model::{Failure, FailureKind};
-use crate::ops::{Confirm, Credentials, Location, Manner, OutputFormat, Reach, Settings};
+use crate::ops::{Confirm, Location, Manner, OutputFormat, Reach, Settings};
 use crate::ui::{Look, Mode, terminal_width};
 
 use super::fold::{Action, Request};
@@ -174,11 +174,6 @@ pub fn resolve(request: &Request, around: &Surroundings) -> Result<Settings, Fai
         },
         project: destroy.project,
         flavour_name: destroy.flavour_name,
-        credentials: match (destroy.save_credentials, destroy.forget_credentials) {
-            (Some(file), _) => Credentials::SaveTo(file),
-            (None, true) => Credentials::Forget,
-            (None, false) => Credentials::Undecided,
-        },
         output: match request.output {
             OutputArg::Text => OutputFormat::Text,
             OutputArg::Json => OutputFormat::Json,
@@ -302,12 +297,11 @@ mod tests {
 
     #[test]
     fn destroy_works_without_files() {
-        let line = "destroy -l --project demo --flavour-name x --all-flavours --save-credentials f";
+        let line = "destroy -l --project demo --flavour-name x --all-flavours";
         let settings = settings(line, &around(&[("HOME", "/h")])).unwrap();
         assert_eq!(settings.project.as_deref(), Some("demo"));
         assert_eq!(settings.flavour_name.as_deref(), Some("x"));
         assert!(settings.reach.all_flavours);
-        assert_eq!(settings.credentials, Credentials::SaveTo("f".into()));
     }
 
     #[test]

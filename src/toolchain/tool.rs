@@ -74,11 +74,6 @@ impl Tool {
         }
     }
 
-    /// The tool of a file name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|tool| tool.name() == name)
-    }
-
     /// The version that datamill gets.
     pub fn wanted(self) -> Version {
         match self {
@@ -389,10 +384,5 @@ mod tests {
             sources.release(Tool::Helm, mac).unwrap().url,
             "https://get.helm.sh/helm-v4.3.1-darwin-arm64.tar.gz"
         );
-    }
-
-    #[test]
-    fn names_read_back() {
-        assert!(Tool::ALL.into_iter().all(|tool| Tool::from_name(tool.name()) == Some(tool)));
     }
 }

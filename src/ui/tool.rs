@@ -63,6 +63,8 @@ pub struct ToolRow {
     pub pinned: Option<bool>,
     /// How long getting it takes.
     pub takes: Option<Duration>,
+    /// How long Go takes to build it, should the download fail.
+    pub build_takes: Option<Duration>,
     /// What was found and does not do, a line each.
     pub passed_over: Vec<String>,
 }
@@ -175,7 +177,8 @@ impl Screen {
 fn how(tool: &ToolRow) -> String {
     let takes = tool.takes.map(|takes| format!("about {}", duration(takes)));
     let pinned = (tool.pinned == Some(false)).then(|| "not pinned".to_owned());
-    let parts = [Some(tool.how.clone()), takes, pinned];
+    let build = tool.build_takes.map(|t| format!("else built by Go in about {}", duration(t)));
+    let parts = [Some(tool.how.clone()), takes, pinned, build];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
@@ -188,6 +191,7 @@ fn tool_json(tool: &ToolRow) -> Json {
         "how": tool.how,
         "pinned": tool.pinned,
         "takesSeconds": tool.takes.map(|takes| takes.as_secs()),
+        "buildTakesSeconds": tool.build_takes.map(|takes| takes.as_secs()),
         "passedOver": tool.passed_over,
     })
 }
@@ -244,6 +248,7 @@ mod tests {
             how: "download, else `go build`".to_owned(),
             pinned: Some(false),
             takes: Some(Duration::from_mins(5)),
+            build_takes: Some(Duration::from_secs(145)),
             passed_over: vec![
                 "`/usr/bin/kubectl` is version 1.33.4, and 1.34 to 1.36 is needed".to_owned(),
             ],
@@ -256,6 +261,7 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("about 5") && text.contains("not pinned"), "{text}");
+        assert!(text.contains("else built by Go"), "{text}");
         assert!(text.contains("\n    passed over: `/usr/bin/kubectl` is version 1.33.4"), "{text}");
     }
 }
