@@ -187,12 +187,7 @@ fn next_commands(scene: &Scene<'_>, goal: Goal, well: bool) -> Vec<(String, Stri
 pub(super) fn flags(scene: &Scene<'_>) -> String {
     let settings = scene.settings;
     let mut flags = Vec::new();
-    match settings.location {
-        Some(super::Location::Local) => flags.push("-l".to_owned()),
-        Some(super::Location::Remote) => flags.push("-r".to_owned()),
-        Some(super::Location::Hybrid) => flags.push("-k".to_owned()),
-        None => {}
-    }
+    flags.extend(settings.location.map(|location| location.flag().to_owned()));
     if let Some(flavour) = &settings.flavour {
         flags.push(format!("-f {}", flavour.display()));
     }

@@ -5,7 +5,7 @@ use crate::model::{Failure, FailureKind, Name, NameError};
 use crate::ui::Screen;
 use crate::yaml::Problems;
 
-use super::{Location, Settings};
+use super::Settings;
 
 /// Loads the project; all problems of all files are shown at once.
 pub(super) fn load(settings: &Settings, screen: &Screen) -> Result<Project, Failure> {
@@ -41,11 +41,7 @@ pub(super) fn request(settings: &Settings) -> LoadRequest {
         cache: settings.cache.clone(),
         flavour: settings.flavour.clone(),
         target: settings.target.clone(),
-        location: settings.location.map(|location| match location {
-            Location::Local => config::Location::Local,
-            Location::Remote => config::Location::Remote,
-            Location::Hybrid => config::Location::Hybrid,
-        }),
+        location: settings.location,
         provider: settings.provider.clone(),
         kubeconfig: settings.kubeconfig.clone(),
         context: settings.context.clone(),

@@ -3,6 +3,7 @@
 mod check;
 mod count;
 mod decide;
+mod decision;
 pub mod diff;
 mod fields;
 mod memory;

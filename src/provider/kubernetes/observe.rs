@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use super::compare::{Live, observe_with, read_live, version_of};
-use super::discover::{Marked, applied_of};
+use super::discover::{Marked, applied_of, unwanted};
 use super::normal::normal;
 use super::owner::class_of;
 use super::release;
@@ -349,15 +349,7 @@ impl Sight<'_> {
             let name = object.reference()?;
             let stays =
                 wanted.contains(&key(&name)) || object.annotation(secret::ASSUMED).is_some();
-            (!stays).then(|| ObjectFound {
-                wanted: false,
-                live: Some(normal(object)),
-                after: AfterApply::Unwanted,
-                owner: Owner::Ours,
-                class: class_of(object),
-                version: Version { uid: object.uid().map(str::to_owned), fields: None },
-                object: name,
-            })
+            if stays { None } else { unwanted(object) }
         });
         surplus.collect()
     }
