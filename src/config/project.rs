@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::request::{LoadRequest, Location};
 use super::resolve::{Environment, LeftOut};
-use super::target::{LocalProvider, RemoteProvider, Target};
+use super::target::{HybridSettings, LocalProvider, LocalSettings, RemoteProvider, Target};
 use crate::catalogue::{Catalogue, Expansion, Platform, expand};
-use crate::model::{ClusterFacts, ResourceId, ResourceKind, Scope, Secret};
+use crate::model::{ClusterFacts, Name, ResourceId, ResourceKind, Scope, Secret};
 use crate::yaml::{Located, Problem, Problems};
 
 /// A project with one of its flavours and its target.
@@ -16,8 +17,6 @@ pub struct Project {
     pub name: String,
     /// The folder above `flavours/`, else the lone file's folder; where the user stands for a flavour inside the binary.
     pub root: PathBuf,
-    /// The flavour file; `built-in:flavours/…` for one inside the binary.
-    pub flavour_file: PathBuf,
     /// The flavour's name: the stem of its file.
     pub flavour: String,
     /// The namespace of components that name none.
@@ -51,6 +50,46 @@ pub struct Project {
 }
 
 impl Project {
+    /// A project known by name only, for a destroy that must work without readable files. Only what stands on the objects
+    /// counts then: nothing is wanted.
+    pub fn by_name(request: &LoadRequest, name: &Name, flavour: &str) -> Self {
+        let target = match request.location {
+            Some(Location::Hybrid) => Target::Hybrid {
+                kubeconfig: request.kubeconfig.clone(),
+                context: request.context.clone(),
+                settings: HybridSettings::default(),
+            },
+            Some(Location::Remote) => {
+                Target::Remote { provider: RemoteProvider::Aws, settings: Box::default() }
+            }
+            Some(Location::Local) | None => Target::Local {
+                provider: LocalProvider::Kwok,
+                nodes: Vec::new(),
+                settings: LocalSettings::default(),
+            },
+        };
+        let (catalogue, _) = Catalogue::load(Vec::new(), None);
+        Self {
+            name: name.as_str().to_owned(),
+            root: request.folder.clone(),
+            flavour: flavour.to_owned(),
+            namespace: String::new(),
+            proxy_port: 0,
+            data_folder: PathBuf::new(),
+            environment: Environment::Other(String::new()),
+            target,
+            target_missing: None,
+            catalogue,
+            platform: Platform { project: name.as_str().to_owned(), ..Platform::default() },
+            left_out: Vec::new(),
+            storage: None,
+            images: None,
+            mirrors: BTreeMap::new(),
+            warnings: Problems::default(),
+            lock_file: request.folder.join("datamill.lock"),
+        }
+    }
+
     /// The cluster's name: `datamill-<project>` on this machine, the target's in a cloud, `existing` for one that is not ours.
     pub fn cluster_name(&self) -> String {
         match &self.target {
@@ -80,20 +119,6 @@ impl Project {
     /// The secret values that settings gave, for whoever masks what is shown.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
         self.platform.instances.iter().flat_map(|instance| instance.secrets.values())
-    }
-
-    /// Whether the target's provider can be driven by this version; the others load and are checked.
-    pub fn is_target_supported(&self) -> bool {
-        match &self.target {
-            Target::Hybrid { .. } => true,
-            Target::Local { provider, .. } => match provider {
-                LocalProvider::Auto | LocalProvider::Kwok => true,
-                LocalProvider::Minikube | LocalProvider::Microk8s | LocalProvider::Kind => false,
-            },
-            Target::Remote { provider, .. } => match provider {
-                RemoteProvider::Aws | RemoteProvider::Gcp => false,
-            },
-        }
     }
 }
 

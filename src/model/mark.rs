@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Class, Digest, Identity, ResourceId, Scope};
+use super::{Class, Digest, Identity, Resource, ResourceId, Scope};
 
 /// Keys of labels.
 pub mod label {
@@ -40,8 +40,6 @@ pub mod annotation {
     pub const RUN: &str = "datamill.dev/run";
     /// `started` on a Job that counts as ready as soon as it runs.
     pub const READY: &str = "datamill.dev/ready";
-    /// Protection from deletion.
-    pub const PROTECT: &str = "datamill.dev/protect";
 }
 
 /// The longest label value that the API server takes.
@@ -95,6 +93,15 @@ impl Marks {
             annotations.insert(annotation::NEEDS.to_owned(), needs.join(" "));
         }
         Self { labels, annotations }
+    }
+
+    /// The marks of a wanted resource.
+    pub fn of(identity: &Identity, resource: &Resource) -> Self {
+        let mut marks = Self::new(identity, &resource.id, resource.class, &resource.needs);
+        if resource.extra {
+            marks.labels.insert(label::EXTRA.to_owned(), "true".to_owned());
+        }
+        marks
     }
 
     /// The labels that everything of an installation bears.

@@ -53,6 +53,8 @@ pub struct Resource {
     pub class: Class,
     /// Whether it stays when it leaves the file, whatever its class (`onDelete: keep`).
     pub keep: bool,
+    /// Whether it was asked for by name (`-c`) outside the flavour.
+    pub extra: bool,
     /// How long to wait for it.
     pub patience: Patience,
     /// What it will be in its cluster, once rendered.
@@ -149,6 +151,7 @@ impl Resource {
             needs: BTreeSet::new(),
             class: Class::Stateless,
             keep: false,
+            extra: false,
             patience: Patience::default(),
             rendered: None,
         }

@@ -34,10 +34,10 @@ fn login(login: &Login) -> String {
     };
     match (&login.user, &login.password) {
         (Some(user), Some(password)) => {
-            format!("user {}, password: {}", part(user), self::secret(password, part))
+            format!("user {}, password: {}", part(user), secret(password, part))
         }
         (Some(user), None) => format!("user {}", part(user)),
-        (None, Some(password)) => format!("password: {}", self::secret(password, part)),
+        (None, Some(password)) => format!("password: {}", secret(password, part)),
         (None, None) => "no login".to_owned(),
     }
 }

@@ -19,7 +19,7 @@ pub async fn destroy(
     screen: &Screen,
     cancel: watch::Receiver<Cancel>,
 ) -> Result<Ended, Failure> {
-    let project = load::load(settings, screen)?;
+    let project = load::load_for_destroy(settings, screen)?;
     let scene = scene::open(settings, screen, project).await?;
     if scene.cluster_seen == Observed::Absent {
         screen
@@ -47,6 +47,7 @@ pub async fn destroy(
     let report = apply::carry_out(&scene, &drawing, cancel).await?;
     screen.show_report(&report, &apply::summary(&scene, goal, &drawing, &report));
     apply::end(&report)?;
+    everything_was_listed(&drawing)?;
     if !scene.simulated() {
         audit(&scene, goal).await?;
     }
@@ -104,6 +105,18 @@ fn approved(scene: &Scene<'_>, plan: &Plan) -> Result<bool, Failure> {
         format!("--yes --confirm-project {project}")
     };
     Ok(scene.screen.ask(&Question::type_name(text, project.clone(), flags))? == Answer::Yes)
+}
+
+/// What could not be listed may still be there: that is said, exit 6.
+fn everything_was_listed(drawing: &Drawing) -> Result<(), Failure> {
+    let unlisted = &drawing.look.snapshot.discovered.unlisted;
+    if unlisted.is_empty() {
+        return Ok(());
+    }
+    let mut failure =
+        Failure::new(FailureKind::Partial, "not everything could be listed, so nothing was pruned");
+    failure.causes.clone_from(unlisted);
+    Err(failure.hint("mend what does not answer, and run the same command again"))
 }
 
 /// Looks once more: what is still there and should not be is said, exit 6.

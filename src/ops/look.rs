@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
-    Desired, Discovery, Failure, FailureKind, Family, Observed, Power, Resource, ResourceId,
-    Snapshot,
+    Desired, Failure, FailureKind, Family, Known, Observed, Power, Resource, ResourceId, Snapshot,
 };
 use crate::provider::{Provider as _, Renderer as _};
 
@@ -18,15 +17,21 @@ pub(super) struct Look {
 
 /// Renders what is wanted and looks at all of it, and at all that bears our marks.
 pub(super) async fn look(scene: &Scene<'_>, desired: Desired) -> Result<Look, Failure> {
-    let desired = render(scene, desired).await?;
     let mut snapshot = Snapshot::default();
+    let mut known = scene.known.clone();
     if scene.runs() {
-        let (discovered, seen) = tokio::join!(discover(scene), observe(scene, &desired));
-        snapshot.discovered = discovered;
-        snapshot.observed = seen;
-    } else {
-        snapshot.observed = unasked(scene, &desired);
+        snapshot.discovered = scene.kubernetes.discover(&scene.identity, &scene.known).await;
+        for (id, found) in &snapshot.discovered.found {
+            known.insert(id.clone(), found.outputs.clone());
+        }
     }
+    let desired = render(scene, desired, &known).await?;
+    snapshot.observed = if scene.runs() {
+        let inside: Vec<&Resource> = in_cluster(&desired).collect();
+        scene.kubernetes.observe(&inside, &scene.identity, &known).await
+    } else {
+        unasked(scene, &desired)
+    };
     if desired.get(&scene.cluster.id).is_some() {
         snapshot.observed.insert(scene.cluster.id.clone(), scene.cluster_seen.clone());
     }
@@ -34,15 +39,6 @@ pub(super) async fn look(scene: &Scene<'_>, desired: Desired) -> Result<Look, Fa
         snapshot.discovered.found.insert(scene.cluster.id.clone(), found.as_ref().clone());
     }
     Ok(Look { desired, snapshot })
-}
-
-async fn discover(scene: &Scene<'_>) -> Discovery {
-    scene.kubernetes.discover(&scene.identity, &scene.known).await
-}
-
-async fn observe(scene: &Scene<'_>, desired: &Desired) -> BTreeMap<ResourceId, Observed> {
-    let inside: Vec<&Resource> = in_cluster(desired).collect();
-    scene.kubernetes.observe(&inside, &scene.identity, &scene.known).await
 }
 
 /// What lives in a cluster that does not run: absent with it, or out of reach in it.
@@ -64,14 +60,17 @@ fn in_cluster(desired: &Desired) -> impl Iterator<Item = &Resource> {
 }
 
 /// Renders what lives in the cluster; every chart that cannot be rendered is named at once.
-async fn render(scene: &Scene<'_>, mut desired: Desired) -> Result<Desired, Failure> {
+async fn render(
+    scene: &Scene<'_>,
+    mut desired: Desired,
+    known: &Known,
+) -> Result<Desired, Failure> {
     // A stopped cluster is started first, and planned for then.
     if scene.cluster_seen.found().is_some_and(|found| found.power == Power::Off) {
         return Ok(desired);
     }
     let inside: Vec<&Resource> = in_cluster(&desired).collect();
-    let rendered =
-        scene.kubernetes.render(&inside, &scene.identity, &scene.facts, &scene.known).await;
+    let rendered = scene.kubernetes.render(&inside, &scene.identity, &scene.facts, known).await;
     let mut failures = Vec::new();
     let mut findings = Vec::new();
     for (id, outcome) in rendered {

@@ -14,11 +14,12 @@ use crate::model::{
 use crate::plan::Permits;
 use crate::provider::kubernetes::Kubernetes;
 use crate::provider::local::{self, Local};
-use crate::provider::{Provider as _, Providers};
+use crate::provider::{Provider, Providers};
 use crate::ui::{PlanHeader, Screen};
+use crate::yaml::Problems;
 
 use super::lock::Lock;
-use super::{Settings, target};
+use super::{Settings, load, target};
 
 /// What a run stands on.
 pub(super) struct Scene<'a> {
@@ -121,12 +122,19 @@ pub(super) async fn open<'a>(
     screen: &'a Screen,
     project: Project,
 ) -> Result<Scene<'a>, Failure> {
+    if let Some(problem) = &project.target_missing {
+        let mut problems = Problems::default();
+        problems.push(problem.clone());
+        screen.show_problems(&problems);
+        return Err(load::refused(&problems));
+    }
     let lock = Lock::read(&project.lock_file)?;
     let choice = target::choose(&project)?;
     if let Some(because) = &choice.because {
         screen.note(because);
     }
     let redactor = Redactor::default();
+    project.secrets().for_each(|secret| redactor.learn(secret));
     let toolchain = super::tools::toolchain(settings, &redactor);
     let local =
         Arc::new(Local::new(super::tools::local_settings(settings, screen, &toolchain, &redactor)));
@@ -164,10 +172,9 @@ pub(super) async fn open<'a>(
         }
     }
     identity.target = target::target_name(&cluster, &known);
-    let providers = Providers::new([
-        (Family::Local, Arc::clone(&local) as Arc<dyn crate::provider::Provider>),
-        (Family::Kubernetes, Arc::clone(&kubernetes) as Arc<dyn crate::provider::Provider>),
-    ]);
+    let clusters: Arc<dyn Provider> = Arc::<Local>::clone(&local);
+    let inside: Arc<dyn Provider> = Arc::<Kubernetes>::clone(&kubernetes);
+    let providers = Providers::new([(Family::Local, clusters), (Family::Kubernetes, inside)]);
     Ok(Scene {
         settings,
         screen,

@@ -41,6 +41,8 @@ fn rows(states: &[ToolState]) -> Vec<ToolRow> {
             how: state.how.words().to_owned(),
             pinned: state.pinned,
             takes: (!state.takes.is_zero()).then_some(state.takes),
+            build_takes: state.build_takes,
+            passed_over: state.passed_over.clone(),
         })
         .collect()
 }

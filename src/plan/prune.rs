@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::decide::{Decision, whole};
+use super::decide::whole;
+use super::decision::{Decision, Entries, Entry};
 use super::place::World;
-use super::whole::{Entries, Entry};
 use super::{Action, Block, Change, Effect, Origin, Precondition, Selection, Shown};
 use crate::model::{
     Class, Family, Found, Name, ObjectFound, Owner, ResourceId, ResourceKind, Scope,
@@ -72,6 +72,12 @@ fn is_extra(world: &World<'_>, id: &ResourceId) -> bool {
     !meant && world.discovered(id).is_some_and(|found| found.extra)
 }
 
+/// Whether it is a claim that a workload of a wanted instance made for itself: no file names it, and it is in use.
+fn is_in_use(world: &World<'_>, id: &ResourceId, found: &Found) -> bool {
+    let made_by_a_workload = id.kind == ResourceKind::Claim && found.applied.is_none();
+    made_by_a_workload && id.instance_name().is_some_and(|name| has_wanted(world, name))
+}
+
 /// What is ours, found, within this run and wanted no more.
 fn candidates<'a>(world: &World<'a>, taken: &BTreeSet<Name>) -> BTreeSet<&'a ResourceId> {
     let discovered = &world.request.snapshot.discovered.found;
@@ -84,6 +90,7 @@ fn candidates<'a>(world: &World<'a>, taken: &BTreeSet<Name>) -> BTreeSet<&'a Res
                 && (along || world.desired(id).is_none() && world.is_selected(id))
                 && !is_of_others(world, id)
                 && !is_extra(world, id)
+                && (along || !is_in_use(world, id, found))
         })
         .map(|(id, _)| id)
         .collect()

@@ -1,7 +1,11 @@
 //! Real input: the workshop's own files on the components made for them, and outputs that are fields of live objects.
 
-use super::*;
+use std::time::{Duration, Instant};
+
 use serde_json::Value as Json;
+
+use super::*;
+use crate::support::sandbox::finish;
 
 const SEED: &str = "flavours/seed.yaml";
 
@@ -29,6 +33,15 @@ fn edit(sandbox: &Sandbox, file: &str, from: &str, to: &str) {
 fn json(sandbox: &Sandbox, what: &[&str]) -> Json {
     let words = ["get"].into_iter().chain(what.iter().copied()).chain(["-o", "json"]);
     serde_json::from_str(&sandbox.kubectl(words)).unwrap()
+}
+
+/// Tries until something is so, for at most a minute.
+fn eventually(what: &str, mut so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !so() {
+        assert!(start.elapsed() < Duration::from_mins(1), "not within a minute: {what}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }
 
 fn jobs(sandbox: &Sandbox) -> Vec<Json> {
@@ -64,7 +77,7 @@ fn the_seeds_values_file_works_as_it_stands() {
     a_finished_job_that_is_missing_is_a_line_of_its_own(&sandbox);
 
     let removed = run(&sandbox, &["-u", "--yes"]);
-    let kept = ["PersistentVolumeClaim default/tensorflow-fs is kept"];
+    let kept = ["efs/claim/tensorflow-fs", "it holds data"];
     ends_with(&removed, 0, &kept);
     assert!(!said(&removed).contains("DATA IS LOST"), "{}", said(&removed));
     volume_and_claim_name_each_other(&sandbox);
@@ -209,7 +222,7 @@ fn an_apply_ends_while_the_job_runs() {
     signal_nodes(&sandbox, Signal::SIGSTOP);
     let started = sandbox.start(["-l", "-i", "-f", SEED]);
     let mut pod = None;
-    crate::support::sandbox::eventually("the pod of the job is placed", || {
+    eventually("the pod of the job is placed", || {
         let all = sandbox.kubectl(["get", "pods", "-n", "default", "-o", "json"]);
         let all: Json = serde_json::from_str(&all).unwrap();
         let placed = |pod: &&Json| pod["spec"]["nodeName"].is_string();
@@ -230,7 +243,7 @@ fn an_apply_ends_while_the_job_runs() {
         "-p",
         status,
     ]);
-    let first = crate::support::sandbox::finish(started);
+    let first = finish(started);
     succeeds(&first);
     let job = jobs(&sandbox)[0].clone();
     assert_eq!(job["status"]["active"], 1, "{job}");
@@ -238,9 +251,7 @@ fn an_apply_ends_while_the_job_runs() {
     ends_with(&run(&sandbox, &["status"]), 0, &["running", "dataloader"]);
     ends_with(&run(&sandbox, &["-i"]), 0, &["nothing to do"]);
     signal_nodes(&sandbox, Signal::SIGCONT);
-    crate::support::sandbox::eventually("the job completes", || {
-        jobs(&sandbox)[0]["status"]["succeeded"] == 1
-    });
+    eventually("the job completes", || jobs(&sandbox)[0]["status"]["succeeded"] == 1);
     assert_eq!(jobs(&sandbox)[0]["metadata"]["uid"], job["metadata"]["uid"]);
     ends_with(&run(&sandbox, &["-i"]), 0, &["nothing to do"]);
     succeeds(&run(&sandbox, &["destroy"]));
@@ -263,7 +274,7 @@ fn on_an_existing_cluster_volumes_stay_until_they_are_named() {
     assert_eq!(volumes(), before);
     let all = ["-x", "--yes", "--include-data", "--confirm-project", "inception"];
     ends_with(&on(&all), 0, &["DATA IS LOST"]);
-    crate::support::sandbox::eventually("the volumes are gone", || volumes().is_empty());
+    eventually("the volumes are gone", || volumes().is_empty());
     succeeds(&sandbox.datamill(["destroy", "-l", "-f", "host/flavours/host.yaml"]));
 }
 

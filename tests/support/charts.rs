@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use datamill::model::Digest;
 
 /// A repository that serves what it is given on a free loopback port until it is dropped.
-pub struct Repository {
+pub(crate) struct Repository {
     address: SocketAddr,
     served: Served,
 }
@@ -25,15 +25,15 @@ enum Answer {
 }
 
 /// A chart in the making.
-pub struct Chart {
-    pub name: String,
-    pub version: String,
-    pub files: Vec<(String, String)>,
+pub(crate) struct Chart {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) files: Vec<(String, String)>,
 }
 
 impl Chart {
     /// A chart with `Chart.yaml` and nothing else.
-    pub fn new(name: &str, version: &str) -> Self {
+    pub(crate) fn new(name: &str, version: &str) -> Self {
         let about = format!("apiVersion: v2\nname: {name}\nversion: {version}\n");
         Self {
             name: name.to_owned(),
@@ -43,13 +43,13 @@ impl Chart {
     }
 
     /// Adds a file.
-    pub fn file(mut self, path: &str, text: &str) -> Self {
+    pub(crate) fn file(mut self, path: &str, text: &str) -> Self {
         self.files.push((path.to_owned(), text.to_owned()));
         self
     }
 
     /// The archive as Helm packages it.
-    pub fn archive(&self) -> Vec<u8> {
+    pub(crate) fn archive(&self) -> Vec<u8> {
         let gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         let mut tar = tar::Builder::new(gzip);
         for (path, text) in &self.files {
@@ -65,7 +65,7 @@ impl Chart {
 
 impl Repository {
     /// Starts an empty repository.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let served = Served::default();
@@ -81,12 +81,12 @@ impl Repository {
     }
 
     /// The address of the repository.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// Serves charts with a right index.
-    pub fn serve(&self, charts: &[Chart]) {
+    pub(crate) fn serve(&self, charts: &[Chart]) {
         let mut entries: BTreeMap<&str, Vec<serde_json::Value>> = BTreeMap::new();
         for chart in charts {
             let archive = chart.archive();
@@ -102,12 +102,12 @@ impl Repository {
     }
 
     /// Serves other bytes than the index says.
-    pub fn tamper(&self, file: &str) {
+    pub(crate) fn tamper(&self, file: &str) {
         self.put(file, Answer::Bytes(Chart::new("other", "9.9.9").archive()));
     }
 
     /// Ends an answer in the middle.
-    pub fn truncate(&self, file: &str) {
+    pub(crate) fn truncate(&self, file: &str) {
         let bytes = match self.served.lock().unwrap().get(&format!("/{file}")) {
             Some(Answer::Bytes(bytes)) => bytes[..bytes.len() / 2].to_vec(),
             _ => Vec::new(),
@@ -116,7 +116,7 @@ impl Repository {
     }
 
     /// Answers with a status and nothing else.
-    pub fn fail(&self, file: &str, status: u16) {
+    pub(crate) fn fail(&self, file: &str, status: u16) {
         self.put(file, Answer::Status(status));
     }
 

@@ -6,31 +6,30 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 /// A folder of its own with HOME, project and environment.
-pub struct Sandbox {
+pub(crate) struct Sandbox {
     root: TempDir,
     env: BTreeMap<String, OsString>,
-    _turn: Option<Turn>,
+    turn: Option<Turn>,
 }
 
 /// What a run of the binary gave.
 #[derive(Debug)]
 #[must_use = "look at the exit code"]
-pub struct Run {
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Run {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Sandbox {
     /// A sandbox without tools: whatever needs one must get it itself, which fails.
-    pub fn bare() -> Self {
+    pub(crate) fn bare() -> Self {
         let root = tempfile::Builder::new().prefix("datamill-test-").tempdir().unwrap();
-        let mut sandbox = Self { root, env: BTreeMap::new(), _turn: None };
+        let mut sandbox = Self { root, env: BTreeMap::new(), turn: None };
         for folder in ["home", "project"] {
             std::fs::create_dir_all(sandbox.root.path().join(folder)).unwrap();
         }
@@ -42,32 +41,32 @@ impl Sandbox {
     }
 
     /// A sandbox with the tools on its PATH, and a turn among the tests that start clusters.
-    pub fn with_tools() -> Self {
+    pub(crate) fn with_tools() -> Self {
         let mut sandbox = Self::bare();
         let mut path = OsString::from(tools());
         path.push(":/usr/bin:/bin");
         sandbox.set("PATH", path);
-        sandbox._turn = Some(Turn::take());
+        sandbox.turn = Some(Turn::take());
         sandbox
     }
 
     /// The sandbox's HOME.
-    pub fn home(&self) -> PathBuf {
+    pub(crate) fn home(&self) -> PathBuf {
         self.root.path().join("home")
     }
 
     /// The folder commands run in.
-    pub fn project(&self) -> PathBuf {
+    pub(crate) fn project(&self) -> PathBuf {
         self.root.path().join("project")
     }
 
     /// Sets a variable for all later commands.
-    pub fn set(&mut self, key: &str, value: impl Into<OsString>) {
+    pub(crate) fn set(&mut self, key: &str, value: impl Into<OsString>) {
         self.env.insert(key.to_owned(), value.into());
     }
 
     /// Writes a file of the project.
-    pub fn write(&self, path: &str, text: &str) -> PathBuf {
+    pub(crate) fn write(&self, path: &str, text: &str) -> PathBuf {
         let path = self.project().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, text).unwrap();
@@ -75,31 +74,35 @@ impl Sandbox {
     }
 
     /// Copies a folder of the repository into the project.
-    pub fn copy(&self, folder: &str) {
+    pub(crate) fn copy(&self, folder: &str) {
         copy(&repository().join(folder), &self.project().join(folder));
     }
 
     /// The command, ready to run.
-    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.env_clear().envs(&self.env).current_dir(self.project()).stdin(Stdio::null());
         command
     }
 
     /// Runs datamill to its end.
-    pub fn datamill<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Run {
+    pub(crate) fn datamill<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Run {
         self.run(BINARY, args)
     }
 
     /// Starts datamill, output piped.
-    pub fn start<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Child {
+    pub(crate) fn start<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Child {
         let mut command = self.command(BINARY);
         command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().unwrap()
     }
 
     /// Runs a program of the sandbox's PATH to its end.
-    pub fn run(&self, program: &str, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Run {
+    pub(crate) fn run(
+        &self,
+        program: &str,
+        args: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    ) -> Run {
         let program = which::which_in(program, self.env.get("PATH"), self.project())
             .unwrap_or(program.into());
         let mut command = self.command(program);
@@ -108,7 +111,7 @@ impl Sandbox {
     }
 
     /// Runs kubectl against the sandbox's cluster and expects it to go well.
-    pub fn kubectl<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> String {
+    pub(crate) fn kubectl<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> String {
         let context = self.context();
         let first = ["--context".to_owned(), context];
         let run = self.run("kubectl", first.into_iter().chain(args.into_iter().map(str::to_owned)));
@@ -117,7 +120,7 @@ impl Sandbox {
     }
 
     /// Runs helm against the sandbox's cluster and expects it to go well.
-    pub fn helm<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> String {
+    pub(crate) fn helm<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> String {
         let context = self.context();
         let first = ["--kube-context".to_owned(), context];
         let run = self.run("helm", first.into_iter().chain(args.into_iter().map(str::to_owned)));
@@ -126,7 +129,7 @@ impl Sandbox {
     }
 
     /// The context of the project's cluster.
-    pub fn context(&self) -> String {
+    pub(crate) fn context(&self) -> String {
         let text = std::fs::read_to_string(self.home().join(".kube/config")).unwrap_or_default();
         text.lines()
             .filter_map(|line| line.trim().trim_start_matches("- ").strip_prefix("name: "))
@@ -136,7 +139,7 @@ impl Sandbox {
     }
 
     /// Processes that run with a file below the sandbox in their arguments.
-    pub fn processes(&self) -> Vec<String> {
+    pub(crate) fn processes(&self) -> Vec<String> {
         let root = self.root.path().to_string_lossy().into_owned();
         let mut found = Vec::new();
         for entry in std::fs::read_dir("/proc").unwrap().flatten() {
@@ -168,15 +171,15 @@ impl Drop for Sandbox {
 }
 
 /// The program under test.
-pub const BINARY: &str = env!("CARGO_BIN_EXE_datamill");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_datamill");
 
 /// The repository's root.
-pub fn repository() -> &'static Path {
+pub(crate) fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Waits for a child and takes what it said.
-pub fn finish(mut child: Child) -> Run {
+pub(crate) fn finish(mut child: Child) -> Run {
     let mut stdout = child.stdout.take().unwrap();
     let mut stderr = child.stderr.take().unwrap();
     let reader = std::thread::spawn(move || {
@@ -191,15 +194,6 @@ pub fn finish(mut child: Child) -> Run {
         code: status.code(),
         stdout: String::from_utf8_lossy(&text).into_owned(),
         stderr: reader.join().unwrap(),
-    }
-}
-
-/// Tries until something is so, for at most a minute.
-pub fn eventually(what: &str, mut so: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !so() {
-        assert!(start.elapsed() < Duration::from_mins(1), "not within a minute: {what}");
-        std::thread::sleep(Duration::from_millis(100));
     }
 }
 

@@ -273,6 +273,7 @@ impl<'s, 'y, 'w, 'a> Site<'s, 'y, 'w, 'a> {
         let mut resource = Resource::new(id, Spec::kubernetes(spec));
         resource.host = Some(self.home.clone());
         resource.needs.insert(self.home.clone());
+        resource.extra = self.member.instance.extra;
         resource
     }
 

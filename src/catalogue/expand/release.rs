@@ -221,9 +221,11 @@ impl Site<'_, '_, '_, '_> {
 
 /// Tells releases that get the same values file which charts the others have.
 pub(super) fn share(desired: &mut Desired, files: &[(PathBuf, ResourceId)]) {
-    let chart = |id: &ResourceId| match desired.get(id)?.kubernetes()? {
-        KubernetesSpec::Release(spec) => Some(spec.chart.clone()),
-        _ => None,
+    let chart = |id: &ResourceId| {
+        let Some(KubernetesSpec::Release(spec)) = desired.get(id)?.kubernetes() else {
+            return None;
+        };
+        Some(spec.chart.clone())
     };
     let charts: Vec<_> = files
         .iter()

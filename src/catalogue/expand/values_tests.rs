@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use crate::catalogue::fixture::{
-    MINIO, MLFLOW, chart, component, errors, expanded, messages, platform, resource, values,
-    values_of, well,
+    MINIO, MLFLOW, chart, component, errors, expanded, messages, platform, release, resource,
+    values, values_of, well,
 };
 
 const PARAMS: &str = "params:

@@ -23,6 +23,17 @@ fn id_for(instance: &str, claim: &ObjectRef) -> Option<ResourceId> {
     Some(ResourceId::instance(&instance, ResourceKind::Claim, claim.name.clone()))
 }
 
+/// The id under which an object is found. A claim inside a release or a set of objects is data of its own: it outlives them.
+pub(super) fn home(id: ResourceId, object: &Object) -> ResourceId {
+    let is_claim = object.kind() == "PersistentVolumeClaim" && id.kind != ResourceKind::Claim;
+    match (id.instance_name(), object.reference()) {
+        (Some(instance), Some(name)) if is_claim => {
+            ResourceId::instance(instance, ResourceKind::Claim, name.name)
+        }
+        _ => id,
+    }
+}
+
 /// The StatefulSet's claims have names that tell: `<template>-<set>-<number>`.
 fn is_made_by_set(claim: &str, set: &str, templates: &[String]) -> bool {
     templates.iter().any(|template| {
@@ -203,6 +214,19 @@ mod tests {
         ] {
             assert_eq!(is_made_by_set(claim, "db", &templates), made, "{claim}");
         }
+    }
+
+    #[test]
+    fn a_claim_in_a_release_is_data_of_its_own() {
+        let object = |kind: &str| {
+            Object(
+                json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": "data-db-0", "namespace": "n"}}),
+            )
+        };
+        let release: ResourceId = "db/release/db".parse().unwrap();
+        let claim = home(release.clone(), &object("PersistentVolumeClaim"));
+        assert_eq!(claim.to_string(), "db/claim/data-db-0");
+        assert_eq!(home(release.clone(), &object("Service")), release);
     }
 
     #[test]

@@ -89,7 +89,7 @@ impl Marked {
         if storage {
             return;
         }
-        if let Some(id) = id_of(&object) {
+        if let Some(id) = id_of(&object).map(|id| claim::home(id, &object)) {
             self.objects.entry(id).or_default().push(object);
         }
     }
@@ -158,7 +158,8 @@ fn outputs_of(id: &ResourceId, objects: &[Object]) -> Outputs {
     name.map(|name| Outputs::from([("name".to_owned(), name.into())])).unwrap_or_default()
 }
 
-fn unwanted(object: &Object) -> Option<ObjectFound> {
+/// An object of ours that goes with the next change.
+pub(super) fn unwanted(object: &Object) -> Option<ObjectFound> {
     Some(ObjectFound {
         object: object.reference()?,
         wanted: false,

@@ -84,8 +84,8 @@ pub(super) async fn known<'r>(
     }
     let live = live(cluster, &fields).await?;
     for ((of, name), field) in fields {
-        let stand_in = || stands_in(&of).then(|| Json::from(STAND_IN));
-        if let Some(value) = field.value(&live).or_else(stand_in) {
+        let placeholder = || stands_in(&of).then(|| Json::from(STAND_IN));
+        if let Some(value) = field.value(&live).or_else(placeholder) {
             let mut outputs = known.of(&of).cloned().unwrap_or_default();
             outputs.insert(name, value);
             known.insert(of, outputs);

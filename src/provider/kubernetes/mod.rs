@@ -242,10 +242,7 @@ impl Kubernetes {
         resources: &[&Resource],
         known: &Known,
     ) -> Known {
-        let marked = match session.simulated {
-            true => self.marked(session, false).await.ok(),
-            false => None,
-        };
+        let marked = if session.simulated { self.marked(session, false).await.ok() } else { None };
         let installed = |of: &ResourceId| {
             marked.iter().any(|marked| marked.objects.keys().any(|id| id.scope == of.scope))
         };
@@ -404,7 +401,7 @@ fn outputs_of(resource: &Resource, objects: &[Object], who: &Identity) -> Output
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{InstallationId, ResourceKind, RunId};
+    use crate::model::{InstallationId, RunId};
 
     #[test]
     fn a_field_manager_names_installation_and_instance_and_fits() {

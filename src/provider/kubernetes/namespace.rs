@@ -214,14 +214,15 @@ mod tests {
     #[test]
     fn only_what_descends_from_ours_is_ours() {
         let ours = json!({"labels": {label::OWNER: "me"}});
-        let owned = |by: &str| json!({"ownerReferences": [{"kind": "X", "name": by, "uid": by}]});
+        let child_of =
+            |by: &str| json!({"ownerReferences": [{"kind": "X", "name": by, "uid": by}]});
         let objects = [
             object("Deployment", "ours", &ours),
-            object("ReplicaSet", "rs", &owned("ours")),
-            object("Pod", "pod", &owned("rs")),
-            object("Pod", "left", &owned("gone")),
+            object("ReplicaSet", "rs", &child_of("ours")),
+            object("Pod", "pod", &child_of("rs")),
+            object("Pod", "left", &child_of("gone")),
             object("Deployment", "theirs", &json!({})),
-            object("ReplicaSet", "their-rs", &owned("theirs")),
+            object("ReplicaSet", "their-rs", &child_of("theirs")),
             object("ConfigMap", "kube-root-ca.crt", &json!({})),
             object("ServiceAccount", "default", &json!({})),
             object("Event", "e", &json!({})),

@@ -381,6 +381,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn each_kind_is_ready_by_its_own_rule() {
         let condition = |kind: &str, status: &str| json!({"observedGeneration": 1, "conditions": [{"type": kind, "status": status, "message": "m"}]});
         let table = [

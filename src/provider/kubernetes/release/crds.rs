@@ -75,7 +75,7 @@ pub(super) async fn of_chart(
     let what = format!("cannot read the CRDs of `{}`", resource.id);
     let crds =
         content.crds().map_err(|error| Failure::new(FailureKind::Usage, what).caused_by(&error))?;
-    let marks = Marks::new(identity, &resource.id, resource.class, &resource.needs);
+    let marks = Marks::of(identity, resource);
     let marked = crds.into_iter().filter(is_definition).map(|mut crd| {
         super::super::compare::merge(
             &mut crd,

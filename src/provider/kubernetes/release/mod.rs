@@ -70,7 +70,7 @@ pub fn health_objects(resource: &Resource, spec: &ReleaseSpec) -> Vec<ObjectRef>
 
 /// What the post-renderer changes for a release.
 fn rules(identity: &Identity, resource: &Resource, spec: &ReleaseSpec, simulated: bool) -> Rules {
-    let marks = Marks::new(identity, &resource.id, resource.class, &resource.needs);
+    let marks = Marks::of(identity, resource);
     Rules {
         labels: marks.labels,
         annotations: marks.annotations,
