@@ -5,6 +5,7 @@ mod faults;
 mod hybrid;
 mod kill;
 mod main_job;
+mod readiness;
 
 use crate::support::sandbox::{Run, Sandbox};
 

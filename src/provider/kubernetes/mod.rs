@@ -9,6 +9,7 @@ pub mod discover;
 mod failure;
 mod health;
 pub mod installation;
+mod later;
 mod manifests;
 mod namespace;
 mod normal;

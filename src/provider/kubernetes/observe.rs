@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 
 use super::compare::{Live, observe_with, read_live, version_of};
 use super::discover::{Marked, applied_of, unwanted};
+use super::later;
 use super::normal::normal;
 use super::owner::class_of;
 use super::release;
@@ -76,6 +77,7 @@ impl Kubernetes {
             release::observe(&session, &self.settings.helm, &releases),
         );
         let mut all: BTreeMap<_, _> = others.into_iter().chain(releases).collect();
+        later::take_back_refusals(wanted, &mut all);
         Box::pin(self.add_health(&session, wanted, known, &mut all)).await;
         all
     }
