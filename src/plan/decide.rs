@@ -6,8 +6,8 @@ use super::memory::{Inputs, inputs, settled};
 use super::objects::Survey;
 use super::{Action, Block, Change, Effect, Origin, Permits, Precondition, Shown, diff};
 use crate::model::{
-    Class, ClusterSpec, Found, Leaf, Object, ObjectRef, Owner, Power, Rendered, Resource,
-    ResourceKind, Spec,
+    Class, ClusterSpec, Found, Leaf, Name, Object, ObjectRef, Owner, Power, Rendered, Resource,
+    ResourceId, ResourceKind, Spec,
 };
 
 /// What is done to one resource, and why.
@@ -104,8 +104,7 @@ fn not_ours(wanted: &Resource, found: &Found) -> Option<Decision> {
                 owner: owner.clone(),
             });
             if let (Some(name), Some(flavour)) = (wanted.id.instance_name(), &found.flavour) {
-                decision = decision
-                    .note(format!("to take it over: datamill adopt {name} --from {flavour}"));
+                decision = take_over(decision, name, flavour);
             }
             Some(decision)
         }
@@ -125,6 +124,22 @@ fn not_ours(wanted: &Resource, found: &Found) -> Option<Decision> {
             })
         }
     }
+}
+
+/// Another flavour holds the instance, wherever it lives: two of one name cannot be told apart by their marks.
+pub(super) fn held_by(id: &ResourceId, flavour: &str) -> Decision {
+    let decision = Decision::blocked(Block::Foreign {
+        object: format!("`{id}`"),
+        owner: format!("flavour {flavour}"),
+    });
+    match id.instance_name() {
+        Some(name) => take_over(decision, name, flavour),
+        None => decision,
+    }
+}
+
+fn take_over(decision: Decision, name: &Name, flavour: &str) -> Decision {
+    decision.note(format!("to take it over: datamill adopt {name} --from {flavour}"))
 }
 
 /// An existing cluster is never ours.
