@@ -18,7 +18,6 @@ const ALLOWED: [(&str, &[&str]); 14] = [
             "engine",
             "provider",
             "toolchain",
-            "host",
             "ui",
             "yaml",
             "adapter",

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use super::expression;
 use super::fields::Fields;
 use super::scope::Scope;
-use crate::model::{Condition, ConditionTest, ObjectRef};
+use crate::model::{Condition, ConditionTest, ObjectRef, is_cluster_wide};
 use crate::yaml::{Located, Problem, Problems};
 
 /// Kinds that have a short name.
@@ -19,25 +19,6 @@ const SHORT: [(&str, &str, &str); 9] = [
     ("secret", "v1", "Secret"),
     ("configmap", "v1", "ConfigMap"),
     ("pvc", "v1", "PersistentVolumeClaim"),
-];
-
-/// Kinds of Kubernetes' own that live in no namespace. Others are written `group/version/Kind//name`.
-const CLUSTER_WIDE: [&str; 15] = [
-    "Namespace",
-    "Node",
-    "PersistentVolume",
-    "StorageClass",
-    "CSIDriver",
-    "ClusterRole",
-    "ClusterRoleBinding",
-    "CustomResourceDefinition",
-    "APIService",
-    "IngressClass",
-    "GatewayClass",
-    "PriorityClass",
-    "RuntimeClass",
-    "ValidatingWebhookConfiguration",
-    "MutatingWebhookConfiguration",
 ];
 
 /// Reads `group/version/Kind[/namespace]/name` or `deployment/[namespace/]name`; without a namespace the given one holds.
@@ -58,7 +39,7 @@ pub(super) fn reference(text: &str, namespace: &str) -> Option<ObjectRef> {
         return None;
     }
     let (namespace, name) = match place {
-        [name] if CLUSTER_WIDE.contains(&kind) => (None, *name),
+        [name] if is_cluster_wide(kind) => (None, *name),
         [name] => (Some(namespace.to_owned()), *name),
         ["", name] => (None, *name),
         [namespace, name] => (Some((*namespace).to_owned()), *name),

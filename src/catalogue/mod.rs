@@ -146,11 +146,4 @@ impl Catalogue {
     pub fn contract(&self, capability: &str) -> Option<&Contract> {
         self.contracts.get(capability)
     }
-
-    /// The components that provide a capability, by name.
-    pub fn providers_of(&self, capability: &str) -> impl Iterator<Item = &Component> {
-        self.components
-            .values()
-            .filter(move |c| c.provides().iter().any(|p| p.capability == capability))
-    }
 }

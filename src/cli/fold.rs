@@ -1,7 +1,7 @@
 //! Folds what was typed into one request: a command, data-mill's flags, and options before and after the command's name.
 
 use crate::model::{Failure, FailureKind};
-use crate::ops::SchemaFor;
+use crate::ops::SchemaKind;
 use crate::ui::Asked;
 
 use super::args::{ActionFlags, Cli, Command, ListCommand, SchemaArg, ToolsCommand};
@@ -34,7 +34,7 @@ pub enum Action {
     /// `tools install`
     ToolsInstall,
     /// `schema`
-    Schema(Option<SchemaFor>),
+    Schema(Option<SchemaKind>),
     /// `components` and `flavours`
     List(Listing),
     /// `helm-post-render`
@@ -219,12 +219,12 @@ fn list(
     }
 }
 
-fn schema(kind: SchemaArg) -> SchemaFor {
+fn schema(kind: SchemaArg) -> SchemaKind {
     match kind {
-        SchemaArg::Flavour => SchemaFor::Flavour,
-        SchemaArg::Target => SchemaFor::Target,
-        SchemaArg::Settings => SchemaFor::Settings,
-        SchemaArg::Component => SchemaFor::Component,
+        SchemaArg::Flavour => SchemaKind::Flavour,
+        SchemaArg::Target => SchemaKind::Target,
+        SchemaArg::Settings => SchemaKind::Settings,
+        SchemaArg::Component => SchemaKind::Component,
     }
 }
 
@@ -324,7 +324,7 @@ mod tests {
             ("apply", Action::Apply { as_flag: false }),
             ("-k -x --yes --include-data --confirm-project demo", Action::Destroy),
             ("-u -c kafka --cascade", Action::Uninstall),
-            ("schema flavour", Action::Schema(Some(SchemaFor::Flavour))),
+            ("schema flavour", Action::Schema(Some(SchemaKind::Flavour))),
             ("-l tools", Action::Tools),
             ("tools install", Action::ToolsInstall),
             ("components", Action::List(Listing::Components)),

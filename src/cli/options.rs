@@ -112,7 +112,7 @@ pub struct RunArgs {
     pub use_context: bool,
 }
 
-/// What `destroy` reaches, and what becomes of credentials.
+/// What `destroy` reaches.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "What goes")]
 pub struct DestroyArgs {
@@ -125,12 +125,6 @@ pub struct DestroyArgs {
     /// Name the flavour where its file cannot be read
     #[arg(long, value_name = "NAME")]
     pub flavour_name: Option<String>,
-    /// Save the Secrets that open the data which stays
-    #[arg(long, value_name = "FILE", conflicts_with = "forget_credentials")]
-    pub save_credentials: Option<PathBuf>,
-    /// Let the Secrets go that open the data which stays
-    #[arg(long)]
-    pub forget_credentials: bool,
 }
 
 /// `--detailed-exitcode`.
@@ -253,8 +247,6 @@ impl Options {
                 all_flavours: destroy.all_flavours || below.destroy.all_flavours,
                 project: destroy.project.or(below.destroy.project),
                 flavour_name: destroy.flavour_name.or(below.destroy.flavour_name),
-                save_credentials: destroy.save_credentials.or(below.destroy.save_credentials),
-                forget_credentials: destroy.forget_credentials || below.destroy.forget_credentials,
             },
             exit: ExitArgs {
                 detailed_exit_code: self.exit.detailed_exit_code || below.exit.detailed_exit_code,
@@ -290,8 +282,6 @@ impl Options {
             (Group::Destroy, "--all-flavours", destroy.all_flavours),
             (Group::Destroy, "--project", destroy.project.is_some()),
             (Group::Destroy, "--flavour-name", destroy.flavour_name.is_some()),
-            (Group::Destroy, "--save-credentials", destroy.save_credentials.is_some()),
-            (Group::Destroy, "--forget-credentials", destroy.forget_credentials),
             (Group::Exit, "--detailed-exitcode", self.exit.detailed_exit_code),
         ];
         all.into_iter().filter(|(_, _, is_given)| *is_given).map(|(g, name, _)| (g, name)).collect()

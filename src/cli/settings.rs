@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
-use comfy_table::Table;
-
 use crate::model::{Failure, FailureKind};
-use crate::ops::{Confirm, Credentials, Location, Manner, OutputFormat, Reach, Settings};
-use crate::ui::{Look, Mode};
+use crate::ops::{Confirm, Location, Manner, OutputFormat, Reach, Settings};
+use crate::ui::{Look, Mode, terminal_width};
 
 use super::fold::{Action, Request};
 use super::options::{Options, OutputArg, WhereArgs};
@@ -56,15 +54,12 @@ impl Surroundings {
             stdout: std::io::stdout().is_terminal(),
             stderr: std::io::stderr().is_terminal(),
         };
-        let width =
-            if terminals.stderr { Table::new().use_stderr().width() } else { Table::new().width() };
         Self {
             folder: std::env::current_dir().unwrap_or_default(),
             program: std::env::current_exe().unwrap_or_default(),
             environment,
             terminals,
-            // Some terminals do not know their width and say 0.
-            width: width.map(usize::from).filter(|width| *width > 0),
+            width: terminal_width(terminals.stderr),
         }
     }
 
@@ -179,11 +174,6 @@ pub fn resolve(request: &Request, around: &Surroundings) -> Result<Settings, Fai
         },
         project: destroy.project,
         flavour_name: destroy.flavour_name,
-        credentials: match (destroy.save_credentials, destroy.forget_credentials) {
-            (Some(file), _) => Credentials::SaveTo(file),
-            (None, true) => Credentials::Forget,
-            (None, false) => Credentials::Undecided,
-        },
         output: match request.output {
             OutputArg::Text => OutputFormat::Text,
             OutputArg::Json => OutputFormat::Json,
@@ -307,12 +297,11 @@ mod tests {
 
     #[test]
     fn destroy_works_without_files() {
-        let line = "destroy -l --project demo --flavour-name x --all-flavours --save-credentials f";
+        let line = "destroy -l --project demo --flavour-name x --all-flavours";
         let settings = settings(line, &around(&[("HOME", "/h")])).unwrap();
         assert_eq!(settings.project.as_deref(), Some("demo"));
         assert_eq!(settings.flavour_name.as_deref(), Some("x"));
         assert!(settings.reach.all_flavours);
-        assert_eq!(settings.credentials, Credentials::SaveTo("f".into()));
     }
 
     #[test]

@@ -32,12 +32,11 @@ pub(super) fn load_with(request: &LoadRequest, embedded: &Embedded) -> Result<Pr
         }
     }
     let ((), warnings) = problems.finish(|| ())?;
-    let Place { root, flavour, stem, .. } = place;
+    let Place { root, stem, .. } = place;
     Ok(Project {
         name: resolved.project.name.as_str().to_owned(),
         lock_file: root.join("datamill.lock"),
         root,
-        flavour_file: flavour,
         flavour: stem,
         namespace: resolved.project.namespace,
         proxy_port: resolved.project.proxy_port,

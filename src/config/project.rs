@@ -17,8 +17,6 @@ pub struct Project {
     pub name: String,
     /// The folder above `flavours/`, else the lone file's folder; where the user stands for a flavour inside the binary.
     pub root: PathBuf,
-    /// The flavour file; `built-in:flavours/…` for one inside the binary.
-    pub flavour_file: PathBuf,
     /// The flavour's name: the stem of its file.
     pub flavour: String,
     /// The namespace of components that name none.
@@ -54,7 +52,7 @@ pub struct Project {
 impl Project {
     /// A project known by name only, for a destroy that must work without readable files. Only what stands on the objects
     /// counts then: nothing is wanted.
-    pub fn by_name(request: &LoadRequest, name: Name, flavour: &str) -> Self {
+    pub fn by_name(request: &LoadRequest, name: &Name, flavour: &str) -> Self {
         let target = match request.location {
             Some(Location::Hybrid) => Target::Hybrid {
                 kubeconfig: request.kubeconfig.clone(),
@@ -74,7 +72,6 @@ impl Project {
         Self {
             name: name.as_str().to_owned(),
             root: request.folder.clone(),
-            flavour_file: PathBuf::new(),
             flavour: flavour.to_owned(),
             namespace: String::new(),
             proxy_port: 0,
@@ -122,20 +119,6 @@ impl Project {
     /// The secret values that settings gave, for whoever masks what is shown.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
         self.platform.instances.iter().flat_map(|instance| instance.secrets.values())
-    }
-
-    /// Whether the target's provider can be driven by this version; the others load and are checked.
-    pub fn is_target_supported(&self) -> bool {
-        match &self.target {
-            Target::Hybrid { .. } => true,
-            Target::Local { provider, .. } => match provider {
-                LocalProvider::Auto | LocalProvider::Kwok => true,
-                LocalProvider::Minikube | LocalProvider::Microk8s | LocalProvider::Kind => false,
-            },
-            Target::Remote { provider, .. } => match provider {
-                RemoteProvider::Aws | RemoteProvider::Gcp => false,
-            },
-        }
     }
 }
 

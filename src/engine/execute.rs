@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 
-use super::step::{self, Hands, Work};
+use super::step::{self, Ended, Hands, Work};
 use super::{Cancel, Event, Observer, Options, Outcome, Report, Run, SkipReason};
 use crate::model::{Failure, FailureKind, Known, Outputs, ResourceId, ResourceKind};
 use crate::plan::{Action, Plan, Step};
@@ -60,13 +60,6 @@ pub async fn execute(
         }
     }
     state.report
-}
-
-/// What a task hands back: how its step ended, what it gives to others, how long it took.
-pub(super) struct Ended {
-    pub(super) outcome: Outcome,
-    pub(super) outputs: Outputs,
-    pub(super) took: Duration,
 }
 
 struct State<'a> {

@@ -6,12 +6,18 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
-use super::execute::Ended;
 use super::wait;
 use super::{Cancel, Event, Options, Outcome, Run, SkipReason};
 use crate::model::{Failure, FailureKind, Health, Outputs, ResourceId, ResourceKind};
 use crate::plan::Step;
 use crate::provider::{Provider, ProviderError, RunContext};
+
+/// What a task hands back: how its step ended, what it gives to others, how long it took.
+pub(super) struct Ended {
+    pub(super) outcome: Outcome,
+    pub(super) outputs: Outputs,
+    pub(super) took: Duration,
+}
 
 /// What there is to do for a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

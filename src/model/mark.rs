@@ -38,8 +38,6 @@ pub mod annotation {
     pub const SPEC_HASH: &str = "datamill.dev/spec-hash";
     /// The run that wrote it last.
     pub const RUN: &str = "datamill.dev/run";
-    /// Protection from deletion.
-    pub const PROTECT: &str = "datamill.dev/protect";
 }
 
 /// The longest label value that the API server takes.

@@ -25,7 +25,7 @@ pub use kubernetes::{
     SecretSpec, WaitSpec,
 };
 pub use mark::{Marks, annotation, label, label_value};
-pub use object::{Object, ObjectRef};
+pub use object::{Object, ObjectRef, is_cluster_wide};
 pub use observed::{
     AfterApply, Applied, Cause, Discovery, Found, Health, ObjectFound, Observed, Owner, Power,
     Progress, ReleaseFound, ReleaseStatus, Snapshot, Version,

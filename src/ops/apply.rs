@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use crate::engine::{self, Cancel, Options, Outcome, Report};
 use crate::model::{Failure, FailureKind, Power};
-use crate::plan::{Action, Plan};
+use crate::plan::Plan;
 use crate::ui::{Answer, Question, Screen, Summary};
 use tokio::sync::watch;
 
@@ -146,12 +146,9 @@ pub(super) fn summary(
         .plan
         .steps
         .iter()
-        .filter_map(|step| match &step.action {
-            Action::Retain { why } => {
-                let size = step.found.as_ref().and_then(|found| found.size.clone());
-                Some((step.id.clone(), size, why.clone()))
-            }
-            _ => None,
+        .filter_map(|step| {
+            let size = step.found.as_ref().and_then(|found| found.size.clone());
+            Some((step.id.clone(), size, step.action.retained()?.to_owned()))
         })
         .collect();
     let installed = goal == Goal::Install && report.failure_kind().is_none();
@@ -190,12 +187,7 @@ fn next_commands(scene: &Scene<'_>, goal: Goal, well: bool) -> Vec<(String, Stri
 pub(super) fn flags(scene: &Scene<'_>) -> String {
     let settings = scene.settings;
     let mut flags = Vec::new();
-    match settings.location {
-        Some(super::Location::Local) => flags.push("-l".to_owned()),
-        Some(super::Location::Remote) => flags.push("-r".to_owned()),
-        Some(super::Location::Hybrid) => flags.push("-k".to_owned()),
-        None => {}
-    }
+    flags.extend(settings.location.map(|location| location.flag().to_owned()));
     if let Some(flavour) = &settings.flavour {
         flags.push(format!("-f {}", flavour.display()));
     }

@@ -147,14 +147,8 @@ fn with_needs(desired: &Desired, named: &BTreeSet<Name>) -> BTreeSet<Name> {
 /// The failure of a plan that cannot be carried out: its cause decides the exit code, the first of several by
 /// `semantics.md` 5.
 pub(super) fn refuse_blocked(plan: &Plan) -> Result<(), Failure> {
-    let blocked: Vec<_> = plan
-        .steps
-        .iter()
-        .filter_map(|step| match &step.action {
-            Action::Blocked { by } => Some((&step.id, by)),
-            _ => None,
-        })
-        .collect();
+    let blocked: Vec<_> =
+        plan.steps.iter().filter_map(|step| Some((&step.id, step.action.block()?))).collect();
     let Some(kind) = blocked.iter().map(|(_, by)| by.kind()).min_by_key(|kind| kind.rank()) else {
         return Ok(());
     };

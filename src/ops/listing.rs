@@ -8,8 +8,9 @@ use crate::adapter::helm;
 use crate::config::{self, SchemaKind};
 use crate::model::{Failure, FailureKind};
 use crate::ui::Screen;
+use crate::yaml::nearest;
 
-use super::{Ended, SchemaFor, Settings, describe, load, target};
+use super::{Ended, Settings, describe, load, target};
 
 /// Checks all files and all wiring; reports every problem at once and touches nothing.
 pub async fn validate(settings: &Settings, screen: &Screen) -> Result<Ended, Failure> {
@@ -31,16 +32,10 @@ pub async fn validate(settings: &Settings, screen: &Screen) -> Result<Ended, Fai
 pub async fn schema(
     _settings: &Settings,
     screen: &Screen,
-    of: Option<SchemaFor>,
+    of: Option<SchemaKind>,
 ) -> Result<Ended, Failure> {
-    let kind = |of: SchemaFor| match of {
-        SchemaFor::Flavour => SchemaKind::Flavour,
-        SchemaFor::Target => SchemaKind::Target,
-        SchemaFor::Settings => SchemaKind::Settings,
-        SchemaFor::Component => SchemaKind::Component,
-    };
     let document = match of {
-        Some(of) => config::schema(kind(of)),
+        Some(of) => config::schema(of),
         None => json!({
             "flavour": config::schema(SchemaKind::Flavour),
             "target": config::schema(SchemaKind::Target),
@@ -151,10 +146,9 @@ pub async fn flavours_show(
 }
 
 fn unknown(what: &str, name: &str, known: &[&str]) -> Failure {
-    let near = known.iter().min_by_key(|known| strsim::damerau_levenshtein(known, name));
     let failure = Failure::new(FailureKind::Usage, format!("there is no {what} `{name}`"))
         .because(format!("known here: {}", known.join(", ")));
-    match near.filter(|near| strsim::damerau_levenshtein(near, name) <= 2) {
+    match nearest(name, known.iter().copied()) {
         Some(near) => failure.hint(format!("did you mean `{near}`?")),
         None => failure,
     }

@@ -1,11 +1,11 @@
 //! Files in: what the settings name, read and resolved.
 
 use crate::config::{self, LoadRequest, Project};
-use crate::model::{Failure, FailureKind, NameError};
+use crate::model::{Failure, FailureKind, Name, NameError};
 use crate::ui::Screen;
 use crate::yaml::Problems;
 
-use super::{Location, Settings};
+use super::Settings;
 
 /// Loads the project; all problems of all files are shown at once.
 pub(super) fn load(settings: &Settings, screen: &Screen) -> Result<Project, Failure> {
@@ -41,11 +41,7 @@ pub(super) fn request(settings: &Settings) -> LoadRequest {
         cache: settings.cache.clone(),
         flavour: settings.flavour.clone(),
         target: settings.target.clone(),
-        location: settings.location.map(|location| match location {
-            Location::Local => config::Location::Local,
-            Location::Remote => config::Location::Remote,
-            Location::Hybrid => config::Location::Hybrid,
-        }),
+        location: settings.location,
         provider: settings.provider.clone(),
         kubeconfig: settings.kubeconfig.clone(),
         context: settings.context.clone(),
@@ -61,11 +57,11 @@ pub(super) fn request(settings: &Settings) -> LoadRequest {
 pub(super) fn load_for_destroy(settings: &Settings, screen: &Screen) -> Result<Project, Failure> {
     match (&settings.project, &settings.flavour_name) {
         (Some(project), Some(flavour)) => {
-            let name = project.parse().map_err(|error: NameError| {
+            let name: Name = project.parse().map_err(|error: NameError| {
                 Failure::new(FailureKind::Usage, format!("`--project {project}` names no project"))
                     .caused_by(&error)
             })?;
-            Ok(Project::by_name(&request(settings), name, flavour))
+            Ok(Project::by_name(&request(settings), &name, flavour))
         }
         (None, None) => load(settings, screen),
         (Some(_), None) | (None, Some(_)) => Err(Failure::new(

@@ -2,7 +2,7 @@
 //! the project, meant to be committed. The cluster's own marks decide what is ours; this file never does.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -83,7 +83,7 @@ impl Lock {
     }
 
     /// Writes the file when it differs from what is there.
-    pub(super) fn write(&self, path: &PathBuf) -> Result<(), Failure> {
+    pub(super) fn write(&self, path: &Path) -> Result<(), Failure> {
         let json = serde_json::to_value(self).map_err(|error| {
             Failure::new(FailureKind::Bug, "cannot write the lock file").caused_by(&error)
         })?;

@@ -23,12 +23,11 @@ pub use listing::{
     components_list, components_show, flavours_list, flavours_show, post_render, schema, validate,
 };
 pub use power::{start, stop};
-pub use settings::{
-    Confirm, Credentials, Location, Manner, OutputFormat, Reach, SchemaFor, Settings,
-};
+pub use settings::{Confirm, Manner, OutputFormat, Reach, Settings};
 pub use status::status;
 pub use tools::{tools, tools_install};
 
+pub use crate::config::{Location, SchemaKind};
 pub use crate::engine::Cancel;
 
 /// How a command ended when it did not fail: the exit code.

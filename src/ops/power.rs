@@ -27,10 +27,10 @@ pub async fn start(
 }
 
 /// Starts a stopped cluster and looks again.
-pub(super) async fn start_and_reopen<'a>(
-    scene: Scene<'a>,
+pub(super) async fn start_and_reopen(
+    scene: Scene<'_>,
     cancel: watch::Receiver<Cancel>,
-) -> Result<Scene<'a>, Failure> {
+) -> Result<Scene<'_>, Failure> {
     let name = &scene.cluster.id.name;
     scene.screen.note(&format!("the cluster `{name}` is stopped; it is started first"));
     let plan = cluster_plan(&scene)?;

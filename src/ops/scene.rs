@@ -14,7 +14,7 @@ use crate::model::{
 use crate::plan::Permits;
 use crate::provider::kubernetes::Kubernetes;
 use crate::provider::local::{self, Local};
-use crate::provider::{Provider as _, Providers};
+use crate::provider::{Provider, Providers};
 use crate::ui::{PlanHeader, Screen};
 use crate::yaml::Problems;
 
@@ -172,10 +172,9 @@ pub(super) async fn open<'a>(
         }
     }
     identity.target = target::target_name(&cluster, &known);
-    let providers = Providers::new([
-        (Family::Local, Arc::clone(&local) as Arc<dyn crate::provider::Provider>),
-        (Family::Kubernetes, Arc::clone(&kubernetes) as Arc<dyn crate::provider::Provider>),
-    ]);
+    let clusters: Arc<dyn Provider> = Arc::<Local>::clone(&local);
+    let inside: Arc<dyn Provider> = Arc::<Kubernetes>::clone(&kubernetes);
+    let providers = Providers::new([(Family::Local, clusters), (Family::Kubernetes, inside)]);
     Ok(Scene {
         settings,
         screen,

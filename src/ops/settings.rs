@@ -3,16 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// `-l`, `-r` or `-k`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Location {
-    /// The section `local:`.
-    Local,
-    /// The section `remote:`.
-    Remote,
-    /// The section `hybrid:`.
-    Hybrid,
-}
+use crate::config::Location;
 
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,30 +25,6 @@ pub enum Confirm {
     Destructive,
     /// Nothing but the loss of data (`--yes`).
     Nothing,
-}
-
-/// Which schema is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SchemaFor {
-    /// Flavour files.
-    Flavour,
-    /// Target files.
-    Target,
-    /// Settings of components (`config.yaml`).
-    Settings,
-    /// `component.yaml`.
-    Component,
-}
-
-/// What happens to the Secrets that open data which stays outside of the cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Credentials {
-    /// Not said: a plan that keeps such data is blocked.
-    Undecided,
-    /// `--save-credentials FILE`.
-    SaveTo(PathBuf),
-    /// `--forget-credentials`.
-    Forget,
 }
 
 /// How far a command reaches.
@@ -135,8 +102,6 @@ pub struct Settings {
     pub project: Option<String>,
     /// `destroy --flavour-name NAME`.
     pub flavour_name: Option<String>,
-    /// `--save-credentials FILE` or `--forget-credentials`.
-    pub credentials: Credentials,
     /// How results are written.
     pub output: OutputFormat,
     /// Whether a question can be answered: a terminal, no `CI`, text output.

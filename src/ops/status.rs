@@ -78,6 +78,10 @@ async fn fill(scene: &Scene<'_>, view: &mut StatusView) -> Result<(), Failure> {
     Ok(())
 }
 
+/// From the worst to the best.
+const ORDER: [&str; 7] =
+    ["failed", "incomplete", "unknown", "settling", "running", "assumed", "ready"];
+
 /// The worst of an instance's resources is its state.
 fn note(row: &mut StatusRow, id: &ResourceId, seen: Option<&Observed>, health: Option<&Health>) {
     let (state, says) = match (seen, health) {
@@ -93,8 +97,6 @@ fn note(row: &mut StatusRow, id: &ResourceId, seen: Option<&Observed>, health: O
         (_, Some(Health::Assumed(what))) => ("assumed", what.clone()),
         (_, Some(Health::Ready) | None) => ("ready", Vec::new()),
     };
-    const ORDER: [&str; 7] =
-        ["failed", "incomplete", "unknown", "settling", "running", "assumed", "ready"];
     let rank = |word: &str| ORDER.iter().position(|known| *known == word);
     if rank(state) < rank(&row.state) {
         state.clone_into(&mut row.state);

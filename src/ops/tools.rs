@@ -9,7 +9,7 @@ use crate::config::Project;
 use crate::model::{Failure, FailureKind, Redactor, RemoteFile};
 use crate::provider::kubernetes::KubernetesSettings;
 use crate::provider::local::{LocalSettings, usual_kubeconfig};
-use crate::toolchain::{self, How, Tool, ToolSettings, ToolState, Toolchain};
+use crate::toolchain::{self, Tool, ToolSettings, ToolState, Toolchain};
 use crate::ui::{Screen, ToolEvent, ToolRow, duration};
 
 use super::lock::Lock;
@@ -39,8 +39,10 @@ fn rows(states: &[ToolState]) -> Vec<ToolRow> {
             found: state.found.as_ref().map(ToString::to_string),
             location: state.location.as_ref().map(|path| path.display().to_string()),
             how: state.how.words().to_owned(),
-            pinned: state.pinned || state.how == How::Path,
+            pinned: state.pinned,
             takes: (!state.takes.is_zero()).then_some(state.takes),
+            build_takes: state.build_takes,
+            passed_over: state.passed_over.clone(),
         })
         .collect()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Action, Block, Plan};
+use super::{Block, Plan};
 use crate::model::FailureKind;
 
 impl Plan {
@@ -24,22 +24,7 @@ impl Plan {
     pub fn blocked(&self) -> Option<FailureKind> {
         self.steps
             .iter()
-            .filter_map(|step| match &step.action {
-                Action::Blocked { by } => Some(by.kind()),
-                Action::Create
-                | Action::Update
-                | Action::Repair
-                | Action::Replace
-                | Action::Adopt
-                | Action::Delete
-                | Action::Keep
-                | Action::Retain { .. }
-                | Action::Use
-                | Action::GoesWith { .. }
-                | Action::Start
-                | Action::Deferred { .. }
-                | Action::Waiting { .. } => None,
-            })
+            .filter_map(|step| Some(step.action.block()?.kind()))
             .min_by_key(|kind| kind.rank())
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::decision::{Decision, Fill};
 use super::memory::{Inputs, inputs, settled};
 use super::objects::Survey;
 use super::{Action, Block, Change, Effect, Origin, Permits, Precondition, Shown, diff};
@@ -9,41 +10,6 @@ use crate::model::{
     Class, ClusterSpec, Found, Leaf, Name, Object, ObjectRef, Owner, Power, Rendered, Resource,
     ResourceId, ResourceKind, Spec,
 };
-
-/// What is done to one resource, and why.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Decision {
-    /// What is done.
-    pub(super) action: Action,
-    /// Field by field.
-    pub(super) changes: Vec<Change>,
-    /// For a person.
-    pub(super) notes: Vec<String>,
-    /// What must still be so.
-    pub(super) precondition: Precondition,
-}
-
-impl Decision {
-    /// An action without changes, notes and precondition.
-    pub(super) fn plain(action: Action) -> Self {
-        Self { action, changes: Vec::new(), notes: Vec::new(), precondition: Precondition::Nothing }
-    }
-
-    /// A step that cannot be done.
-    pub(super) fn blocked(by: Block) -> Self {
-        Self::plain(Action::Blocked { by })
-    }
-
-    /// Adds a line for a person.
-    #[must_use]
-    pub(super) fn note(mut self, note: impl Into<String>) -> Self {
-        self.notes.push(note.into());
-        self
-    }
-}
-
-/// Fills the places in a cloud's spec that are known already; nothing for those that are not.
-pub(super) type Fill<'a> = &'a dyn Fn(&Leaf) -> Option<serde_json::Value>;
 
 /// A resource that is not there, or whose host is made anew.
 pub(super) fn absent(wanted: &Resource) -> Decision {

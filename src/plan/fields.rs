@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::decide::{Decision, Fill, changes};
+use super::decide::changes;
+use super::decision::{Decision, Fill};
 use super::{Action, Block, Change, Effect, Origin, Permits, Shown, diff};
 use crate::model::{Class, CloudSpec, ClusterSpec, Found, Leaf, Resource};
 

@@ -1,7 +1,7 @@
 //! What the last apply left behind: the digest of its inputs and, for a release, how it ended.
 
 use super::Action;
-use super::decide::Decision;
+use super::decision::Decision;
 use crate::model::{Found, ReleaseFound, ReleaseStatus, Resource};
 
 /// Whether the inputs of the last apply are those that are wanted now.

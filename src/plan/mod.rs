@@ -3,6 +3,7 @@
 mod check;
 mod count;
 mod decide;
+mod decision;
 pub mod diff;
 mod fields;
 mod memory;
@@ -203,6 +204,16 @@ impl Action {
             | Self::Waiting { .. }
             | Self::Blocked { .. } => false,
         }
+    }
+
+    /// Why it stays, when it left the file and does.
+    pub fn retained(&self) -> Option<&str> {
+        if let Self::Retain { why } = self { Some(why) } else { None }
+    }
+
+    /// Why it cannot be done, when it cannot.
+    pub fn block(&self) -> Option<&Block> {
+        if let Self::Blocked { by } = self { Some(by) } else { None }
     }
 
     /// The word for plans and events, as an imperative.

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::decision::Entries;
 use super::place::World;
-use super::whole::Entries;
 use super::{Action, Step};
 use crate::graph::Graph;
 use crate::model::{Family, ResourceId, ResourceKind, Scope};
@@ -92,7 +92,7 @@ struct Deleted<'a> {
 
 impl<'a> Deleted<'a> {
     fn of(entries: &'a Entries) -> Self {
-        let goes = |entry: &super::whole::Entry| entry.decision.action == Action::Delete;
+        let goes = |entry: &super::decision::Entry| entry.decision.action == Action::Delete;
         let ids: BTreeSet<_> =
             entries.iter().filter(|(_, entry)| goes(entry)).map(|(id, _)| id).collect();
         let mut by_scope: BTreeMap<_, Vec<_>> = BTreeMap::new();

@@ -1,6 +1,6 @@
 //! What was seen, seen from one resource: whether it is there, what it lives in, whether this run is about it.
 
-use super::whole::is_data;
+use super::decision::is_data;
 use super::{Block, Request, Selection};
 use crate::model::{
     Family, Found, Name, Observed, Owner, Power, Resource, ResourceId, ResourceKind, Scope,

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::decide::{Decision, whole};
+use super::decide::whole;
+use super::decision::{Decision, Entries, Entry};
 use super::place::World;
-use super::whole::{Entries, Entry};
 use super::{Action, Block, Change, Effect, Origin, Precondition, Selection, Shown};
 use crate::model::{Class, Family, Found, Name, Owner, ResourceId, ResourceKind, Scope};
 

@@ -3,28 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::decide::{self, Decision};
+use super::decide;
+use super::decision::{Decision, Entries, Entry};
 use super::place::{Place, World};
 use super::{Action, Block, Plan, PlanError, Request, Selection, order, prune};
 use crate::graph::Graph;
 use crate::model::{
-    Class, Family, Found, Health, JobReady, KubernetesSpec, Leaf, Name, Observed, Resource,
-    ResourceId, Scope,
+    Family, Found, Health, JobReady, KubernetesSpec, Leaf, Name, Observed, Resource, ResourceId,
+    Scope,
 };
-
-/// A decided resource.
-#[derive(Debug, Clone)]
-pub(super) struct Entry {
-    /// What is done.
-    pub(super) decision: Decision,
-    /// As wanted.
-    pub(super) wanted: Option<Arc<Resource>>,
-    /// As found.
-    pub(super) found: Option<Arc<Found>>,
-}
-
-/// Decided resources by id.
-pub(super) type Entries = BTreeMap<ResourceId, Entry>;
 
 /// Makes a plan. The same request gives the same plan, byte for byte.
 pub fn plan(request: &Request<'_>) -> Result<Plan, PlanError> {
@@ -297,10 +284,4 @@ impl Planner<'_> {
 /// Whether a thing's outputs stay what they are.
 fn stays_itself(action: &Action) -> bool {
     matches!(action, Action::Keep | Action::Use | Action::Update | Action::Repair | Action::Adopt)
-}
-
-/// Whether data is in a resource of this class by its wanted or its written class.
-pub(super) fn is_data(wanted: Option<&Resource>, found: Option<&Found>) -> bool {
-    wanted.is_some_and(|wanted| wanted.class == Class::Data)
-        || found.is_some_and(|found| found.class == Class::Data)
 }

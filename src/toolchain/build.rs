@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::find::Origin;
+use super::folders::go_folders;
 use super::{How, OnToolEvent, Recipe, Tool, ToolEvent, Toolchain};
 use crate::adapter::files::{self, FileError};
 use crate::adapter::lock;
@@ -101,16 +102,21 @@ impl Toolchain {
         // Flags and targets that a user set for work of their own would change what comes out; GOPROXY and its like stay.
         call.without =
             ["GOOS", "GOARCH", "GOEXPERIMENT", "GOARM64", "GOAMD64"].map(str::to_owned).into();
-        call.env = [
-            ("CGO_ENABLED", OsString::from("0")),
-            ("GO111MODULE", "on".into()),
-            ("GOFLAGS", "-mod=readonly -buildvcs=false".into()),
-            ("GOWORK", "off".into()),
-            ("GOBIN", into.into()),
-            ("PATH", self.settings.path.clone()),
-        ]
-        .map(|(key, value)| (key.to_owned(), value))
-        .into();
+        let folders = go_folders(&self.settings.environment, &self.settings.cache.join("go"));
+        let mut flags = "-mod=readonly -buildvcs=false".to_owned();
+        if folders.own_modules {
+            // Go writes modules read-only, and a cache must be easy to delete.
+            flags.push_str(" -modcacherw");
+        }
+        call.env = folders.env;
+        call.env.extend([
+            ("CGO_ENABLED".to_owned(), OsString::from("0")),
+            ("GO111MODULE".to_owned(), "on".into()),
+            ("GOFLAGS".to_owned(), flags.into()),
+            ("GOWORK".to_owned(), "off".into()),
+            ("GOBIN".to_owned(), into.into()),
+            ("PATH".to_owned(), self.settings.path.clone()),
+        ]);
         Ok((call, from))
     }
 }

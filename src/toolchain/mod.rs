@@ -5,6 +5,7 @@
 mod build;
 mod fetch;
 mod find;
+mod folders;
 mod platform;
 mod tool;
 
@@ -96,8 +97,9 @@ pub struct ToolState {
     pub location: Option<PathBuf>,
     /// How it is had, or would be got.
     pub how: How,
-    /// Whether its checksum stands in our own files (go.sum), rather than only beside the release or on the user's `PATH`.
-    pub pinned: bool,
+    /// Whether its checksum stands in our own files (go.sum), rather than only beside the release; nothing for what the user
+    /// put on `PATH`.
+    pub pinned: Option<bool>,
     /// How long getting it takes, about; nothing when it is there.
     pub takes: Duration,
     /// How long Go takes, about, should the download fail.
@@ -233,7 +235,11 @@ impl Toolchain {
             found,
             location,
             how,
-            pinned: matches!(how, How::Built | How::Build),
+            pinned: match how {
+                How::Built | How::Build => Some(true),
+                How::Downloaded | How::Download => Some(false),
+                How::Path | How::Nowhere => None,
+            },
             takes,
             build_takes: (how == How::Download && go.is_some()).then(|| tool.build_takes()),
             passed_over: look.passed_over,
@@ -325,7 +331,10 @@ impl Toolchain {
     }
 
     fn hints(&self, tool: Tool, reasons: Vec<String>, full: bool) -> Failure {
-        let full = full || reasons.iter().any(|reason| reason.contains("no space left on device"));
+        let full = full
+            || reasons
+                .iter()
+                .any(|reason| reason.to_lowercase().contains("no space left on device"));
         let mut failed = failure(tool);
         failed.causes = reasons;
         if full {

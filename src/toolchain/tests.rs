@@ -38,7 +38,7 @@ impl Stage {
         self.program(
             "go",
             &format!(
-                "echo \"$GOFLAGS|$CGO_ENABLED|$*\" >> {}\n/bin/sleep 0.3\nout=$GOBIN/helm\n\
+                "echo \"$GOFLAGS|$CGO_ENABLED|$*\" >> {0}\n/usr/bin/env > {0}.env\n/bin/sleep 0.3\nout=$GOBIN/helm\n\
                  while [ $# -gt 0 ]; do [ \"$1\" = -o ] && out=$2; shift; done\n\
                  echo some/package >&2\necho built > \"$out\"",
                 log.display()
@@ -55,7 +55,10 @@ impl Stage {
         let settings = ToolSettings {
             cache: self.path("cache"),
             path: self.path("bin").into(),
-            environment: BTreeMap::new(),
+            environment: BTreeMap::from([(
+                "HOME".to_owned(),
+                self.path("home").to_string_lossy().into_owned(),
+            )]),
             redactor: Redactor::default(),
             sources: Sources {
                 helm: format!("{host}/helm"),
@@ -150,7 +153,7 @@ async fn a_download_with_the_right_checksum_is_used_and_stays() {
     assert_eq!(stage.ensure(&offline, &[Tool::Kubectl]).await.unwrap().path(Tool::Kubectl), path);
     let states = offline.states().await;
     let kubectl = states.iter().find(|state| state.tool == Tool::Kubectl).unwrap();
-    assert_eq!((kubectl.how, kubectl.pinned), (How::Downloaded, false));
+    assert_eq!((kubectl.how, kubectl.pinned), (How::Downloaded, Some(false)));
 }
 
 #[tokio::test]
@@ -180,13 +183,49 @@ async fn go_builds_what_cannot_be_downloaded_and_old_programs_are_passed_over() 
     assert_eq!(files::read(&tools.path(Tool::Etcd)).unwrap(), "built\n");
     let builds = stage.builds();
     assert_eq!(builds.len(), 2);
-    assert!(builds.iter().all(|line| line.starts_with("-mod=readonly -buildvcs=false|0|")));
+    assert!(
+        builds.iter().all(|line| line.starts_with("-mod=readonly -buildvcs=false -modcacherw|0|"))
+    );
     assert!(builds.iter().any(|line| line.ends_with("helm.sh/helm/v4/cmd/helm@v4.3.1")));
     assert!(stage.waited(), "two builds never run at once");
     let states = toolchain.states().await;
     let helm = states.iter().find(|state| state.tool == Tool::Helm).unwrap();
-    assert_eq!((helm.how, helm.pinned), (How::Built, true));
+    assert_eq!((helm.how, helm.pinned), (How::Built, Some(true)));
     assert!(helm.passed_over.iter().any(|line| line.contains("3.19.4")));
+}
+
+#[tokio::test]
+async fn go_keeps_its_files_in_the_cache() {
+    let stage = Stage::new();
+    stage.go();
+    let toolchain = stage.toolchain(&nobody().await);
+    stage.ensure(&toolchain, &[Tool::Helm]).await.unwrap();
+    let said = files::read(&stage.path("go.log.env")).unwrap();
+    let own = stage.path("cache/go").display().to_string();
+    for (key, folder) in [
+        ("XDG_CONFIG_HOME", "/config"),
+        ("GOCACHE", "/build"),
+        ("GOMODCACHE", "/mod"),
+        ("GOPATH", ""),
+    ] {
+        let line = format!("{key}={own}{folder}");
+        assert!(said.lines().any(|said| said == line), "no {line} in {said}");
+    }
+    let settings = format!("GOENV={}/", stage.path("home").display());
+    assert!(said.lines().any(|line| line.starts_with(&settings)), "{said}");
+    assert!(!stage.path("home").exists());
+}
+
+#[tokio::test]
+async fn a_kubectl_that_is_too_old_for_the_server_is_passed_over_and_the_list_says_why() {
+    let stage = Stage::new();
+    stage
+        .program("kubectl", "echo '{\"clientVersion\": {\"gitVersion\": \"v1.33.4-dispatcher\"}}'");
+    let states = stage.toolchain(&nobody().await).states().await;
+    let kubectl = states.iter().find(|state| state.tool == Tool::Kubectl).unwrap();
+    assert_eq!((kubectl.how, kubectl.found.as_ref()), (How::Download, None));
+    let [why] = kubectl.passed_over.as_slice() else { panic!("{kubectl:?}") };
+    assert!(why.ends_with("is version 1.33.4-dispatcher, and 1.34 to 1.36 is needed"), "{why}");
 }
 
 #[tokio::test]

@@ -74,11 +74,6 @@ impl Tool {
         }
     }
 
-    /// The tool of a file name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|tool| tool.name() == name)
-    }
-
     /// The version that datamill gets.
     pub fn wanted(self) -> Version {
         match self {
@@ -96,7 +91,7 @@ impl Tool {
     pub fn accepted(self) -> &'static str {
         match self {
             Self::Helm => "4.0 or newer",
-            Self::Kubectl => "1.30 or newer",
+            Self::Kubectl => "1.34 to 1.36",
             Self::Kwokctl | Self::Kwok => "0.8",
             Self::KubeApiserver | Self::KubeControllerManager | Self::KubeScheduler => "1.35.4",
             Self::Etcd => "3.6",
@@ -107,7 +102,10 @@ impl Tool {
     pub fn accepts(self, found: &Version) -> bool {
         match self {
             Self::Helm => found.major >= 4,
-            Self::Kubectl => (found.major, found.minor) >= (1, 30),
+            // Kubernetes' own rule: one minor version older or newer than the server.
+            Self::Kubectl => {
+                found.major == KUBERNETES.major && found.minor.abs_diff(KUBERNETES.minor) <= 1
+            }
             // Our stages are written for what 0.8 reads.
             Self::Kwokctl | Self::Kwok => (found.major, found.minor) == (0, 8),
             // Charts are rendered for the declared version before the cluster exists, so the two must be the same.
@@ -355,7 +353,8 @@ mod tests {
     fn what_is_accepted_on_the_path_is_what_matters() {
         assert!(Tool::Helm.accepts(&Version::new(4, 0, 0)));
         assert!(!Tool::Helm.accepts(&Version::new(3, 19, 4)));
-        assert!(Tool::Kubectl.accepts(&Version::new(1, 36, 1)));
+        let kubectl = |minor| Tool::Kubectl.accepts(&Version::new(1, minor, 1));
+        assert_eq!([33, 34, 35, 36, 37].map(kubectl), [false, true, true, true, false]);
         assert!(!Tool::KubeApiserver.accepts(&Version::new(1, 35, 5)));
         assert!(Tool::ALL.into_iter().all(|tool| tool.accepts(&tool.wanted())));
     }
@@ -385,10 +384,5 @@ mod tests {
             sources.release(Tool::Helm, mac).unwrap().url,
             "https://get.helm.sh/helm-v4.3.1-darwin-arm64.tar.gz"
         );
-    }
-
-    #[test]
-    fn names_read_back() {
-        assert!(Tool::ALL.into_iter().all(|tool| Tool::from_name(tool.name()) == Some(tool)));
     }
 }

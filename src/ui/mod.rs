@@ -22,7 +22,7 @@ pub use paint::{Colour, Paint};
 pub use plan::PlanHeader;
 pub use question::{Answer, AnswerKind, Question, Typed};
 pub use report::{Kept, LeftOut, NextCommand, Summary};
-pub use screen::{Asked, Look, Mode, Screen, Sink, Typist};
+pub use screen::{Asked, Look, Mode, Screen, Sink, Typist, terminal_width};
 pub use status::{StatusRow, StatusView};
 pub use text::{duration, wrap};
 pub use tool::{ToolEvent, ToolRow};

@@ -21,6 +21,14 @@ pub type Sink = Arc<Mutex<dyn Write + Send>>;
 /// Waits for a line from the keyboard, or for an interrupt.
 pub type Typist = Box<dyn FnMut() -> Typed + Send>;
 
+/// The width of the terminal that standard error, or else standard output, goes to, in characters.
+pub fn terminal_width(of_stderr: bool) -> Option<usize> {
+    let mut table = Table::new();
+    let width = if of_stderr { table.use_stderr().width() } else { table.width() };
+    // Some terminals do not know their width and say 0.
+    width.map(usize::from).filter(|width| *width > 0)
+}
+
 /// In which form things are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {

@@ -59,10 +59,14 @@ pub struct ToolRow {
     pub location: Option<String>,
     /// How it would be got.
     pub how: String,
-    /// Whether its checksum is pinned.
-    pub pinned: bool,
+    /// Whether its checksum is pinned; nothing for what the user installed.
+    pub pinned: Option<bool>,
     /// How long getting it takes.
     pub takes: Option<Duration>,
+    /// How long Go takes to build it, should the download fail.
+    pub build_takes: Option<Duration>,
+    /// What was found and does not do, a line each.
+    pub passed_over: Vec<String>,
 }
 
 impl Screen {
@@ -161,6 +165,10 @@ impl Screen {
                 table.push_str("\n    ");
                 table.push_str(location);
             }
+            for why in &tool.passed_over {
+                table.push('\n');
+                table.push_str(&wrap(why, self.look().width, "    passed over: ", "        "));
+            }
         }
         self.print_document(&document, &table);
     }
@@ -168,8 +176,9 @@ impl Screen {
 
 fn how(tool: &ToolRow) -> String {
     let takes = tool.takes.map(|takes| format!("about {}", duration(takes)));
-    let pinned = (!tool.pinned).then(|| "not pinned".to_owned());
-    let parts = [Some(tool.how.clone()), takes, pinned];
+    let pinned = (tool.pinned == Some(false)).then(|| "not pinned".to_owned());
+    let build = tool.build_takes.map(|t| format!("else built by Go in about {}", duration(t)));
+    let parts = [Some(tool.how.clone()), takes, pinned, build];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
@@ -182,6 +191,8 @@ fn tool_json(tool: &ToolRow) -> Json {
         "how": tool.how,
         "pinned": tool.pinned,
         "takesSeconds": tool.takes.map(|takes| takes.as_secs()),
+        "buildTakesSeconds": tool.build_takes.map(|takes| takes.as_secs()),
+        "passedOver": tool.passed_over,
     })
 }
 
@@ -235,8 +246,12 @@ mod tests {
             found: None,
             location: Some("/home/somebody/.cache/datamill/tools/1.35.4/helm".to_owned()),
             how: "download, else `go build`".to_owned(),
-            pinned: false,
+            pinned: Some(false),
             takes: Some(Duration::from_mins(5)),
+            build_takes: Some(Duration::from_secs(145)),
+            passed_over: vec![
+                "`/usr/bin/kubectl` is version 1.33.4, and 1.34 to 1.36 is needed".to_owned(),
+            ],
         };
         recorded.screen.show_tools(&[tool]);
         let text = recorded.stdout();
@@ -246,5 +261,7 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("about 5") && text.contains("not pinned"), "{text}");
+        assert!(text.contains("else built by Go"), "{text}");
+        assert!(text.contains("\n    passed over: `/usr/bin/kubectl` is version 1.33.4"), "{text}");
     }
 }

@@ -75,13 +75,8 @@ impl Problem {
     pub fn suggest<'a>(self, word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Self {
         let mut candidates: Vec<_> = candidates.into_iter().collect();
         candidates.sort_unstable();
-        let near = candidates
-            .iter()
-            .map(|c| (strsim::damerau_levenshtein(word, c), *c))
-            .filter(|(distance, c)| *distance <= 1 + c.len().min(word.len()) / 4)
-            .min();
-        match near {
-            Some((_, best)) => self.help(format!("did you mean `{best}`?")),
+        match nearest(word, candidates.iter().copied()) {
+            Some(best) => self.help(format!("did you mean `{best}`?")),
             None if candidates.is_empty() => self,
             None => self.help(format!("known here: {}", candidates.join(", "))),
         }
@@ -161,4 +156,13 @@ impl Problems {
     pub fn finish<T>(self, value: impl FnOnce() -> T) -> Result<(T, Self), Self> {
         if self.has_errors() { Err(self) } else { Ok((value(), self)) }
     }
+}
+
+/// The candidate that a word was probably meant to be: the nearest, when one is near; of equals the first by name.
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let near = candidates
+        .into_iter()
+        .map(|c| (strsim::damerau_levenshtein(word, c), c))
+        .filter(|(distance, c)| *distance <= 1 + c.len().min(word.len()) / 4);
+    near.min().map(|(_, best)| best)
 }

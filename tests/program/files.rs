@@ -1,5 +1,7 @@
 //! Bad files: what, where, why, what to do; all of it at once, and nothing is touched.
 
+use std::fmt::Write as _;
+
 use super::*;
 
 fn validate(sandbox: &Sandbox) -> Run {
@@ -70,7 +72,7 @@ fn texts_that_are_no_yaml_are_answered_with_their_place() {
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..9 {
         let below = vec![format!("*a{}", level - 1); 10].join(", ");
-        bomb.push_str(&format!("a{level}: &a{level} [{below}]\n"));
+        writeln!(bomb, "a{level}: &a{level} [{below}]").unwrap();
     }
     sandbox.write("flavours/one.yaml", &bomb);
     ends_with(&validate(&sandbox), 10, &["aliases"]);

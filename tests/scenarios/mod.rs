@@ -98,8 +98,8 @@ fn found(then: &Resource, now: Option<&Resource>) -> Found {
     let mut found = Found::ours();
     found.class = then.class;
     found.keep = then.keep;
-    found.needs = then.needs.clone();
-    found.host = then.host.clone();
+    found.needs.clone_from(&then.needs);
+    found.host.clone_from(&then.host);
     found.flavour = then.id.instance_name().map(|_| "flavour".to_owned());
     found.version = Version { uid: Some(format!("uid of {}", then.id)), fields: None };
     if let Some(KubernetesSpec::Claim(claim)) = then.kubernetes() {

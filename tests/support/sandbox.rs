@@ -13,7 +13,7 @@ use tempfile::TempDir;
 pub(crate) struct Sandbox {
     root: TempDir,
     env: BTreeMap<String, OsString>,
-    _turn: Option<Turn>,
+    turn: Option<Turn>,
 }
 
 /// What a run of the binary gave.
@@ -29,7 +29,7 @@ impl Sandbox {
     /// A sandbox without tools: whatever needs one must get it itself, which fails.
     pub(crate) fn bare() -> Self {
         let root = tempfile::Builder::new().prefix("datamill-test-").tempdir().unwrap();
-        let mut sandbox = Self { root, env: BTreeMap::new(), _turn: None };
+        let mut sandbox = Self { root, env: BTreeMap::new(), turn: None };
         for folder in ["home", "project"] {
             std::fs::create_dir_all(sandbox.root.path().join(folder)).unwrap();
         }
@@ -46,7 +46,7 @@ impl Sandbox {
         let mut path = OsString::from(tools());
         path.push(":/usr/bin:/bin");
         sandbox.set("PATH", path);
-        sandbox._turn = Some(Turn::take());
+        sandbox.turn = Some(Turn::take());
         sandbox
     }
 

@@ -1,7 +1,7 @@
 //! What a component file may hold, and what its slips are answered with.
 
 use crate::catalogue::fixture::{KAFKA, MINIO, MLFLOW, component, file, load, messages, tree};
-use crate::catalogue::{Catalogue, Component, LegacyMeaning, Status, UseOf};
+use crate::catalogue::{Catalogue, LegacyMeaning, Status, UseOf};
 
 fn problems(rest: &str) -> Vec<String> {
     messages(&load(&[&component("x", rest)]).1)
@@ -13,7 +13,6 @@ fn the_examples_are_read_without_a_word() {
     assert!(problems.is_empty(), "{:?}", messages(&problems));
     assert_eq!(catalogue.components().count(), 3);
     assert_eq!(catalogue.component("tracking").unwrap().name(), "mlflow");
-    assert_eq!(catalogue.providers_of("s3").map(Component::name).collect::<Vec<_>>(), ["minio"]);
     let minio = catalogue.component("minio").unwrap();
     assert_eq!(minio.pinned_version(), Some("5.4.0"));
     assert_eq!(minio.outputs().count(), 5);

@@ -158,7 +158,8 @@ fn outputs_of(id: &ResourceId, objects: &[Object]) -> Outputs {
     name.map(|name| Outputs::from([("name".to_owned(), name.into())])).unwrap_or_default()
 }
 
-fn unwanted(object: &Object) -> Option<ObjectFound> {
+/// An object of ours that goes with the next change.
+pub(super) fn unwanted(object: &Object) -> Option<ObjectFound> {
     Some(ObjectFound {
         object: object.reference()?,
         wanted: false,

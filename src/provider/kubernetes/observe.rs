@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use super::compare::{Live, observe_with, read_live, version_of};
-use super::discover::{Marked, applied_of};
+use super::discover::{Marked, applied_of, unwanted};
 use super::normal::normal;
 use super::owner::class_of;
 use super::release;
@@ -17,9 +17,9 @@ use super::{
 };
 use crate::adapter::kube::KubeError;
 use crate::model::{
-    AfterApply, Found, Health, Identity, Known, KubernetesSpec, Object, ObjectFound, ObjectRef,
-    Observed, Owner, Rendered, Resource, ResourceId, ResourceKind, SecretRef, Value, Version,
-    annotation, label, label_value,
+    AfterApply, Digest, Found, Health, Identity, Known, KubernetesSpec, Object, ObjectFound,
+    ObjectRef, Observed, Owner, Progress, Rendered, Resource, ResourceId, ResourceKind, SecretRef,
+    Value, Version, annotation, label, label_value,
 };
 
 impl Kubernetes {
@@ -190,9 +190,12 @@ impl Sight<'_> {
     async fn observe(&self, resource: &Resource) -> Result<Observed, KubeError> {
         match resource.kubernetes() {
             Some(KubernetesSpec::Installation) => installation::observe(self.session).await,
-            // It only looks: how it stands is its health.
+            // It only looks: how it stands is its health, and that is not known before it was asked for.
             Some(KubernetesSpec::Wait(_)) => Ok(Observed::Present(Box::new(Found {
-                health: Health::Ready,
+                health: Health::Settling(Progress {
+                    waits_for: "its conditions could not be looked at".to_owned(),
+                    mark: Digest::of(resource.id.to_string()),
+                }),
                 host: resource.host.clone(),
                 ..Found::ours()
             }))),
@@ -347,15 +350,7 @@ impl Sight<'_> {
             let stays = wanted.contains(&key(&name))
                 || object.annotation(secret::ASSUMED).is_some()
                 || is_of_another_flavour(object, &self.session.identity);
-            (!stays).then(|| ObjectFound {
-                wanted: false,
-                live: Some(normal(object)),
-                after: AfterApply::Unwanted,
-                owner: Owner::Ours,
-                class: class_of(object),
-                version: Version { uid: object.uid().map(str::to_owned), fields: None },
-                object: name,
-            })
+            if stays { None } else { unwanted(object) }
         });
         surplus.collect()
     }

@@ -8,41 +8,11 @@ use super::compare::merge;
 use crate::model::{
     ClaimSpec, Class, CrdsSpec, Digest, Failure, FailureKind, Identity, JobSpec, KubernetesSpec,
     Leaf, Marks, NamespaceSpec, Object, ObjectsSpec, Rendered, Resource, SecretRef, SecretRule,
-    SecretSpec, Value, annotation, label_value,
+    SecretSpec, Value, annotation, is_cluster_wide, label_value,
 };
 
 /// Helm's own word for what stays; ours too, so that one word means one thing in a cluster.
 pub(super) const POLICY: &str = "helm.sh/resource-policy";
-
-/// Cluster-wide kinds of Kubernetes itself.
-const CLUSTER_WIDE: [&str; 26] = [
-    "APIService",
-    "CSIDriver",
-    "CSINode",
-    "CertificateSigningRequest",
-    "ClusterRole",
-    "ClusterRoleBinding",
-    "ClusterTrustBundle",
-    "ComponentStatus",
-    "CustomResourceDefinition",
-    "DeviceClass",
-    "FlowSchema",
-    "IPAddress",
-    "IngressClass",
-    "MutatingAdmissionPolicy",
-    "MutatingAdmissionPolicyBinding",
-    "MutatingWebhookConfiguration",
-    "Namespace",
-    "Node",
-    "PersistentVolume",
-    "PriorityClass",
-    "PriorityLevelConfiguration",
-    "RuntimeClass",
-    "StorageClass",
-    "ValidatingAdmissionPolicy",
-    "ValidatingAdmissionPolicyBinding",
-    "ValidatingWebhookConfiguration",
-];
 
 /// Fills places: outputs that are known, the rest as shown.
 pub(super) struct Fill<'a> {
@@ -326,7 +296,7 @@ impl Pen<'_> {
         let text = |key: &str| object.get(key).and_then(Json::as_str).unwrap_or_default();
         let group = text("apiVersion").split_once('/').map_or("", |(group, _)| group);
         let named = format!("{group}/{}", text("kind"));
-        (super::readiness::is_built_in(group) && CLUSTER_WIDE.contains(&text("kind")))
+        (super::readiness::is_built_in(group) && is_cluster_wide(text("kind")))
             || self.drawing.cluster_wide.contains(&named)
     }
 

@@ -112,11 +112,11 @@ fn parsed(version: &str) -> Option<Version> {
 }
 
 fn suggestion(word: &str, known: &[&str]) -> Option<String> {
-    let near = known.iter().min_by_key(|name| strsim::damerau_levenshtein(word, name))?;
-    if strsim::damerau_levenshtein(word, near) <= 1 + word.len() / 4 {
+    if let Some(near) = yaml::nearest(word, known.iter().copied()) {
         return Some(format!("did you mean `{near}`?"));
     }
     match known.len() {
+        0 => None,
         1..=12 => Some(format!("it has {}", known.join(", "))),
         many => Some(format!("it has {many} other charts")),
     }

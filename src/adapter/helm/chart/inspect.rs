@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value as Json};
 
 use super::ChartContent;
+use crate::yaml::nearest;
 
 /// Functions whose answer changes from call to call.
 const RANDOM: [&str; 21] = [
@@ -210,13 +211,9 @@ fn look(
             Some(_) => {}
             None if HELMS.contains(&key.as_str()) || mentioned.0.contains(key) => {}
             None => {
-                let near = known
-                    .keys()
-                    .map(|candidate| (strsim::damerau_levenshtein(key, candidate), candidate))
-                    .filter(|(distance, c)| *distance <= 1 + c.len().min(key.len()) / 4)
-                    .min();
-                let meant = near
-                    .map_or(String::new(), |(_, near)| format!("; did you mean `{below}{near}`?"));
+                let near = nearest(key, known.keys().map(String::as_str));
+                let meant =
+                    near.map_or(String::new(), |near| format!("; did you mean `{below}{near}`?"));
                 lines.push(format!("the chart does not know the values key `{path}`{meant}"));
             }
         }

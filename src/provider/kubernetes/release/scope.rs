@@ -5,43 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value as Json, json};
 
 use crate::adapter::kube::Kinds;
-use crate::model::Object;
-
-/// Kinds of Kubernetes itself, and of what most clusters add, that lie outside of namespaces.
-const CLUSTER_WIDE: [&str; 30] = [
-    "APIService",
-    "CertificateSigningRequest",
-    "ClusterIssuer",
-    "ClusterRole",
-    "ClusterRoleBinding",
-    "ClusterTrustBundle",
-    "CSIDriver",
-    "CSINode",
-    "CustomResourceDefinition",
-    "DeviceClass",
-    "FlowSchema",
-    "GatewayClass",
-    "IngressClass",
-    "IPAddress",
-    "MutatingAdmissionPolicy",
-    "MutatingAdmissionPolicyBinding",
-    "MutatingWebhookConfiguration",
-    "Namespace",
-    "Node",
-    "PersistentVolume",
-    "PodSecurityPolicy",
-    "PriorityClass",
-    "PriorityLevelConfiguration",
-    "ResourceSlice",
-    "RuntimeClass",
-    "ServiceCIDR",
-    "StorageClass",
-    "ValidatingAdmissionPolicy",
-    "ValidatingAdmissionPolicyBinding",
-    "ValidatingWebhookConfiguration",
-];
-/// More of the same, found by their end.
-const CLUSTER_WIDE_TOO: [&str; 2] = ["VolumeAttachment", "VolumeSnapshotClass"];
+use crate::model::{Object, is_cluster_wide};
 
 /// Tells whether a kind lies in namespaces: what the cluster serves, what CRDs at hand say, what is known of Kubernetes.
 #[derive(Debug, Default)]
@@ -77,7 +41,7 @@ impl<'a> Scopes<'a> {
         if let Some(namespaced) = self.defined.get(&(group.to_owned(), kind.to_owned())) {
             return *namespaced;
         }
-        !CLUSTER_WIDE.contains(&kind) && !CLUSTER_WIDE_TOO.contains(&kind)
+        !is_cluster_wide(kind)
     }
 
     /// The object with the namespace that Helm would give it, and without one that its kind does not have.
