@@ -277,7 +277,7 @@ pub(super) fn changes(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{KubernetesSpec, ResourceId};
+    use crate::model::KubernetesSpec;
 
     fn decided(id: &str, spec: Spec, found: &Found) -> Decision {
         let id: ResourceId = id.parse().unwrap();
