@@ -7,8 +7,8 @@ use super::memory::{Inputs, inputs, settled};
 use super::objects::Survey;
 use super::{Action, Block, Change, Effect, Origin, Permits, Precondition, Shown, diff};
 use crate::model::{
-    Class, ClusterSpec, Found, KubernetesSpec, Leaf, Object, ObjectRef, Owner, Power, Rendered,
-    Resource, ResourceKind, Spec,
+    Class, ClusterSpec, Found, KubernetesSpec, Leaf, Name, Object, ObjectRef, Owner, Power,
+    Rendered, Resource, ResourceId, ResourceKind, Spec,
 };
 
 /// A resource that is not there, or whose host is made anew.
@@ -73,8 +73,7 @@ fn not_ours(wanted: &Resource, found: &Found) -> Option<Decision> {
                 owner: owner.clone(),
             });
             if let (Some(name), Some(flavour)) = (wanted.id.instance_name(), &found.flavour) {
-                decision = decision
-                    .note(format!("to take it over: datamill adopt {name} --from {flavour}"));
+                decision = take_over(decision, name, flavour);
             }
             Some(decision)
         }
@@ -103,6 +102,22 @@ fn comes_with_its_cluster(wanted: &Resource) -> bool {
         Some(KubernetesSpec::Namespace(spec)) => FROM_THE_START.contains(&spec.name.as_str()),
         _ => false,
     }
+}
+
+/// Another flavour holds the instance, wherever it lives: two of one name cannot be told apart by their marks.
+pub(super) fn held_by(id: &ResourceId, flavour: &str) -> Decision {
+    let decision = Decision::blocked(Block::Foreign {
+        object: format!("`{id}`"),
+        owner: format!("flavour {flavour}"),
+    });
+    match id.instance_name() {
+        Some(name) => take_over(decision, name, flavour),
+        None => decision,
+    }
+}
+
+fn take_over(decision: Decision, name: &Name, flavour: &str) -> Decision {
+    decision.note(format!("to take it over: datamill adopt {name} --from {flavour}"))
 }
 
 /// An existing cluster is never ours.
@@ -274,7 +289,7 @@ pub(super) fn changes(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{NamespaceSpec, ResourceId};
+    use crate::model::NamespaceSpec;
 
     fn decided(id: &str, spec: Spec, found: &Found) -> Decision {
         let id: ResourceId = id.parse().unwrap();

@@ -3,7 +3,8 @@
 use super::decision::is_data;
 use super::{Block, Request, Selection};
 use crate::model::{
-    Family, Found, Name, Observed, Power, Resource, ResourceId, ResourceKind, Scope,
+    Family, Found, Name, Observed, Owner, Power, Resource, ResourceId, ResourceKind, Scope,
+    label_value,
 };
 
 /// What became of the host of a resource.
@@ -77,6 +78,23 @@ impl<'a> World<'a> {
     /// What bears our marks.
     pub(super) fn discovered(&self, id: &ResourceId) -> Option<&'a Found> {
         self.request.snapshot.discovered.found.get(id)
+    }
+
+    /// The other flavour that holds an instance or a part of it.
+    pub(super) fn other_holder(&self, id: &ResourceId) -> Option<&'a str> {
+        id.instance_name()?;
+        let discovered = &self.request.snapshot.discovered.found;
+        discovered
+            .iter()
+            .filter(|(other, found)| other.scope == id.scope && found.owner == Owner::Ours)
+            .filter_map(|(_, found)| found.flavour.as_deref())
+            .find(|flavour| self.is_another(flavour))
+    }
+
+    /// Whether a mark names another flavour than this run's. Marks hold names in the shape of label values.
+    pub(super) fn is_another(&self, flavour: &str) -> bool {
+        let ours = self.request.permits.flavour.as_deref();
+        ours.is_some_and(|ours| ours != flavour && label_value(ours) != flavour)
     }
 
     /// Whether something is there that a need can mean. What only looks stands for its instance.

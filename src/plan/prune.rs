@@ -58,9 +58,8 @@ fn everything<'a>(world: &World<'a>) -> BTreeSet<&'a ResourceId> {
 
 /// Whether another flavour holds it.
 fn is_of_others(world: &World<'_>, id: &ResourceId) -> bool {
-    let ours = world.request.permits.flavour.as_ref();
-    let theirs = world.discovered(id).and_then(|found| found.flavour.as_ref());
-    matches!((ours, theirs), (Some(ours), Some(theirs)) if ours != theirs)
+    let theirs = world.discovered(id).and_then(|found| found.flavour.as_deref());
+    theirs.is_some_and(|theirs| world.is_another(theirs))
 }
 
 /// Whether it was installed by name outside the flavour, and is not meant by this run.

@@ -121,6 +121,10 @@ impl Planner<'_> {
             wanted: wanted.clone(),
             found: found.cloned().map(Arc::new),
         };
+        if let Some(flavour) = self.world.other_holder(&resource.id) {
+            let held = self.world.observed(&resource.id).and_then(Observed::found);
+            return Ok(entry(decide::held_by(&resource.id, flavour), held));
+        }
         if let Some(need) = self.graph.before(&resource.id).find(|n| !self.entries.contains_key(*n))
         {
             let block = Block::MissingNeed { need: need.clone() };

@@ -5,6 +5,7 @@ mod faults;
 mod hybrid;
 mod kill;
 mod main_job;
+mod readiness;
 mod seeds;
 
 use crate::support::sandbox::{Run, Sandbox, repository};

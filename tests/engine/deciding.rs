@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use datamill::model::{Class, FailureKind, Owner, Value};
+use datamill::model::{Class, FailureKind, Owner, Value, label_value};
 use datamill::plan::{Action, Block, Origin, PlanError, Selection, Shown, text};
 
 use crate::support::lab::{Lab, expect_all_went_well, id, verb};
@@ -315,4 +315,34 @@ async fn what_another_flavour_holds_says_how_to_take_it_over() {
     let plan = lab.plan().await;
     assert!(text(&plan, 80).contains("datamill adopt app --from second"), "{}", text(&plan, 80));
     assert_eq!(plan.blocked(), Some(FailureKind::Foreign));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_that_another_flavour_holds_elsewhere_is_not_made_twice() {
+    let mut lab = applied().await;
+    for name in ["app/objects/main", "app/objects/more", "app/claim/data"] {
+        lab.world.meddle(name, |thing| thing.flavour = Some("second".to_owned()));
+    }
+    // In another namespace none of its objects would be in the way: only the marks tell.
+    lab.objects("app/objects/other", &[], &[]);
+    let plan = lab.plan().await;
+    let Action::Blocked { by } = &step(&plan, "app/objects/other").action else {
+        panic!("{}", text(&plan, 80))
+    };
+    assert!(matches!(by, Block::Foreign { owner, .. } if owner == "flavour second"), "{by:?}");
+    assert!(text(&plan, 80).contains("datamill adopt app --from second"), "{}", text(&plan, 80));
+    assert_eq!(plan.blocked(), Some(FailureKind::Foreign));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flavour_whose_name_is_no_label_knows_its_own_things() {
+    let mut lab = applied().await;
+    lab.permits.flavour = Some("my lab (new)".to_owned());
+    for name in ["base/objects/main", "app/objects/main", "app/objects/more"] {
+        let mark = label_value("my lab (new)");
+        lab.world.meddle(name, |thing| thing.flavour = Some(mark));
+    }
+    lab.drop_instance("app");
+    let plan = lab.plan().await;
+    assert_eq!(verb(&plan, "app/objects/main"), "delete", "{}", text(&plan, 80));
 }

@@ -136,6 +136,10 @@ fn from_status(status: &Status) -> KubeError {
         }
         (409, _) => KubeError::Changed(says),
         (401 | 403, _) => KubeError::Forbidden(says),
+        // Server-side apply answers an object that does not fit its schema with 500, though no other try will go well.
+        (500, _) if says.contains("failed to create typed patch object") => {
+            KubeError::Invalid(says)
+        }
         (429 | 500..=599, _) => KubeError::Server(says),
         _ => KubeError::Invalid(says),
     }
@@ -184,6 +188,11 @@ mod tests {
         );
         assert!(absent.means_absent() && !absent.is_transient());
         assert!(read(json!({"code": 503, "message": "later"})).is_transient());
+        let says = "failed to create typed patch object (a/b; x/v1, Kind=C): .spec.d: field not declared in schema";
+        assert_eq!(
+            read(json!({"code": 500, "message": says})),
+            KubeError::Invalid(says.to_owned())
+        );
         assert!(matches!(
             read(json!({"code": 422, "reason": "Invalid", "message": "field is immutable"})),
             KubeError::Invalid(_)

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::compare::version_of;
-use super::failure::{foreign, provider_error};
+use super::failure::{foreign, provider_error, stale};
 use super::normal::normal;
 use super::session::Session;
 use crate::adapter::clock;
@@ -144,8 +144,7 @@ pub(super) async fn put(session: &Session, manager: &str) -> Result<Outputs, Pro
         return if record.owner == identity.owner {
             Ok(outputs(&record.owner))
         } else {
-            let whose = format!("installation {} of a project of the same name", record.owner);
-            Err(foreign(&reference(), &whose))
+            Err(overtaken(&record))
         };
     }
     let record = Record {
@@ -162,6 +161,14 @@ pub(super) async fn put(session: &Session, manager: &str) -> Result<Outputs, Pro
     // Not forced: of two that write the same key at once, the second gets a conflict.
     session.cluster.apply(&object, &Write::by(manager)).await.map_err(failed)?;
     Ok(outputs(&record.owner))
+}
+
+/// The plan saw no record, so another run wrote it since: no fault of the files, and the next plan takes it as its own.
+fn overtaken(record: &Record) -> ProviderError {
+    stale(
+        "another run made this installation meanwhile",
+        format!("{NAMESPACE}/{NAME} names installation {} of this project since", record.owner),
+    )
 }
 
 /// Takes our key out, and the ConfigMap with its last key.
@@ -194,4 +201,18 @@ pub(super) async fn remove(session: &Session, manager: &str) -> Result<(), Provi
             .map_err(failed)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::FailureKind;
+
+    #[test]
+    fn a_record_of_another_run_of_the_project_is_a_stale_plan_and_nothing_foreign() {
+        let record = parse(r#"{"owner":"k2qfrwh2hg","target":"t"}"#);
+        let failure = overtaken(&record).failure().clone();
+        assert_eq!(failure.kind, FailureKind::Stale);
+        assert!(failure.causes.iter().any(|cause| cause.contains("k2qfrwh2hg")), "{failure:?}");
+    }
 }

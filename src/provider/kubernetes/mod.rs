@@ -10,6 +10,7 @@ mod failure;
 mod field;
 mod health;
 pub mod installation;
+mod later;
 mod manifests;
 mod namespace;
 mod normal;

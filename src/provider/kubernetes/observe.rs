@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 
 use super::compare::{Live, observe_with, read_live, version_of};
 use super::discover::{Marked, applied_of, unwanted};
+use super::later;
 use super::normal::normal;
 use super::owner::class_of;
 use super::release;
@@ -19,7 +20,7 @@ use crate::adapter::kube::KubeError;
 use crate::model::{
     AfterApply, Digest, Found, Health, Identity, Known, KubernetesSpec, Object, ObjectFound,
     ObjectRef, Observed, Owner, Progress, Rendered, Resource, ResourceId, ResourceKind, SecretRef,
-    Value, Version, annotation, label,
+    Value, Version, annotation, label, label_value,
 };
 
 impl Kubernetes {
@@ -77,6 +78,7 @@ impl Kubernetes {
             release::observe(&session, &self.settings.helm, &releases),
         );
         let mut all: BTreeMap<_, _> = others.into_iter().chain(releases).collect();
+        later::take_back_refusals(wanted, &mut all);
         Box::pin(self.add_health(&session, wanted, known, &mut all)).await;
         all
     }
@@ -348,12 +350,20 @@ impl Sight<'_> {
         let marked = self.marked.objects.get(id).map(Vec::as_slice).unwrap_or_default();
         let surplus = marked.iter().filter_map(|object| {
             let name = object.reference()?;
-            let stays =
-                wanted.contains(&key(&name)) || object.annotation(secret::ASSUMED).is_some();
+            let stays = wanted.contains(&key(&name))
+                || object.annotation(secret::ASSUMED).is_some()
+                || is_of_another_flavour(object, &self.session.identity);
             if stays { None } else { unwanted(object) }
         });
         surplus.collect()
     }
+}
+
+/// Whether an instance of the same name in another flavour made it.
+fn is_of_another_flavour(object: &Object, who: &Identity) -> bool {
+    let theirs = object.label(label::FLAVOUR);
+    object.label(label::INSTANCE).is_some()
+        && theirs.is_some_and(|theirs| theirs != label_value(&who.flavour))
 }
 
 /// Whose a resource is, from its objects: somebody else's part counts, then ours, then what is used.
