@@ -1,8 +1,6 @@
 //! What instances become: resources, addresses, notes.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use crate::model::{Desired, Name, ResourceId, SecretRef};
+use crate::model::{Desired, Name, SecretRef};
 use crate::yaml::Problems;
 
 /// What a platform becomes.
@@ -18,9 +16,6 @@ pub struct Expansion {
     pub warnings: Problems,
     /// Who uses what of whom.
     pub wiring: Vec<Wire>,
-    /// By release: the top-level keys of a values file that several instances share. That the chart does not know one of
-    /// them is no finding.
-    pub shared_values: BTreeMap<ResourceId, BTreeSet<String>>,
 }
 
 /// One binding: `user` uses `provider` under the name `alias`.

@@ -51,6 +51,8 @@ pub struct Param {
     pub kind: ParamType,
     /// Whether its value is a secret.
     pub secret: bool,
+    /// The place in the user's Helm values where a secret may stand instead: it is taken from there and never reaches Helm.
+    pub from_values: Option<String>,
     /// Whether it must be set.
     pub required: bool,
     /// The words an `enum` takes.
@@ -69,6 +71,7 @@ pub(super) fn read(entry: &Entry, problems: &mut Problems) -> Option<Param> {
     let kind = fields.word("type", &TYPES, problems);
     let default = fields.value("default").cloned();
     let secret = fields.flag("secret", problems);
+    let from_values = fields.text("fromValues", problems);
     let required = fields.flag("required", problems);
     let words = fields.texts("enum", problems);
     let doc = fields.text("doc", problems).unwrap_or_default();
@@ -91,10 +94,17 @@ pub(super) fn read(entry: &Entry, problems: &mut Problems) -> Option<Param> {
                 .help("the name of a release is `${self.release}`"),
         );
     }
+    if from_values.is_some() && !secret {
+        let message = format!("`fromValues` of parameter `{}` is for secrets", entry.key);
+        problems.push(
+            Problem::error("from-values", message).at(&entry.value.span).help("add: secret: true"),
+        );
+    }
     let param = Param {
         name: entry.key.clone(),
         kind,
         secret,
+        from_values,
         required,
         words,
         default,

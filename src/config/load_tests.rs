@@ -9,7 +9,7 @@ use super::request::Location;
 use super::target::{LocalProvider, RemoteProvider, Target};
 use super::{Environment, Project};
 use crate::adapter::files;
-use crate::model::ClusterFacts;
+use crate::model::{ClusterFacts, Secret};
 
 const SIZED: &str = "params: {size: {type: quantity, default: 1Gi}, replicas: {type: int, default: 1}, \
     list: {type: list}, more: {type: map}}\n";
@@ -104,6 +104,37 @@ fn a_shared_values_file_says_so() {
     assert!(instance(&project, "dataloader").values_file_shared);
     assert!(!instance(&project, "other").values_file_shared);
     assert!(warnings(&project).iter().all(|line| line.contains("no-target")));
+}
+
+#[test]
+fn a_secret_in_a_values_file_becomes_its_parameter_and_leaves_the_file_of_all() {
+    let params =
+        "params: {p: {type: string, secret: true, fromValues: a.login}, q: {type: string}}\n";
+    let fixture = |section: &str| {
+        Fixture::new(&format!(
+            "project: {{flavour: 'one two'}}\none: {{config_file: v.yaml{section}}}\ntwo: {{config_file: v.yaml}}\n"
+        ))
+        .component("one", params)
+        .component("two", "")
+        .with("flavours/v.yaml", "a: {login: hunter2, other: 1}\n")
+        .env("PASS", "sesame")
+    };
+    let project = fixture("").project();
+    let one = instance(&project, "one");
+    assert_eq!(one.secrets.get("p").map(Secret::reveal), Some("hunter2"));
+    for name in ["one", "two"] {
+        let file = instance(&project, name).values_file.as_ref().unwrap().to_json();
+        assert_eq!(file, json!({"a": {"other": 1}}), "{name}");
+    }
+    let said = warnings(&project);
+    assert!(has(&said, "`a.login` is a secret") && !has(&said, "hunter2"), "{said:?}");
+    // What the section says wins.
+    let project = fixture(", p: {env: PASS}").project();
+    assert_eq!(instance(&project, "one").secrets["p"].reveal(), "sesame");
+    let reference = fixture(", values: {a: {login: {secret: ns/name, key: k}}}").project();
+    let one = instance(&reference, "one");
+    assert_eq!(one.params.to_json(), json!({"p": {"secret": "ns/name", "key": "k"}}));
+    assert!(one.secrets.is_empty());
 }
 
 #[test]
@@ -521,7 +552,10 @@ fn the_seeds_values_file_works_as_it_stands() {
     let fixture = Fixture::empty().shipped().asking(|r| r.flavour = Some(seed));
     let project = fixture.project();
     assert_eq!(names(&project), ["efs", "dataloader"]);
-    assert_eq!(warnings(&project), Vec::<String>::new());
+    // Nothing but the login in plain text is worth a word.
+    let said = warnings(&project);
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said.iter().all(|line| line.starts_with("plain-secret: ")), "{said:?}");
     assert!(project.platform.instances.iter().all(|instance| instance.values_file_shared));
     project.expand(&facts()).unwrap();
 }

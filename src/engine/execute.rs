@@ -9,7 +9,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use super::step::{self, Ended, Hands, Work};
 use super::{Cancel, Event, Observer, Options, Outcome, Report, Run, SkipReason};
-use crate::model::{Failure, FailureKind, Known, Outputs, ResourceId, ResourceKind};
+use crate::model::{Failure, FailureKind, Health, Known, Outputs, ResourceId, ResourceKind};
 use crate::plan::{Action, Plan, Step};
 use crate::provider::Providers;
 
@@ -147,7 +147,9 @@ impl<'a> State<'a> {
                 let looks = step.id.kind.only_looks();
                 let must_look = looks || self.leaned_on.contains(&step.id);
                 let just_seen = healthy && !self.touched.contains(&step.id);
-                let long_job = self.hands.options.wait_jobs && step.id.kind == ResourceKind::Job;
+                let runs = step.found.as_ref().is_some_and(|found| found.health == Health::Started);
+                let is_job = step.id.kind == ResourceKind::Job;
+                let long_job = self.hands.options.wait_jobs && (is_job || runs);
                 let must_look = must_look || long_job;
                 (must_look && (!just_seen || long_job)).then_some(Work::Look)
             }

@@ -149,6 +149,8 @@ pub struct ReleaseSpec {
     pub values: Value,
     /// What must be ready afterwards.
     pub wait: HelmWait,
+    /// The charts that get the same values file: a top-level key that one of them knows is no finding.
+    pub shared_with: Vec<ChartSource>,
     /// Why secret values may stand in the values, when they may.
     pub exposes_secret: Option<String>,
     /// Paths (`Kind/name:/json/pointer` with `*` for any kind or name) that the post-renderer drops.

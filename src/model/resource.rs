@@ -135,7 +135,9 @@ pub struct Rendered {
     pub unstable: BTreeSet<String>,
     /// The chart's digest, for the lock file.
     pub chart: Option<Digest>,
-    /// What a person should know, a line each (values keys that the chart does not know …).
+    /// Values keys that the chart does not know, a line each: warnings, with `--strict` errors.
+    pub findings: Vec<String>,
+    /// What else a person should know, a line each.
     pub warnings: Vec<String>,
 }
 

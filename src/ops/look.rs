@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
-    Desired, Failure, Family, Known, Observed, Power, Resource, ResourceId, Snapshot,
+    Desired, Failure, FailureKind, Family, Known, Observed, Power, Resource, ResourceId, Snapshot,
 };
 use crate::provider::{Provider as _, Renderer as _};
 
@@ -72,10 +72,15 @@ async fn render(
     let inside: Vec<&Resource> = in_cluster(&desired).collect();
     let rendered = scene.kubernetes.render(&inside, &scene.identity, &scene.facts, known).await;
     let mut failures = Vec::new();
+    let mut findings = Vec::new();
     for (id, outcome) in rendered {
         match outcome {
             Ok(rendered) => {
-                for warning in &rendered.warnings {
+                if scene.settings.strict {
+                    findings.extend(rendered.findings.iter().map(|line| format!("{id}: {line}")));
+                }
+                let shown = if scene.settings.strict { &[] } else { rendered.findings.as_slice() };
+                for warning in shown.iter().chain(&rendered.warnings) {
                     scene.screen.warn(&format!("{id}: {warning}"));
                 }
                 if let Some(resource) = desired.resources.get_mut(&id) {
@@ -85,7 +90,21 @@ async fn render(
             Err(failure) => failures.push((id, failure)),
         }
     }
-    all_at_once(failures).map_or(Ok(desired), Err)
+    match all_at_once(failures).or_else(|| unknown_keys(findings)) {
+        Some(failure) => Err(failure),
+        None => Ok(desired),
+    }
+}
+
+/// What `--strict` makes of values keys that no chart knows.
+fn unknown_keys(findings: Vec<String>) -> Option<Failure> {
+    if findings.is_empty() {
+        return None;
+    }
+    let what = "values hold keys that their charts do not know, and `--strict` allows none";
+    let mut failure = Failure::new(FailureKind::Usage, what);
+    failure.causes = findings;
+    Some(failure.hint("correct or remove them; without `--strict` they are warnings"))
 }
 
 /// One failure that names all of several.

@@ -7,8 +7,8 @@ use super::memory::{Inputs, inputs, settled};
 use super::objects::Survey;
 use super::{Action, Block, Change, Effect, Origin, Permits, Precondition, Shown, diff};
 use crate::model::{
-    Class, ClusterSpec, Found, Leaf, Name, Object, ObjectRef, Owner, Power, Rendered, Resource,
-    ResourceId, ResourceKind, Spec,
+    Class, ClusterSpec, Found, KubernetesSpec, Leaf, Name, Object, ObjectRef, Owner, Power,
+    Rendered, Resource, ResourceId, ResourceKind, Spec,
 };
 
 /// A resource that is not there, or whose host is made anew.
@@ -18,6 +18,9 @@ pub(super) fn absent(wanted: &Resource) -> Decision {
             why: "the existing cluster was not found; check the kubeconfig and the context"
                 .to_owned(),
         });
+    }
+    if comes_with_its_cluster(wanted) {
+        return Decision::plain(Action::Use).note("it comes with the cluster");
     }
     let mut decision = Decision::plain(Action::Create);
     decision.precondition = Precondition::Absent;
@@ -92,6 +95,7 @@ fn not_ours(wanted: &Resource, found: &Found) -> Option<Decision> {
     }
 }
 
+<<<<<<< HEAD
 /// Another flavour holds the instance, wherever it lives: two of one name cannot be told apart by their marks.
 pub(super) fn held_by(id: &ResourceId, flavour: &str) -> Decision {
     let decision = Decision::blocked(Block::Foreign {
@@ -108,6 +112,17 @@ fn take_over(decision: Decision, name: &Name, flavour: &str) -> Decision {
     decision.note(format!("to take it over: datamill adopt {name} --from {flavour}"))
 }
 
+=======
+/// Namespaces that every cluster has from the start: there before anything of ours is, and never ours.
+fn comes_with_its_cluster(wanted: &Resource) -> bool {
+    const FROM_THE_START: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
+    match wanted.kubernetes() {
+        Some(KubernetesSpec::Namespace(spec)) => FROM_THE_START.contains(&spec.name.as_str()),
+        _ => false,
+    }
+}
+
+>>>>>>> seeds
 /// An existing cluster is never ours.
 fn existing(wanted: &Resource) -> bool {
     matches!(wanted.spec, Spec::Cluster(ClusterSpec::Existing { .. }))
@@ -237,7 +252,7 @@ fn notes_of(rendered: &Rendered) -> Vec<String> {
         let names: Vec<_> = rendered.unstable.iter().map(String::as_str).collect();
         notes.push(format!("its chart renders differently each time: {}", names.join(", ")));
     }
-    notes.extend(rendered.warnings.iter().cloned());
+    notes.extend(rendered.findings.iter().chain(&rendered.warnings).cloned());
     notes
 }
 
@@ -277,7 +292,11 @@ pub(super) fn changes(
 #[cfg(test)]
 mod tests {
     use super::*;
+<<<<<<< HEAD
     use crate::model::KubernetesSpec;
+=======
+    use crate::model::{NamespaceSpec, ResourceId};
+>>>>>>> seeds
 
     fn decided(id: &str, spec: Spec, found: &Found) -> Decision {
         let id: ResourceId = id.parse().unwrap();
@@ -320,6 +339,19 @@ mod tests {
         let id = "target/cluster/existing".parse().unwrap();
         let decision = absent(&Resource::new(id, spec()));
         assert!(matches!(decision.action, Action::Blocked { by: Block::Preflight { .. } }));
+    }
+
+    #[test]
+    fn a_namespace_that_every_cluster_has_is_never_made() {
+        let namespace = |name: &str| {
+            let labels = BTreeMap::new();
+            let spec = NamespaceSpec { name: name.to_owned(), annotations: labels.clone(), labels };
+            let id = ResourceId::target(ResourceKind::Namespace, name);
+            let spec = Spec::kubernetes(KubernetesSpec::Namespace(spec));
+            absent(&Resource::new(id, spec)).action
+        };
+        assert_eq!(namespace("default"), Action::Use);
+        assert_eq!(namespace("data-mill"), Action::Create);
     }
 
     #[test]

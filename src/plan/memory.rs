@@ -88,6 +88,7 @@ mod tests {
             unknown: BTreeSet::new(),
             unstable: BTreeSet::new(),
             chart: None,
+            findings: Vec::new(),
             warnings: Vec::new(),
         });
         resource

@@ -7,7 +7,9 @@ use super::decide::whole;
 use super::decision::{Decision, Entries, Entry};
 use super::place::World;
 use super::{Action, Block, Change, Effect, Origin, Precondition, Selection, Shown};
-use crate::model::{Class, Family, Found, Name, Owner, ResourceId, ResourceKind, Scope};
+use crate::model::{
+    Class, Family, Found, Name, ObjectFound, Owner, ResourceId, ResourceKind, Scope,
+};
 
 /// What pruning adds to a plan.
 #[derive(Debug, Default)]
@@ -112,7 +114,7 @@ pub(super) fn prune(world: &World<'_>, taken: &BTreeSet<Name>, staying: &Entries
     }
     for (id, fate) in &fates.going {
         if let Some(found) = world.discovered(id) {
-            pruned.entries.insert((*id).clone(), entry(id, found, fate));
+            pruned.entries.insert((*id).clone(), entry(world, id, found, fate));
         }
     }
     pruned
@@ -257,7 +259,16 @@ impl<'a> Pruner<'_, 'a> {
             })
             .map(|(id, _)| format!("`{id}`"))
             .collect();
-        (!names.is_empty()).then(|| format!("{} in it is kept", names.join(", ")))
+        (!names.is_empty()).then(|| format!("{} in it is kept", names.join(", "))).or_else(|| {
+            let mut remains = self.remains_of_releases();
+            let inside = |id: &ResourceId| self.world.hosts(id).contains(&host);
+            let (_, object) = remains.find(|(id, object)| {
+                inside(id)
+                    && (object.class == Class::Data
+                        || object.object.kind.starts_with("PersistentVolume"))
+            })?;
+            Some(format!("{} in it is kept", object.object))
+        })
     }
 
     /// The next thing that was to go and has to stay, and why.
@@ -284,8 +295,10 @@ impl<'a> Pruner<'_, 'a> {
                         && self.world.hosts(other).contains(&cluster)
                 };
                 let kept = self.going.iter().find(|(other, fate)| !fate.is_gone() && inside(other));
+                let remains = self.remains_of_releases().find(|(other, _)| inside(other));
+                let kept = kept.map(|(other, _)| *other).or(remains.map(|(other, _)| other));
                 let bystander = self.lived_in(cluster);
-                kept.map(|(other, _)| format!("it says whose `{other}` is")).or(bystander)
+                kept.map(|other| format!("it says whose `{other}` is")).or(bystander)
             }
             ResourceKind::Cluster
             | ResourceKind::Network
@@ -303,6 +316,16 @@ impl<'a> Pruner<'_, 'a> {
         }
     }
 
+    /// What releases that go leave behind.
+    fn remains_of_releases(&self) -> impl Iterator<Item = (&'a ResourceId, &'a ObjectFound)> {
+        let going = self.going.iter().filter(|(_, fate)| **fate == Fate::Goes);
+        going.flat_map(|(id, _)| {
+            let found = self.world.discovered(id);
+            let left = found.map(|found| left_behind(self.world, id, found)).unwrap_or_default();
+            left.into_iter().map(|object| (*id, object))
+        })
+    }
+
     /// Why a namespace stays: something in it is kept, or is not ours.
     fn shelters(&self, namespace: &ResourceId) -> Option<String> {
         let kept = self
@@ -316,7 +339,13 @@ impl<'a> Pruner<'_, 'a> {
             let more = if more == 0 { String::new() } else { format!(" and {more} more") };
             (!names.is_empty()).then(|| format!("not ours in it: {}{more}", names.join(", ")))
         };
-        kept.map(|(id, _)| format!("`{id}` in it is kept")).or_else(foreign)
+        let inside = |object: &ObjectFound| {
+            object.object.namespace.as_deref() == Some(namespace.name.as_str())
+        };
+        let remains = self.remains_of_releases().find(|(_, object)| inside(object));
+        kept.map(|(id, _)| format!("`{id}` in it is kept"))
+            .or_else(|| remains.map(|(_, object)| format!("{} in it is kept", object.object)))
+            .or_else(foreign)
     }
 
     /// An instance that a remaining one needs does not go.
@@ -389,7 +418,20 @@ fn kept_because(found: &Found) -> String {
     }
 }
 
-fn entry(id: &ResourceId, found: &Found, fate: &Fate) -> Entry {
+/// What stays of a release that goes: Helm keeps volumes, claims, definitions and namespaces, and data is kept in any case
+/// unless the run includes it.
+fn left_behind<'f>(world: &World<'_>, id: &ResourceId, found: &'f Found) -> Vec<&'f ObjectFound> {
+    let include_data = world.request.permits.include_data;
+    let stays = |object: &&ObjectFound| match object.object.kind.as_str() {
+        "CustomResourceDefinition" | "Namespace" => true,
+        "PersistentVolumeClaim" | "PersistentVolume" => !include_data,
+        _ => object.class == Class::Data && !include_data,
+    };
+    let of_release = found.objects.iter().filter(|_| id.kind == ResourceKind::Release);
+    of_release.filter(|object| object.live.is_some()).filter(stays).collect()
+}
+
+fn entry(world: &World<'_>, id: &ResourceId, found: &Found, fate: &Fate) -> Entry {
     let mut decision = match fate {
         Fate::Goes => Decision::plain(Action::Delete),
         Fate::GoesWith(host) => Decision::plain(Action::GoesWith { host: host.clone() }),
@@ -398,7 +440,9 @@ fn entry(id: &ResourceId, found: &Found, fate: &Fate) -> Entry {
     };
     if *fate == Fate::Goes {
         decision.precondition = Precondition::of(found);
-        decision.changes = removed(found);
+        let kept = left_behind(world, id, found);
+        decision.changes = removed(found, &kept);
+        decision.notes.extend(kept.iter().map(|object| format!("{} is kept", object.object)));
     }
     if fate.is_gone() && id.kind == ResourceKind::Cluster && !found.foreign.is_empty() {
         let names: Vec<_> = found.foreign.iter().map(ToString::to_string).collect();
@@ -408,12 +452,12 @@ fn entry(id: &ResourceId, found: &Found, fate: &Fate) -> Entry {
 }
 
 /// All that goes, object by object.
-fn removed(found: &Found) -> Vec<Change> {
+fn removed(found: &Found, kept: &[&ObjectFound]) -> Vec<Change> {
     let effect = |class| if class == Class::Data { Effect::LosesData } else { Effect::InPlace };
     let mut changes: Vec<_> = found
         .objects
         .iter()
-        .filter(|object| object.live.is_some())
+        .filter(|object| object.live.is_some() && !kept.contains(object))
         .map(|object| {
             let class = if found.class == Class::Data { found.class } else { object.class };
             let from = Shown::Text("present".to_owned());

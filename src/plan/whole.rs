@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde_json::Value as Json;
+
 use super::decide;
 use super::decision::{Decision, Entries, Entry};
 use super::place::{Place, World};
 use super::{Action, Block, Plan, PlanError, Request, Selection, order, prune};
 use crate::graph::Graph;
 use crate::model::{
-    Family, Found, Health, JobReady, KubernetesSpec, Leaf, Name, Observed, Resource, ResourceId,
-    Scope,
+    Family, Found, Health, HelmWait, JobReady, KubernetesSpec, Leaf, Name, Object, Observed,
+    Resource, ResourceId, Scope, annotation,
 };
 
 /// Makes a plan. The same request gives the same plan, byte for byte.
@@ -252,14 +254,38 @@ impl Planner<'_> {
         }
     }
 
+    /// Whether a release brings a long job that is not complete so far.
+    fn has_unfinished_job(&self, release: &Resource) -> bool {
+        let Some(entry) = self.entries.get(&release.id) else { return false };
+        if !entry.decision.action.changes_something() && entry.decision.action != Action::Keep {
+            return false;
+        }
+        let found = entry.found.iter().flat_map(|found| &found.objects);
+        let complete: Vec<_> = found
+            .filter(|object| object.live.as_ref().is_some_and(is_complete))
+            .map(|object| &object.object)
+            .collect();
+        let rendered = release.rendered.iter().flat_map(|rendered| &rendered.objects);
+        rendered
+            .filter(|object| {
+                object.kind() == "Job" && object.annotation(annotation::READY) == Some("started")
+            })
+            .filter_map(Object::reference)
+            .any(|job| !complete.contains(&&job))
+    }
+
     /// Whether it is a long job without a result so far. Where no container runs, results are assumed.
     fn is_running(&self, id: &ResourceId) -> bool {
-        let Some(KubernetesSpec::Job(job)) = self.world.desired(id).and_then(Resource::kubernetes)
-        else {
+        let Some(wanted) = self.world.desired(id) else { return false };
+        if self.world.lives_simulated(id) {
             return false;
-        };
-        if job.ready != JobReady::Started || self.world.lives_simulated(id) {
-            return false;
+        }
+        match wanted.kubernetes() {
+            Some(KubernetesSpec::Job(job)) if job.ready == JobReady::Started => {}
+            Some(KubernetesSpec::Release(spec)) if spec.wait == HelmWait::Ready => {
+                return self.has_unfinished_job(wanted);
+            }
+            _ => return false,
         }
         self.entries.get(id).is_some_and(|entry| match &entry.decision.action {
             Action::Create | Action::Update | Action::Replace => true,
@@ -279,6 +305,15 @@ impl Planner<'_> {
             | Action::Blocked { .. } => false,
         })
     }
+}
+
+/// Whether a Job is complete.
+fn is_complete(job: &Object) -> bool {
+    let conditions = job.0.pointer("/status/conditions").and_then(Json::as_array);
+    conditions.into_iter().flatten().any(|condition| {
+        condition.get("type").and_then(Json::as_str) == Some("Complete")
+            && condition.get("status").and_then(Json::as_str) == Some("True")
+    })
 }
 
 /// Whether a thing's outputs stay what they are.

@@ -7,8 +7,9 @@ mod hybrid;
 mod kill;
 mod main_job;
 mod readiness;
+mod seeds;
 
-use crate::support::sandbox::{Run, Sandbox};
+use crate::support::sandbox::{Run, Sandbox, repository};
 
 /// The newcomer's flavour.
 pub(crate) const DEMO: &str = "flavours/demo.yaml";

@@ -85,6 +85,7 @@ fn draw(resource: &Resource) -> Rendered {
         unknown: BTreeSet::new(),
         unstable: BTreeSet::new(),
         chart: None,
+        findings: Vec::new(),
         warnings: Vec::new(),
     }
 }

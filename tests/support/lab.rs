@@ -66,6 +66,7 @@ pub(crate) fn render(
         unknown,
         unstable: BTreeSet::new(),
         chart: None,
+        findings: Vec::new(),
         warnings: Vec::new(),
     })
 }

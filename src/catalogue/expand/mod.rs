@@ -45,16 +45,17 @@ pub fn expand(
         }
     }
     let mut expansion = Expansion { wiring: wiring::wires(&world), ..Expansion::default() };
+    let mut shared = Vec::new();
     for member in &world.members {
         yard.check_requirements(&world, member);
         let mut site = Site::new(&world, member, &mut yard);
         site.build();
         let (endpoints, note) = (site.endpoints(), site.note());
-        let shared = site.shared_values();
-        expansion.shared_values.extend(shared);
+        shared.extend(site.shared_file());
         expansion.endpoints.extend(endpoints);
         expansion.notes.extend(note.map(|note| (member.name().clone(), note)));
     }
+    release::share(&mut yard.desired, &shared);
     yard.check_names();
     let Yard { desired, problems, .. } = yard;
     problems.finish(|| desired).map(|(desired, warnings)| Expansion {

@@ -1,11 +1,13 @@
 //! Helm steps: the chart, its version, and the layers of its values.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use super::{Site, not_built};
 use crate::catalogue::layer::{Layered, stays_wired};
 use crate::catalogue::step::{Chart, ChartPlace, Helm, Step, Work};
-use crate::model::{ChartSource, ReleaseSpec, ResourceId, ResourceKind};
+use crate::model::{
+    ChartSource, Desired, KubernetesSpec, ReleaseSpec, ResourceId, ResourceKind, Spec,
+};
 use crate::yaml::{Located, Node, Problem};
 
 /// The longest name that Helm takes.
@@ -53,6 +55,7 @@ impl Site<'_, '_, '_, '_> {
             crds: helm.crds,
             values: values.into_value(),
             wait: helm.wait_for,
+            shared_with: Vec::new(),
             exposes_secret: helm.exposes_secret.clone(),
             ignore,
         })
@@ -206,17 +209,35 @@ impl Site<'_, '_, '_, '_> {
         layers
     }
 
-    /// The top-level keys of a values file that others name too, for each release that gets it.
-    pub(super) fn shared_values(&self) -> BTreeMap<ResourceId, BTreeSet<String>> {
+    /// The values file that others name too, and the release that gets it.
+    pub(super) fn shared_file(&self) -> Option<(PathBuf, ResourceId)> {
         let instance = self.member.instance;
-        let file = instance.values_file.as_ref().filter(|_| instance.values_file_shared);
-        let Some(file) = file else { return BTreeMap::new() };
-        let keys: BTreeSet<String> = file.entries().iter().map(|e| e.key.clone()).collect();
-        let releases = self.member.component.helm_steps();
-        releases
-            .filter(|step| self.is_main(step))
-            .map(|step| ResourceId::instance(self.member.name(), ResourceKind::Release, step))
-            .map(|id| (id, keys.clone()))
-            .collect()
+        let file = instance.values_file.as_ref().filter(|_| instance.values_file_shared)?;
+        let step = self.member.component.helm_steps().find(|step| self.is_main(step))?;
+        let release = ResourceId::instance(self.member.name(), ResourceKind::Release, step);
+        Some((file.span.path().to_owned(), release))
+    }
+}
+
+/// Tells releases that get the same values file which charts the others have.
+pub(super) fn share(desired: &mut Desired, files: &[(PathBuf, ResourceId)]) {
+    let chart = |id: &ResourceId| {
+        let Some(KubernetesSpec::Release(spec)) = desired.get(id)?.kubernetes() else {
+            return None;
+        };
+        Some(spec.chart.clone())
+    };
+    let charts: Vec<_> = files
+        .iter()
+        .filter_map(|(file, id)| Some((file.clone(), id.clone(), chart(id)?)))
+        .collect();
+    for (file, id, _) in &charts {
+        let others = charts.iter().filter(|(other, by, _)| other == file && by != id);
+        let others: Vec<_> = others.map(|(_, _, chart)| chart.clone()).collect();
+        let Some(resource) = desired.resources.get_mut(id) else { continue };
+        let Spec::Kubernetes(spec) = &mut resource.spec else { continue };
+        if let KubernetesSpec::Release(spec) = spec.as_mut() {
+            spec.shared_with = others;
+        }
     }
 }

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use crate::catalogue::fixture::{
-    MINIO, MLFLOW, chart, component, errors, expanded, messages, platform, resource, values,
-    values_of, well,
+    MINIO, MLFLOW, chart, component, errors, expanded, messages, platform, release, resource,
+    values, values_of, well,
 };
 
 const PARAMS: &str = "params:
@@ -270,13 +270,17 @@ fn values_that_are_no_map_and_charts_without_version_are_refused() {
 }
 
 #[test]
-fn keys_of_a_shared_values_file_are_known_by_release() {
-    let text = chart("x", "", "{}");
-    let mut wanted = platform(&["x {file: {mine: 1, yours: 2}}"]);
-    assert!(expanded(&[&text], &wanted).unwrap().shared_values.is_empty());
-    wanted.instances[0].values_file_shared = true;
-    let shared = expanded(&[&text], &wanted).unwrap().shared_values;
-    let (id, keys) = shared.first_key_value().unwrap();
-    assert_eq!(id.to_string(), "x/release/server");
-    assert_eq!(keys.iter().collect::<Vec<_>>(), ["mine", "yours"]);
+fn who_shares_a_values_file_knows_the_charts_of_the_others() {
+    let (one, two) = (chart("x", "", "{}"), chart("y", "", "{}"));
+    let mut wanted = platform(&["x {file: {mine: 1, yours: 2}}", "y {file: {mine: 1, yours: 2}}"]);
+    let shared = |wanted: &_| {
+        let expansion = expanded(&[&one, &two], wanted).unwrap();
+        release(&expansion, "x/release/server").shared_with.clone()
+    };
+    assert_eq!(shared(&wanted), []);
+    for instance in &mut wanted.instances {
+        instance.values_file_shared = true;
+    }
+    let expansion = expanded(&[&one, &two], &wanted).unwrap();
+    assert_eq!(shared(&wanted), [release(&expansion, "y/release/server").chart.clone()]);
 }

@@ -194,6 +194,10 @@ fn parts() -> Properties {
             ),
             ("default", any("its value when nobody sets it")),
             ("secret", flag("whether its value is a secret")),
+            (
+                "fromValues",
+                text("a secret's place in the user's Helm values, from where it is taken"),
+            ),
             ("required", flag("whether it must be set")),
             ("enum", texts("the words an enum takes")),
             ("doc", text("what it is for")),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::failure::provider_error;
+use super::field;
 use super::observe::{given, redraw};
 use super::render::secrets_in;
 use super::session::Session;
@@ -17,6 +18,28 @@ use crate::model::{
 };
 use crate::plan::{Action, Step};
 use crate::provider::{ProviderError, RunContext};
+
+/// The run with the fields of live objects that a step uses: what gives them is ready by now.
+async fn with_fields(
+    session: &Session,
+    step: &Step,
+    run: &RunContext,
+) -> Result<RunContext, ProviderError> {
+    let wanted = step.wanted.as_deref();
+    let known = field::known(&session.cluster, wanted, &run.known, |_| session.simulated)
+        .await
+        .map_err(|error| {
+            let what = format!("cannot read the fields that `{}` uses", step.id);
+            provider_error(what, &error, &session.redactor)
+        })?;
+    Ok(RunContext {
+        identity: run.identity.clone(),
+        known,
+        progress: std::sync::Arc::clone(&run.progress),
+        stop: run.stop.clone(),
+        redactor: run.redactor.clone(),
+    })
+}
 
 impl Kubernetes {
     pub(super) async fn carry_out(
@@ -47,6 +70,7 @@ impl Kubernetes {
         }
         let session = self.session_for(step, run).await?;
         self.forget_marked();
+        let run = &with_fields(&session, step, run).await?;
         let outputs = if step.id.kind == ResourceKind::Release {
             if step.action == Action::Delete {
                 mark_made(&session, step).await?;

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::cause::{Evidence, chain, in_words, progress};
 use super::compare::{Live, absent_is, read_live};
+use super::field;
 use super::readiness::{Surroundings, missing, readiness, together};
 use super::release;
 use super::secret;
@@ -100,6 +101,10 @@ pub(super) async fn healths(
             .collect();
         if let Some(KubernetesSpec::Secret(spec)) = resource.kubernetes() {
             parts.extend(assumed(link, spec).await?);
+        }
+        if link.simulated {
+            let stood_in = field::assumed(&link.cluster, resource).await?;
+            parts.extend((!stood_in.is_empty()).then_some(Health::Assumed(stood_in)));
         }
         healths.entry(resource.id.clone()).or_insert_with(|| together(parts));
     }

@@ -7,6 +7,7 @@ pub mod compare;
 mod crds;
 pub mod discover;
 mod failure;
+mod field;
 mod health;
 pub mod installation;
 mod later;
@@ -209,11 +210,15 @@ impl Kubernetes {
         known: &Known,
     ) -> BTreeMap<ResourceId, Result<Rendered, Failure>> {
         let session = self.session(known, None, who).await.ok().flatten();
+        let filled = match &session {
+            Some(session) => self.with_fields(session, resources, known).await,
+            None => known.clone(),
+        };
         let context = RenderContext {
             helm: &self.settings.helm,
             identity: who,
             facts,
-            known,
+            known: &filled,
             session: session.as_ref(),
         };
         // Definitions first: they say which kinds lie in no namespace.
@@ -228,6 +233,23 @@ impl Kubernetes {
         cluster_wide.extend(drawn.flat_map(|r| &r.objects).filter_map(crds::cluster_wide));
         all.extend(self.draw_some(&others, &context, &cluster_wide).await);
         all
+    }
+
+    /// What is known with the fields of live objects. Before a plan is carried out, an absent field is stood in for only where
+    /// what gives it is installed: then nothing will set it any more.
+    async fn with_fields(
+        &self,
+        session: &Session,
+        resources: &[&Resource],
+        known: &Known,
+    ) -> Known {
+        let marked = if session.simulated { self.marked(session, false).await.ok() } else { None };
+        let installed = |of: &ResourceId| {
+            marked.iter().any(|marked| marked.objects.keys().any(|id| id.scope == of.scope))
+        };
+        let resources = resources.iter().copied();
+        let filled = field::known(&session.cluster, resources, known, installed).await;
+        filled.unwrap_or_else(|_| known.clone())
     }
 
     async fn draw_some(
@@ -278,6 +300,8 @@ impl Kubernetes {
             Ok(None) => return unknown("its cluster is not there".to_owned()),
             Err(error) => return unknown(self.settings.redactor.redact(&error.to_string())),
         };
+        let fields = field::known(&link.cluster, of.iter().copied(), known, |_| link.simulated);
+        let known = &fields.await.unwrap_or_else(|_| known.clone());
         let redrawn: Vec<Resource> =
             of.iter().map(|resource| self.with_outputs(resource, known)).collect();
         let redrawn: Vec<&Resource> = redrawn.iter().collect();

@@ -55,6 +55,7 @@ impl Kubernetes {
             Ok(both) => both,
             Err(error) => return all(unreachable(error)),
         };
+        let known = &self.with_fields(&session, wanted, known).await;
         let releases: Vec<_> = wanted
             .iter()
             .filter_map(|resource| match resource.kubernetes() {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 
-use crate::model::{Cause, Digest, Health, JobReady, Object, ObjectRef, Progress};
+use crate::model::{Cause, Digest, Health, JobReady, Object, ObjectRef, Progress, annotation};
 
 /// What readiness needs to know beside the object.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub fn readiness(object: &Object, around: &Surroundings, jobs: JobReady) -> Heal
         ("apps", "StatefulSet") => stateful_set(&look),
         ("apps", "DaemonSet") => daemon_set(&look),
         ("apps", "ReplicaSet") | ("", "ReplicationController") => replica_set(&look),
-        ("batch", "Job") => job(&look, jobs),
+        ("batch", "Job") => job(&look, if is_long(object) { JobReady::Started } else { jobs }),
         ("", "Pod") => pod(&look),
         ("", "PersistentVolumeClaim") => claim(&look, around),
         ("", "Namespace") => phase(&look, &["Active", ""]),
@@ -41,6 +41,11 @@ pub fn readiness(object: &Object, around: &Surroundings, jobs: JobReady) -> Heal
         _ if is_built_in(group) => Health::Ready,
         _ => custom(&look, around.simulated),
     }
+}
+
+/// Whether a Job says of itself that it is ready as soon as it runs.
+fn is_long(job: &Object) -> bool {
+    job.annotation(annotation::READY) == Some("started")
 }
 
 /// Groups that the API server itself brings: what has no rule above there has nothing to wait for. A Service of type
@@ -525,6 +530,16 @@ mod tests {
         assert_eq!(job(&json!({"active": 1})), 'w');
         assert_eq!(job(&json!({"active": 1, "ready": 1})), 's');
         assert_eq!(job(&json!({"conditions": [{"type": "Complete", "status": "True"}]})), 'r');
+    }
+
+    #[test]
+    fn a_job_of_a_chart_says_itself_that_it_is_long() {
+        let status = json!({"active": 1, "ready": 1});
+        let mut object = of("batch/v1", "Job", 1, &json!({}), &status);
+        let around = Surroundings::default();
+        assert_eq!(letter(&readiness(&object, &around, JobReady::Complete)), 'w');
+        object.0["metadata"]["annotations"] = json!({"datamill.dev/ready": "started"});
+        assert_eq!(letter(&readiness(&object, &around, JobReady::Complete)), 's');
     }
 
     #[test]

@@ -60,6 +60,7 @@ pub(super) fn draw(
         unknown: pen.unknown,
         unstable: BTreeSet::new(),
         chart: None,
+        findings: Vec::new(),
         warnings: Vec::new(),
     }))
 }
@@ -87,7 +88,8 @@ pub(super) fn secrets_in(resource: &Resource) -> BTreeSet<SecretRef> {
         .collect()
 }
 
-fn values_of(resource: &Resource) -> Vec<&Value> {
+/// The values of a resource that may hold places.
+pub(super) fn values_of(resource: &Resource) -> Vec<&Value> {
     use crate::model::Manifests;
     match resource.kubernetes() {
         Some(

@@ -2,6 +2,7 @@
 //! which values keys they know.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
@@ -88,12 +89,23 @@ fn tokens(template: &str) -> impl Iterator<Item = &str> {
         .filter(|token| !token.is_empty())
 }
 
-/// Keys of the values that the chart does not know, each with a suggestion when one is near, as a line for people.
-pub fn unknown_keys(content: &ChartContent, values: &Json) -> Vec<String> {
+/// Keys of the values that the chart does not know, each with a suggestion when one is near, as a line for people. A top-level
+/// key that one of `others` knows is none: they get the same file.
+pub fn unknown_keys(
+    content: &ChartContent,
+    values: &Json,
+    others: &[Arc<ChartContent>],
+) -> Vec<String> {
     let mentioned = Mentioned::of(content);
     let mut lines = Vec::new();
     if let (Some(values), Some(known)) = (values.as_object(), defaults(content, "").as_object()) {
-        look(values, known, "", &mentioned, &mut lines);
+        let theirs: Vec<Json> = others.iter().map(|other| defaults(other, "")).collect();
+        let is_theirs = |key: &str| {
+            !known.contains_key(key) && theirs.iter().any(|other| other.get(key).is_some())
+        };
+        let mut values = values.clone();
+        values.retain(|key, _| !is_theirs(key));
+        look(&values, known, "", &mentioned, &mut lines);
     }
     lines
 }
@@ -273,7 +285,7 @@ mod tests {
             "declared": "x", "undocumented": {"deep": 1}, "dashed-key": 1, "global": {"x": 1},
             "sub": {"size": "2Gi", "sise": 1}, "other": {"size": "1Gi", "enabled": true},
         });
-        let lines = unknown_keys(&content, &values);
+        let lines = unknown_keys(&content, &values, &[]);
         assert_eq!(
             lines,
             [
@@ -282,5 +294,15 @@ mod tests {
                 "the chart does not know the values key `sub.sise`; did you mean `sub.size`?",
             ]
         );
+    }
+
+    #[test]
+    fn a_key_of_another_chart_with_the_same_file_is_no_finding() {
+        let (mine, other) =
+            (chart(&[("values.yaml", "mine: {}\n")]), chart(&[("values.yaml", "other: {a: 1}\n")]));
+        let values = json!({"mine": {"a": 1}, "other": {"b": 2}, "othre": {}});
+        let lines = unknown_keys(&mine, &values, &[Arc::new(other)]);
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].contains("`othre`"), "{lines:?}");
     }
 }

@@ -110,6 +110,7 @@ mod tests {
             unknown: BTreeSet::from([leaf]),
             unstable: BTreeSet::new(),
             chart: None,
+            findings: vec![],
             warnings: vec![],
         }
     }

@@ -13,7 +13,7 @@ use crate::adapter::helm::Uninstall;
 use crate::model::{
     Class, Failure, FailureKind, KubernetesSpec, Object, ObjectRef, Owner, ReleaseStatus,
 };
-use crate::plan::Precondition;
+use crate::plan::{Effect, Precondition};
 use crate::provider::ProviderError;
 use crate::provider::kubernetes::{class_of, owner_of};
 
@@ -123,21 +123,25 @@ fn may_go(work: Work<'_>, head: &Head, what: &str, waited: bool) -> Result<(), P
 }
 
 /// Deletes what is left: hooks of the stored revision, and objects that bore the release's mark when the plan was made. What
-/// Helm keeps, and data, stays.
+/// Helm keeps, and data, stays unless the plan says that it is lost.
 async fn sweep(work: Work<'_>, hooks: &BTreeSet<ObjectRef>) -> Result<(), ProviderError> {
     let session = work.session;
     let what = || format!("cannot look at what `{}` left behind", work.step.id);
     let seen = work.step.found.iter().flat_map(|found| &found.objects);
     let mut names: BTreeSet<ObjectRef> = hooks.clone();
     names.extend(seen.map(|object| object.object.clone()));
-    names.retain(|name| !KEPT.contains(&name.kind.as_str()));
+    // Data goes only where the plan that was approved says so, object by object.
+    let lost = work.step.changes.iter().filter(|change| change.effect == Effect::LosesData);
+    let lost: BTreeSet<&ObjectRef> = lost.filter_map(|change| change.object.as_ref()).collect();
+    names.retain(|name| !KEPT.contains(&name.kind.as_str()) || lost.contains(name));
     let live = read_live(&session.cluster, names)
         .await
         .map_err(|error| provider_error(what(), &error, &session.redactor))?;
     for (name, object) in live {
         let ours = matches!(owner_of(&object, &session.identity, None), Owner::Ours);
-        let kept = object.annotation("helm.sh/resource-policy") == Some("keep")
-            || class_of(&object) == Class::Data;
+        let kept = !lost.contains(&name)
+            && (object.annotation("helm.sh/resource-policy") == Some("keep")
+                || class_of(&object) == Class::Data);
         let going = object.0.pointer("/metadata/deletionTimestamp").is_some();
         if ours && !kept && !going {
             delete_object(session, &work.step.id, &name, object.uid()).await?;

@@ -71,8 +71,9 @@ fn remains(session: &Session, left: &[Object]) -> Found {
     found
 }
 
+/// Whether it is a volume or a claim of one: what is in it is data.
 fn is_claim(object: &Object) -> bool {
-    object.kind() == "PersistentVolumeClaim"
+    matches!(object.kind(), "PersistentVolumeClaim" | "PersistentVolume")
 }
 
 fn found(session: &Session, objects: &[Object]) -> Found {

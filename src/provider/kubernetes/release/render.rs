@@ -33,8 +33,18 @@ pub async fn render(
     let rules = rules(context.identity, resource, spec, context.facts.simulated);
     let findings = cache::findings(helm, &chart).await?;
     let inputs = inputs(&chart, &filled, &rules, spec);
-    let subject =
-        Subject { spec, chart: &chart, filled: &filled, rules: &rules, findings: &findings };
+    let mut others = Vec::new();
+    for source in &spec.shared_with {
+        others.push(helm.chart(source).await?);
+    }
+    let subject = Subject {
+        spec,
+        chart: &chart,
+        others: &others,
+        filled: &filled,
+        rules: &rules,
+        findings: &findings,
+    };
     let (drawing, late) = match draw(context, &subject).await {
         Ok(drawing) => (drawing, None),
         // A chart that cannot work with a stand-in is drawn when the value is there.
@@ -70,7 +80,8 @@ pub async fn render(
         unknown: filled.unknown.clone(),
         unstable: findings.unstable.clone(),
         chart: Some(chart.digest.clone()),
-        warnings: lines.chain(late).collect(),
+        findings: lines.collect(),
+        warnings: late.into_iter().collect(),
     })
 }
 
@@ -92,6 +103,8 @@ fn inputs(chart: &Chart, filled: &Filled, rules: &Rules, spec: &ReleaseSpec) -> 
 struct Subject<'a> {
     spec: &'a ReleaseSpec,
     chart: &'a Chart,
+    /// The charts that get the same values file.
+    others: &'a [Chart],
     filled: &'a Filled,
     rules: &'a Rules,
     findings: &'a Findings,
@@ -101,7 +114,9 @@ async fn draw(context: &RenderContext<'_>, of: &Subject<'_>) -> Result<Drawing, 
     let is_upgrade = is_upgrade(context, of).await;
     let (spec, facts) = (of.spec, context.facts);
     let apis: Vec<_> = facts.apis.iter().map(String::as_str).collect();
+    let others = Digest::of_parts(of.others.iter().map(|chart| chart.digest.as_str()));
     let key = cache::key([
+        others.as_str(),
         of.chart.digest.as_str(),
         &of.filled.json.to_string(),
         of.rules.digest().as_str(),
@@ -133,7 +148,12 @@ async fn draw(context: &RenderContext<'_>, of: &Subject<'_>) -> Result<Drawing, 
         return Err(Failure::new(FailureKind::Usage, what()).because(cause));
     }
     let files = of.chart.content().await?;
-    let drawing = Drawing { objects, hooks, warnings: unknown_keys(&files, &of.filled.json) };
+    let mut others = Vec::new();
+    for chart in of.others {
+        others.push(chart.content().await?);
+    }
+    let warnings = unknown_keys(&files, &of.filled.json, &others);
+    let drawing = Drawing { objects, hooks, warnings };
     if keep {
         cache::save(context.helm, &key, &drawing);
     }
