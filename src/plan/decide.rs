@@ -95,7 +95,6 @@ fn not_ours(wanted: &Resource, found: &Found) -> Option<Decision> {
     }
 }
 
-<<<<<<< HEAD
 /// Another flavour holds the instance, wherever it lives: two of one name cannot be told apart by their marks.
 pub(super) fn held_by(id: &ResourceId, flavour: &str) -> Decision {
     let decision = Decision::blocked(Block::Foreign {
@@ -112,7 +111,6 @@ fn take_over(decision: Decision, name: &Name, flavour: &str) -> Decision {
     decision.note(format!("to take it over: datamill adopt {name} --from {flavour}"))
 }
 
-=======
 /// Namespaces that every cluster has from the start: there before anything of ours is, and never ours.
 fn comes_with_its_cluster(wanted: &Resource) -> bool {
     const FROM_THE_START: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
@@ -122,7 +120,6 @@ fn comes_with_its_cluster(wanted: &Resource) -> bool {
     }
 }
 
->>>>>>> seeds
 /// An existing cluster is never ours.
 fn existing(wanted: &Resource) -> bool {
     matches!(wanted.spec, Spec::Cluster(ClusterSpec::Existing { .. }))
@@ -292,11 +289,7 @@ pub(super) fn changes(
 #[cfg(test)]
 mod tests {
     use super::*;
-<<<<<<< HEAD
-    use crate::model::KubernetesSpec;
-=======
-    use crate::model::{NamespaceSpec, ResourceId};
->>>>>>> seeds
+    use crate::model::NamespaceSpec;
 
     fn decided(id: &str, spec: Spec, found: &Found) -> Decision {
         let id: ResourceId = id.parse().unwrap();

@@ -110,6 +110,7 @@ mod tests {
             unknown: BTreeSet::new(),
             unstable: BTreeSet::new(),
             chart: None,
+            findings: Vec::new(),
             warnings: Vec::new(),
         });
         for (newer, taken_back) in [(2, true), (1, false)] {
