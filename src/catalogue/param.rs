@@ -133,7 +133,7 @@ impl Param {
             ParamType::Int => matches!(&value.node, Node::Number(n) if n.is_i64() || n.is_u64()),
             ParamType::Bool => matches!(value.node, Node::Bool(_)),
             ParamType::Quantity => match &value.node {
-                Node::Number(_) => true,
+                Node::Number(number) => number.as_f64().is_some_and(|number| number >= 0.0),
                 Node::Text(text) => is_quantity(text),
                 Node::Null | Node::Bool(_) | Node::List(_) | Node::Map(_) => false,
             },

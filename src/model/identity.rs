@@ -39,4 +39,7 @@ pub struct Identity {
     pub owner: InstallationId,
     /// This run.
     pub run: RunId,
+    /// Whether it acts for every flavour of the project (`--all-flavours`), not for its own alone.
+    #[serde(default)]
+    pub every_flavour: bool,
 }

@@ -80,7 +80,7 @@ impl Scene<'_> {
             include_data,
             production: self.project.environment == Environment::Production,
             holds_no_data,
-            flavour: Some(self.identity.flavour.clone()),
+            flavour: (!self.settings.reach.all_flavours).then(|| self.identity.flavour.clone()),
             cascade: self.settings.reach.cascade,
             wait_jobs: self.settings.manner.wait_jobs,
         }
@@ -144,6 +144,7 @@ pub(super) async fn open<'a>(
         target: String::new(),
         owner: InstallationId(random_text(10)),
         run: run_id(),
+        every_flavour: settings.reach.all_flavours,
     };
     let mut known = Known::default();
     let cluster = choice.cluster;

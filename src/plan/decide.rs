@@ -95,15 +95,6 @@ fn not_ours(wanted: &Resource, found: &Found) -> Option<Decision> {
     }
 }
 
-/// Namespaces that every cluster has from the start: there before anything of ours is, and never ours.
-fn comes_with_its_cluster(wanted: &Resource) -> bool {
-    const FROM_THE_START: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
-    match wanted.kubernetes() {
-        Some(KubernetesSpec::Namespace(spec)) => FROM_THE_START.contains(&spec.name.as_str()),
-        _ => false,
-    }
-}
-
 /// Another flavour holds the instance, wherever it lives: two of one name cannot be told apart by their marks.
 pub(super) fn held_by(id: &ResourceId, flavour: &str) -> Decision {
     let decision = Decision::blocked(Block::Foreign {
@@ -118,6 +109,15 @@ pub(super) fn held_by(id: &ResourceId, flavour: &str) -> Decision {
 
 fn take_over(decision: Decision, name: &Name, flavour: &str) -> Decision {
     decision.note(format!("to take it over: datamill adopt {name} --from {flavour}"))
+}
+
+/// Namespaces that every cluster has from the start: there before anything of ours is, and never ours.
+fn comes_with_its_cluster(wanted: &Resource) -> bool {
+    const FROM_THE_START: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
+    match wanted.kubernetes() {
+        Some(KubernetesSpec::Namespace(spec)) => FROM_THE_START.contains(&spec.name.as_str()),
+        _ => false,
+    }
 }
 
 /// An existing cluster is never ours.

@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use serde_json::{Value as Json, json};
 
-use crate::yaml::{Problem, Problems, Severity};
+use crate::yaml::{LONGEST_LINE, Problem, Problems, Severity};
 
 use super::paint::{Colour, Paint};
 use super::screen::{Asked, Mode, Screen};
-use super::text::{count, wrap};
+use super::text::{count, length, wrap};
 
 impl Screen {
     /// Shows problems, all of them; nothing when there is none.
@@ -114,8 +114,11 @@ fn plain(problem: &Problem, width: usize, paint: Paint) -> String {
         let path = at.path().display();
         // Writing to a `String` cannot fail.
         writeln!(text, "  --> {path}:{line}:{column}").ok();
-        writeln!(text, "{number} | {shown}").ok();
-        writeln!(text, "{blank} | {before}{arrow} {}", problem.label).ok();
+        // A longer line would fill the screen.
+        if length(shown) <= LONGEST_LINE {
+            writeln!(text, "{number} | {shown}").ok();
+            writeln!(text, "{blank} | {before}{arrow} {}", problem.label).ok();
+        }
     }
     if let Some(help) = &problem.help {
         text.push_str(&wrap(help, width, "  help: ", "        "));

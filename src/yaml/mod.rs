@@ -14,7 +14,7 @@ pub use manifest::{ManifestError, manifests, print_manifests};
 pub use merge::{layer, merge};
 pub use parse::{parse, parse_all, plain_scalar};
 pub use print::{from_json, to_yaml};
-pub use problem::{Problem, Problems, Severity, nearest};
+pub use problem::{LONGEST_LINE, Problem, Problems, Severity, nearest};
 
 /// A file: its path as the user knows it, and its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +53,15 @@ impl Span {
     pub fn column(&self) -> usize {
         let before = self.source.text.get(..self.start).unwrap_or_default();
         before.rsplit('\n').next().unwrap_or_default().chars().count() + 1
+    }
+
+    /// How long the place's line is, in bytes.
+    pub(crate) fn line_length(&self) -> usize {
+        let (before, after) =
+            self.source.text.split_at_checked(self.start).unwrap_or((&self.source.text, ""));
+        let head = before.rsplit('\n').next().unwrap_or_default();
+        let tail = after.split('\n').next().unwrap_or_default();
+        head.len() + tail.len()
     }
 
     /// The file's path.

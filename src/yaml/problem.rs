@@ -4,6 +4,9 @@ use miette::{LabeledSpan, NamedSource};
 
 use super::Span;
 
+/// A longer line is not shown as a snippet, in characters.
+pub const LONGEST_LINE: usize = 400;
+
 /// How bad a problem is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -75,6 +78,7 @@ impl Problem {
     pub fn suggest<'a>(self, word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Self {
         let mut candidates: Vec<_> = candidates.into_iter().collect();
         candidates.sort_unstable();
+        candidates.dedup();
         match nearest(word, candidates.iter().copied()) {
             Some(best) => self.help(format!("did you mean `{best}`?")),
             None if candidates.is_empty() => self,
@@ -96,6 +100,12 @@ impl Problem {
         }
         match &self.at {
             None => miette::Report::new(diagnostic),
+            // A snippet of such a line would fill the screen.
+            Some(span) if span.line_length() > LONGEST_LINE => {
+                let (path, line) = (span.path().display(), span.line());
+                diagnostic.message = format!("{path}:{line}:{}: {}", span.column(), self.message);
+                miette::Report::new(diagnostic)
+            }
             Some(span) => {
                 let range = span.start..span.end.max(span.start);
                 diagnostic = diagnostic

@@ -2,6 +2,7 @@
 
 mod drift;
 mod faults;
+mod flavours;
 mod hybrid;
 mod kill;
 mod main_job;

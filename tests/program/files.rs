@@ -131,3 +131,20 @@ fn the_seeds_values_file_works_as_it_stands() {
     assert_eq!(run.stderr.matches("warning[").count(), 2, "{}", run.stderr);
     assert_eq!(run.stderr.matches("warning[plain-secret]").count(), 2, "{}", run.stderr);
 }
+
+#[test]
+fn a_very_long_line_is_named_and_not_printed() {
+    let sandbox = project();
+    sandbox.write("flavours/one.yaml", &"[".repeat(40_000));
+    let run = validate(&sandbox);
+    ends_with(&run, 10, &["one.yaml:1:"]);
+    assert!(run.stderr.len() < 2_000, "{} bytes", run.stderr.len());
+}
+
+#[test]
+fn a_negative_size_is_no_quantity() {
+    let sandbox = project();
+    let text = "project: {name: one, flavour: thing}\nlocal: {provider: kwok}\nthing: {size: -5}\n";
+    sandbox.write("flavours/one.yaml", text);
+    ends_with(&validate(&sandbox), 10, &["size", "quantity"]);
+}

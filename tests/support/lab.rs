@@ -228,6 +228,7 @@ impl Lab {
             target: "local-fake-lab".to_owned(),
             owner: InstallationId("aaaaaaaaaa".to_owned()),
             run: RunId("run".to_owned()),
+            every_flavour: false,
         }
     }
 

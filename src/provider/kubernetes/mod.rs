@@ -412,6 +412,7 @@ mod tests {
             target: "t".to_owned(),
             owner: InstallationId("abc".to_owned()),
             run: RunId("r".to_owned()),
+            every_flavour: false,
         };
         let id = ResourceId::instance(&"kafka".parse().unwrap(), ResourceKind::Job, "x");
         assert_eq!(manager(&who, &id), "datamill/abc/kafka");

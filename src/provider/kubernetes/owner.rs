@@ -15,7 +15,8 @@ pub fn owner_of(live: &Object, who: &Identity, id: Option<&ResourceId>) -> Owner
     }
     let instance = live.label(label::INSTANCE);
     let flavour = live.label(label::FLAVOUR);
-    if instance.is_some() && flavour.is_some_and(|name| name != label_value(&who.flavour)) {
+    let others = flavour.is_some_and(|name| name != label_value(&who.flavour));
+    if instance.is_some() && others && !who.every_flavour {
         return Owner::Other(format!("flavour {}", flavour.unwrap_or_default()));
     }
     let wanted = id.map(|id| id.instance_name().map(|name| label_value(name.as_str())));
@@ -65,6 +66,7 @@ mod tests {
             target: "local-kwok-x".to_owned(),
             owner: InstallationId("abc".to_owned()),
             run: RunId("r".to_owned()),
+            every_flavour: false,
         }
     }
 
@@ -87,10 +89,12 @@ mod tests {
         let stranger = Identity { owner: InstallationId("zzz".to_owned()), ..who() };
         assert!(matches!(owner_of(&object, &stranger, Some(&id)), Owner::Other(_)));
         let flavour = Identity { flavour: "big".to_owned(), ..who() };
+        let every = Identity { every_flavour: true, ..flavour.clone() };
         assert_eq!(
             owner_of(&object, &flavour, Some(&id)),
             Owner::Other("flavour small".to_owned())
         );
+        assert_eq!(owner_of(&object, &every, Some(&id)), Owner::Ours);
     }
 
     #[test]

@@ -29,6 +29,7 @@ fn who(project: &str) -> Identity {
         target: "t".to_owned(),
         owner: InstallationId("o".to_owned()),
         run: RunId("r".to_owned()),
+        every_flavour: false,
     }
 }
 

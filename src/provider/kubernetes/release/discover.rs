@@ -34,7 +34,6 @@ pub async fn discover(
     for head in heads.values() {
         let Some(id) = id_of(head, objects) else { continue };
         let mut found = found(session, objects.get(&id).map(Vec::as_slice).unwrap_or_default());
-        found.owner = owner_of(&head.secret, &session.identity, None);
         found.host = Some(ResourceId::target(ResourceKind::Namespace, &head.namespace));
         found.applied = head.applied();
         found.class = class_of(&head.secret);

@@ -151,6 +151,7 @@ mod tests {
             target: "t".to_owned(),
             owner: InstallationId("o".to_owned()),
             run: RunId("r".to_owned()),
+            every_flavour: false,
         };
         let mut known = Known::default();
         known.insert(of.clone(), Outputs::from([("known".to_owned(), json!(7))]));
