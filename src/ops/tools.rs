@@ -65,10 +65,10 @@ fn tell(screen: &Screen, event: toolchain::ToolEvent) {
             tool: tool.name().to_owned(),
             says: format!("{}: {because}", how.words()),
         },
-        Event::Done { tool, how, took, .. } => ToolEvent::Ready {
-            tool: tool.name().to_owned(),
-            says: format!("{} in {}", how.words(), duration(took)),
-        },
+        // The screen says how long it took.
+        Event::Done { tool, how, .. } => {
+            ToolEvent::Ready { tool: tool.name().to_owned(), says: how.words().to_owned() }
+        }
     });
 }
 

@@ -219,7 +219,7 @@ impl Kwok {
         says("waiting for the default ServiceAccount".to_owned());
         live.until_usable(USABLE).await.map_err(failed)?;
         live.put_storage_class().await.map_err(failed)?;
-        says(format!("adding {} nodes", nodes.len()));
+        says(format!("adding {} node(s)", nodes.len()));
         live.put_nodes(nodes).await.map_err(failed)
     }
 
