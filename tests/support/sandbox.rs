@@ -113,7 +113,9 @@ impl Sandbox {
     /// Runs kubectl against the sandbox's cluster and expects it to go well.
     pub(crate) fn kubectl<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> String {
         let context = self.context();
-        let first = ["--context".to_owned(), context];
+        // Its cache is this helper's, and no residue of datamill.
+        let cache = self.root.path().join("kubectl").display().to_string();
+        let first = ["--context".to_owned(), context, "--cache-dir".to_owned(), cache];
         let run = self.run("kubectl", first.into_iter().chain(args.into_iter().map(str::to_owned)));
         assert_eq!(run.code, Some(0), "{run:?}");
         run.stdout

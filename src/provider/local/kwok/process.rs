@@ -90,7 +90,9 @@ impl Kwok {
         let mut call = Invocation::new(tools.path(Tool::Kwokctl), args)
             .deadline(CALL)
             .env("KWOK_WORKDIR", self.folder.workdir())
-            .env("KWOK_KUBECTL_BINARY", tools.path(Tool::Kubectl));
+            .env("KWOK_KUBECTL_BINARY", tools.path(Tool::Kubectl))
+            // kubectl would leave a cache in the user's HOME that nobody takes away.
+            .env("KUBECACHEDIR", self.folder.workdir().join("kubectl"));
         let ours = |key: &&String| key.starts_with("KWOK_") && !call.env.contains_key(*key);
         call.without = self.settings.environment.keys().filter(ours).cloned().collect();
         call.stdin =
