@@ -52,7 +52,7 @@ pub fn run(args: &[OsString]) -> u8 {
         Err(failure) => return failure::show(&failure, &early),
     };
     let screen = screen(&around, output, Some(&request.action), signal::typist(cancel.clone()));
-    if let Some(filter) = settings.environment.get("DATAMILL_LOG") {
+    if let Some(filter) = settings.files.environment.get("DATAMILL_LOG") {
         log::start(filter, &screen);
     }
     let ended = carry_out(&request, &settings, &screen, sender, cancel);

@@ -5,7 +5,7 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use crate::model::{Failure, FailureKind};
-use crate::ops::{Confirm, Location, Manner, OutputFormat, Reach, Settings};
+use crate::ops::{Confirm, LoadRequest, Location, Manner, OutputFormat, Reach, Settings};
 use crate::ui::{Look, Mode, terminal_width};
 
 use super::fold::{Action, Request};
@@ -141,22 +141,24 @@ pub fn resolve(request: &Request, around: &Surroundings) -> Result<Settings, Fai
     let Options { place, parts, needs, cascade, consent, run, destroy, exit } =
         request.options.clone();
     Ok(Settings {
-        cache: around.cache(&home),
         data: around.data(&home),
-        home,
-        folder: around.folder.clone(),
-        environment: around.environment.clone(),
         program: around.program.clone(),
-        flavour: place.flavour,
-        target: place.target,
-        location: location(&place.location),
-        provider: place.provider,
-        kubeconfig: place.kubeconfig,
-        context: place.context,
-        components: parts.components,
-        profiles: parts.profiles,
-        set: parts.set,
-        values: parts.values.into_iter().map(|(name, file)| (name, file.into())).collect(),
+        files: LoadRequest {
+            cache: around.cache(&home),
+            home,
+            folder: around.folder.clone(),
+            environment: around.environment.clone(),
+            flavour: place.flavour,
+            target: place.target,
+            location: location(&place.location),
+            provider: place.provider,
+            kubeconfig: place.kubeconfig,
+            context: place.context,
+            components: parts.components,
+            profiles: parts.profiles,
+            set: parts.set,
+            values: parts.values.into_iter().map(|(name, file)| (name, file.into())).collect(),
+        },
         strict: parts.strict,
         confirm: confirm(&request.action, consent.yes),
         include_data: consent.include_data,
@@ -245,7 +247,7 @@ mod tests {
         ];
         for (environment, cache, data) in table {
             let settings = settings("plan", &around(&environment)).unwrap();
-            assert_eq!(settings.cache, PathBuf::from(cache), "{environment:?}");
+            assert_eq!(settings.files.cache, PathBuf::from(cache), "{environment:?}");
             assert_eq!(settings.data, PathBuf::from(data), "{environment:?}");
         }
     }
@@ -279,16 +281,16 @@ mod tests {
             --profile p --set a.b=c=d --values one=f.yaml --strict --with-needs --include-data \
             --confirm-project demo --parallel 3 --wait-jobs --use-context";
         let settings = settings(line, &around(&[("HOME", "/h")])).unwrap();
-        assert_eq!(settings.location, Some(Location::Remote));
-        assert_eq!(settings.flavour, Some("a.yaml".into()));
-        assert_eq!(settings.target.as_deref(), Some("b"));
-        assert_eq!(settings.provider.as_deref(), Some("kwok"));
-        assert_eq!(settings.kubeconfig, Some("k".into()));
-        assert_eq!(settings.context.as_deref(), Some("x"));
-        assert_eq!(settings.components, ["one", "two"]);
-        assert_eq!(settings.profiles, ["p"]);
-        assert_eq!(settings.set, [("a.b".to_owned(), "c=d".to_owned())]);
-        assert_eq!(settings.values, [("one".to_owned(), PathBuf::from("f.yaml"))]);
+        assert_eq!(settings.files.location, Some(Location::Remote));
+        assert_eq!(settings.files.flavour, Some("a.yaml".into()));
+        assert_eq!(settings.files.target.as_deref(), Some("b"));
+        assert_eq!(settings.files.provider.as_deref(), Some("kwok"));
+        assert_eq!(settings.files.kubeconfig, Some("k".into()));
+        assert_eq!(settings.files.context.as_deref(), Some("x"));
+        assert_eq!(settings.files.components, ["one", "two"]);
+        assert_eq!(settings.files.profiles, ["p"]);
+        assert_eq!(settings.files.set, [("a.b".to_owned(), "c=d".to_owned())]);
+        assert_eq!(settings.files.values, [("one".to_owned(), PathBuf::from("f.yaml"))]);
         assert!(settings.strict && settings.include_data && settings.reach.with_needs);
         assert_eq!(settings.confirm_project.as_deref(), Some("demo"));
         assert_eq!(settings.manner.parallel, Some(3));

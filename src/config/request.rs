@@ -38,7 +38,7 @@ impl Location {
 }
 
 /// What the command line says about files and settings.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LoadRequest {
     /// The folder the user stands in, absolute.
     pub folder: PathBuf,
@@ -46,7 +46,8 @@ pub struct LoadRequest {
     pub home: PathBuf,
     /// The environment, for `${env.NAME}` and `{env: NAME}`.
     pub environment: BTreeMap<String, String>,
-    /// The cache folder: embedded charts and manifests are laid down there.
+    /// The user's cache folder for datamill: tools, charts, rendered manifests, locks, and what the binary carries. Safe to delete
+    /// when no cluster of ours runs.
     pub cache: PathBuf,
     /// `-f`.
     pub flavour: Option<PathBuf>,
@@ -68,6 +69,4 @@ pub struct LoadRequest {
     pub set: Vec<(String, String)>,
     /// `--values NAME=FILE`.
     pub values: Vec<(String, PathBuf)>,
-    /// `--strict`: warnings about unknown values keys are errors. Kept for the steps that render.
-    pub strict: bool,
 }

@@ -187,11 +187,11 @@ fn next_commands(scene: &Scene<'_>, goal: Goal, well: bool) -> Vec<(String, Stri
 pub(super) fn flags(scene: &Scene<'_>) -> String {
     let settings = scene.settings;
     let mut flags = Vec::new();
-    flags.extend(settings.location.map(|location| location.flag().to_owned()));
-    if let Some(flavour) = &settings.flavour {
+    flags.extend(settings.files.location.map(|location| location.flag().to_owned()));
+    if let Some(flavour) = &settings.files.flavour {
         flags.push(format!("-f {}", flavour.display()));
     }
-    if let Some(target) = &settings.target {
+    if let Some(target) = &settings.files.target {
         flags.push(format!("-t {target}"));
     }
     flags.join(" ")

@@ -78,6 +78,7 @@ fn expand(scene: &Scene<'_>) -> Result<Expansion, Failure> {
 fn named(scene: &Scene<'_>) -> Result<BTreeSet<Name>, Failure> {
     scene
         .settings
+        .files
         .components
         .iter()
         .map(|text| {

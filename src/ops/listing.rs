@@ -94,7 +94,7 @@ fn catalogue(
     (crate::catalogue::Catalogue, Vec<config::ComponentEntry>, crate::yaml::Problems),
     Failure,
 > {
-    config::list_components(&load::request(settings)).map_err(|problems| {
+    config::list_components(&settings.files).map_err(|problems| {
         screen.show_problems(&problems);
         load::refused(&problems)
     })
@@ -102,7 +102,7 @@ fn catalogue(
 
 /// Lists the flavours of the project and of the binary.
 pub async fn flavours_list(settings: &Settings, screen: &Screen) -> Result<Ended, Failure> {
-    let entries = config::list_flavours(&load::request(settings));
+    let entries = config::list_flavours(&settings.files);
     let from = |built_in: bool| if built_in { "datamill" } else { "project" };
     let rows: Vec<_> = entries
         .iter()
@@ -135,7 +135,7 @@ pub async fn flavours_show(
     screen: &Screen,
     name: &str,
 ) -> Result<Ended, Failure> {
-    let entries = config::list_flavours(&load::request(settings));
+    let entries = config::list_flavours(&settings.files);
     let Some(entry) = entries.iter().find(|entry| entry.name == name) else {
         let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
         return Err(unknown("flavour", name, &names));
@@ -159,7 +159,7 @@ pub async fn post_render(settings: &Settings, screen: &Screen) -> Result<Ended, 
     let broken = |because: String| {
         Failure::new(FailureKind::Bug, "cannot mark what Helm rendered").because(because)
     };
-    let rules = settings.environment.get(helm::RULES_VARIABLE).ok_or_else(|| {
+    let rules = settings.files.environment.get(helm::RULES_VARIABLE).ok_or_else(|| {
         broken(format!("`{}` is not set: only Helm calls this command", helm::RULES_VARIABLE))
     })?;
     let mut manifests = String::new();

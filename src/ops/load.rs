@@ -1,6 +1,6 @@
 //! Files in: what the settings name, read and resolved.
 
-use crate::config::{self, LoadRequest, Project};
+use crate::config::{self, Project};
 use crate::model::{Failure, FailureKind, Name, NameError};
 use crate::ui::Screen;
 use crate::yaml::Problems;
@@ -9,7 +9,7 @@ use super::Settings;
 
 /// Loads the project; all problems of all files are shown at once.
 pub(super) fn load(settings: &Settings, screen: &Screen) -> Result<Project, Failure> {
-    match config::load(&request(settings)) {
+    match config::load(&settings.files) {
         Ok(project) => {
             screen.show_problems(&project.warnings);
             Ok(project)
@@ -32,27 +32,6 @@ pub(super) fn refused(problems: &Problems) -> Failure {
     Failure::new(FailureKind::Usage, format!("{errors} {noun} in the files; nothing was touched"))
 }
 
-/// What the loader is asked, from the settings.
-pub(super) fn request(settings: &Settings) -> LoadRequest {
-    LoadRequest {
-        folder: settings.folder.clone(),
-        home: settings.home.clone(),
-        environment: settings.environment.clone(),
-        cache: settings.cache.clone(),
-        flavour: settings.flavour.clone(),
-        target: settings.target.clone(),
-        location: settings.location,
-        provider: settings.provider.clone(),
-        kubeconfig: settings.kubeconfig.clone(),
-        context: settings.context.clone(),
-        components: settings.components.clone(),
-        profiles: settings.profiles.clone(),
-        set: settings.set.clone(),
-        values: settings.values.clone(),
-        strict: settings.strict,
-    }
-}
-
 /// Loads the project for a destroy, which works without readable files when project and flavour are named.
 pub(super) fn load_for_destroy(settings: &Settings, screen: &Screen) -> Result<Project, Failure> {
     match (&settings.project, &settings.flavour_name) {
@@ -61,7 +40,7 @@ pub(super) fn load_for_destroy(settings: &Settings, screen: &Screen) -> Result<P
                 Failure::new(FailureKind::Usage, format!("`--project {project}` names no project"))
                     .caused_by(&error)
             })?;
-            Ok(Project::by_name(&request(settings), &name, flavour))
+            Ok(Project::by_name(&settings.files, &name, flavour))
         }
         (None, None) => load(settings, screen),
         (Some(_), None) | (None, Some(_)) => Err(Failure::new(

@@ -27,7 +27,7 @@ pub use settings::{Confirm, Manner, OutputFormat, Reach, Settings};
 pub use status::status;
 pub use tools::{tools, tools_install};
 
-pub use crate::config::{Location, SchemaKind};
+pub use crate::config::{LoadRequest, Location, SchemaKind};
 pub use crate::engine::Cancel;
 
 /// How a command ended when it did not fail: the exit code.

@@ -1,9 +1,8 @@
 //! What a command was asked to do: arguments, environment and defaults, resolved once by the command line.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::config::Location;
+use crate::config::LoadRequest;
 
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,38 +53,12 @@ pub struct Manner {
 /// The resolved settings of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// The folder the user stands in.
-    pub folder: PathBuf,
-    /// The user's home.
-    pub home: PathBuf,
-    /// The environment, read once.
-    pub environment: BTreeMap<String, String>,
-    /// The user's cache folder for datamill: tools, charts, rendered manifests, locks. Safe to delete when no cluster of ours runs.
-    pub cache: PathBuf,
+    /// What names and changes the files; `kubeconfig` is also the one that a local cluster's context is written to.
+    pub files: LoadRequest,
     /// The folder for local clusters' own files, gone after `destroy`.
     pub data: PathBuf,
     /// This program's own file: Helm's post-renderer plugin calls it.
     pub program: PathBuf,
-    /// `-f`.
-    pub flavour: Option<PathBuf>,
-    /// `-t`.
-    pub target: Option<String>,
-    /// `-l`, `-r`, `-k`.
-    pub location: Option<Location>,
-    /// `--provider`.
-    pub provider: Option<String>,
-    /// `--kubeconfig`: for hybrid the one to read; for local clusters the one to write the context to.
-    pub kubeconfig: Option<PathBuf>,
-    /// `--context`, for hybrid.
-    pub context: Option<String>,
-    /// `-c`, as often as given.
-    pub components: Vec<String>,
-    /// `--profile`.
-    pub profiles: Vec<String>,
-    /// `--set PATH=VALUE`.
-    pub set: Vec<(String, String)>,
-    /// `--values NAME=FILE`.
-    pub values: Vec<(String, PathBuf)>,
     /// `--strict`: warnings about values keys are errors.
     pub strict: bool,
     /// What needs the user's word.

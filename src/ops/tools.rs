@@ -74,9 +74,9 @@ fn tell(screen: &Screen, event: toolchain::ToolEvent) {
 
 /// The toolchain of the settings.
 pub(super) fn toolchain(settings: &Settings, redactor: &Redactor) -> Arc<Toolchain> {
-    let environment = settings.environment.clone();
+    let environment = settings.files.environment.clone();
     Arc::new(Toolchain::new(ToolSettings::new(
-        settings.cache.clone(),
+        settings.files.cache.clone(),
         environment,
         redactor.clone(),
     )))
@@ -90,18 +90,19 @@ pub(super) fn local_settings(
     redactor: &Redactor,
 ) -> LocalSettings {
     let user_kubeconfig = settings
+        .files
         .kubeconfig
         .clone()
-        .unwrap_or_else(|| usual_kubeconfig(&settings.environment, &settings.home));
+        .unwrap_or_else(|| usual_kubeconfig(&settings.files.environment, &settings.files.home));
     let screen = screen.clone();
     LocalSettings {
         toolchain: Arc::clone(toolchain),
         clusters: settings.data.join("clusters"),
-        locks: settings.cache.join("locks"),
+        locks: settings.files.cache.join("locks"),
         user_kubeconfig,
         use_context: settings.manner.use_context,
-        home: settings.home.clone(),
-        environment: settings.environment.clone(),
+        home: settings.files.home.clone(),
+        environment: settings.files.environment.clone(),
         redactor: redactor.clone(),
         on_tool: Arc::new(move |event| tell(&screen, event)),
     }
@@ -118,7 +119,7 @@ pub(super) async fn helm(
 ) -> Result<HelmSettings, Failure> {
     let tools = toolchain.ensure(&[Tool::Helm], &|event| tell(screen, event)).await?;
     let program = tools.path(Tool::Helm);
-    let mut helm = HelmSettings::new(program, settings.program.clone(), &settings.cache);
+    let mut helm = HelmSettings::new(program, settings.program.clone(), &settings.files.cache);
     helm.mirrors.clone_from(&project.mirrors);
     helm.pins.clone_from(lock.digests());
     helm.host = process::host();

@@ -154,22 +154,7 @@ impl ShownDocument {
 
 /// The action as one word.
 pub(super) fn action_word(action: &Action) -> &'static str {
-    match action {
-        Action::GoesWith { .. } => "goes-with-host",
-        Action::Create
-        | Action::Update
-        | Action::Repair
-        | Action::Replace
-        | Action::Adopt
-        | Action::Delete
-        | Action::Keep
-        | Action::Retain { .. }
-        | Action::Use
-        | Action::Start
-        | Action::Deferred { .. }
-        | Action::Waiting { .. }
-        | Action::Blocked { .. } => action.verb(),
-    }
+    if let Action::GoesWith { .. } = action { "goes-with-host" } else { action.verb() }
 }
 
 /// The effect as one word.
