@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use tokio::sync::watch;
 
 use super::post_render::RULES_VARIABLE;
+use super::chart::Registry;
 use super::{HelmSettings, ReleaseLock, Rules, plugin};
 use crate::adapter::files::{self, FileError};
 use crate::adapter::process::{Input, Invocation, OnLine, ProcessError};
@@ -241,12 +242,15 @@ impl HelmSettings {
     /// Gets a chart from an OCI registry into an empty folder.
     pub(super) async fn pull(
         &self,
-        url: &str,
+        of: &Registry,
         version: Option<&str>,
         into: &Path,
     ) -> Result<(), ProcessError> {
-        let mut args = words(["pull", url, "--destination"]);
+        let mut args = words(["pull", &of.url, "--destination"]);
         args.push(into.into());
+        if of.plain_http {
+            args.extend(words(["--plain-http"]));
+        }
         if let Some(version) = version {
             args.extend(words(["--version", version]));
         }
