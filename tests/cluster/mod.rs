@@ -1,13 +1,22 @@
 //! The binary against kwok: a real API server, real Helm, own charts.
 
+mod claims;
+mod deferred;
 mod drift;
 mod faults;
 mod flavours;
+mod hooks;
 mod hybrid;
+mod interrupts;
+mod jobs;
 mod kill;
+mod kit;
 mod main_job;
+mod outages;
 mod readiness;
 mod seeds;
+mod sources;
+mod webhooks;
 
 use crate::support::sandbox::{Run, Sandbox, repository};
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use tokio::sync::watch;
 
-use super::post_render::RULES_VARIABLE;
 use super::chart::Registry;
+use super::post_render::RULES_VARIABLE;
 use super::{HelmSettings, ReleaseLock, Rules, plugin};
 use crate::adapter::files::{self, FileError};
 use crate::adapter::process::{Input, Invocation, OnLine, ProcessError};

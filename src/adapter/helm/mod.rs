@@ -75,9 +75,8 @@ impl HelmSettings {
 
     /// Where the user's Helm keeps the logins of `helm registry login`: a program with folders of ours would not find them.
     pub fn usual_registry_config(environment: &BTreeMap<String, String>, home: &Path) -> PathBuf {
-        let folder = |key: &str| {
-            environment.get(key).filter(|folder| !folder.is_empty()).map(PathBuf::from)
-        };
+        let folder =
+            |key: &str| environment.get(key).filter(|folder| !folder.is_empty()).map(PathBuf::from);
         let of_platform = || {
             if cfg!(target_os = "macos") {
                 home.join("Library/Preferences/helm")
