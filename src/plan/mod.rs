@@ -6,6 +6,7 @@ mod decide;
 mod decision;
 pub mod diff;
 mod fields;
+mod growth;
 mod memory;
 mod objects;
 mod order;

@@ -30,7 +30,7 @@ fn a_volume_grows_in_place_and_never_shrinks() {
 
     // Less is refused before anything is done.
     set_size(&sandbox, "1Gi");
-    let words = ["demo-store/claim/data", "4Gi", "1Gi", "cannot shrink"];
+    let words = ["demo-store/claim/data", "holds 4Gi and cannot shrink to 1Gi"];
     ends_with(&sandbox.datamill(["plan", "-l", "-f", DEMO]), 8, &words);
     ends_with(&sandbox.datamill(["-l", "-i", "-f", DEMO]), 8, &words);
     assert_eq!(asked(&sandbox), "4Gi");
@@ -42,7 +42,7 @@ fn a_volume_grows_in_place_and_never_shrinks() {
         sandbox.kubectl(["patch", class, "--type=merge", "-p", patch]);
     }
     set_size(&sandbox, "8Gi");
-    let words = ["demo-store/claim/data", "storage class", "cannot grow"];
+    let words = ["demo-store/claim/data", "cannot grow from 4Gi to 8Gi", "storage class"];
     ends_with(&sandbox.datamill(["-l", "-i", "-f", DEMO]), 8, &words);
     assert_eq!(asked(&sandbox), "4Gi");
     assert_eq!(claim(&sandbox)["metadata"]["uid"], before);

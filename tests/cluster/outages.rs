@@ -31,7 +31,7 @@ fn an_api_server_that_stands_still_in_mid_apply_loses_nothing() {
     }
     succeeds(&sandbox.datamill(["-l", "-i", "-f", DEMO]));
     ends_with(&sandbox.datamill(["-l", "-i", "-f", DEMO]), 0, &["nothing to do"]);
-    let releases = sandbox.helm(["ls", "-A", "-a", "-o", "json"]);
+    let releases = sandbox.helm(["ls", "-A", "-o", "json"]);
     assert!(!releases.contains("pending") && !releases.contains("failed"), "{releases}");
     succeeds(&sandbox.datamill(["destroy", "-l", "-f", DEMO]));
 }
@@ -50,7 +50,7 @@ fn an_api_server_that_dies_in_mid_apply_is_named_and_the_rerun_converges() {
     // The next run mends the cluster, and goes on.
     succeeds(&sandbox.datamill(["-l", "-i", "-f", DEMO]));
     ends_with(&sandbox.datamill(["-l", "-i", "-f", DEMO]), 0, &["nothing to do"]);
-    let releases = sandbox.helm(["ls", "-A", "-a", "-o", "json"]);
+    let releases = sandbox.helm(["ls", "-A", "-o", "json"]);
     assert!(!releases.contains("pending") && !releases.contains("failed"), "{releases}");
     succeeds(&sandbox.datamill(["destroy", "-l", "-f", DEMO]));
     assert_eq!(sandbox.processes(), Vec::<String>::new());

@@ -199,10 +199,8 @@ impl HelmSettings {
         files::create_folder(&self.charts).map_err(|error| failed(&error))?;
         let folder = tempfile::tempdir_in(&self.charts).map_err(|error| failed(&error))?;
         let registry = Registry::at(&self.mirrored(url));
-        self.pull(&registry, version, folder.path()).await.map_err(|error| {
-            failed(&error)
-                .hint("logins of `helm registry login` are used; check address and version")
-        })?;
+        let pulled = self.pull(&registry, version, folder.path()).await;
+        pulled.map_err(|error| registry.explain(&what(), &error))?;
         let files = files::list(folder.path()).map_err(|error| failed(&error))?;
         let archive = files.iter().find(|path| path.extension().is_some_and(|e| e == "tgz"));
         let archive = archive.ok_or_else(|| failed(&std::fmt::Error))?;

@@ -2,6 +2,9 @@
 
 use std::net::IpAddr;
 
+use crate::adapter::process::ProcessError;
+use crate::model::{Failure, FailureKind};
+
 /// A chart in a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Registry {
@@ -21,6 +24,40 @@ impl Registry {
     }
 }
 
+impl Registry {
+    fn host(&self) -> &str {
+        self.url.trim_start_matches("oci://").split('/').next().unwrap_or_default()
+    }
+
+    /// Why a chart could not be got from here.
+    pub(super) fn explain(&self, what: &str, error: &ProcessError) -> Failure {
+        let host = self.host();
+        let says = error.to_string();
+        let has = |words: &[&str]| words.iter().any(|word| says.contains(word));
+        let preflight = Failure::new(FailureKind::Preflight, what);
+        if has(&["credential not found", "unauthorized", "status code 401", "denied"]) {
+            return preflight
+                .because(format!("the registry `{host}` wants a login"))
+                .caused_by(error)
+                .hint(format!("log in as you do for helm:\n    helm registry login {host}"));
+        }
+        if has(&["server gave HTTP response to HTTPS client"]) {
+            return preflight
+                .because(format!("the registry `{host}` does not speak TLS"))
+                .hint(format!("if that is meant to be so, say it in the flavour:\n    mirrors: {{{host}: \"http://{host}\"}}"));
+        }
+        if has(&[": not found", "status code 404", "could not locate a version"]) {
+            return Failure::new(FailureKind::Usage, what)
+                .because("the registry does not have it")
+                .caused_by(error)
+                .hint("check name and version");
+        }
+        preflight
+            .caused_by(error)
+            .hint("check the address; logins of `helm registry login` are used")
+    }
+}
+
 /// Whether a host, with or without a port, is this machine.
 fn is_here(host: &str) -> bool {
     let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
@@ -33,6 +70,28 @@ fn is_here(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_registry_says_is_explained() {
+        let registry = Registry::at("oci://registry.local:5000/x");
+        let kind_of = |says: &str| {
+            let error = ProcessError::Status {
+                program: "helm pull".to_owned(),
+                status: "exit status: 1".to_owned(),
+                code: Some(1),
+                says: says.to_owned(),
+            };
+            let failure = registry.explain("cannot get it", &error);
+            (failure.kind, failure.hints.join(" "))
+        };
+        let (kind, hint) = kind_of("GET \"x\": basic credential not found");
+        assert_eq!(kind, FailureKind::Preflight);
+        assert!(hint.ends_with("helm registry login registry.local:5000"), "{hint}");
+        let (_, hint) = kind_of("http: server gave HTTP response to HTTPS client");
+        assert!(hint.contains("mirrors: {registry.local:5000: "), "{hint}");
+        assert_eq!(kind_of("registry.local:5000/x:1.0.0: not found").0, FailureKind::Usage);
+        assert_eq!(kind_of("connection refused").0, FailureKind::Preflight);
+    }
 
     #[test]
     fn only_this_machine_and_a_mirror_that_says_so_are_asked_without_tls() {
