@@ -123,6 +123,10 @@ impl FakeWorld {
         self.state().stuck.insert(id.parse().unwrap());
     }
 
+    pub(crate) fn settles(&self, id: &str) {
+        self.state().stuck.remove(&id.parse().unwrap());
+    }
+
     pub(crate) fn fails_with(&self, id: &str, causes: &[&str]) {
         let causes =
             causes.iter().map(|says| Cause { object: None, says: (*says).to_owned() }).collect();
