@@ -142,10 +142,12 @@ impl HelmSettings {
             // Helm's own brake makes a release of 100 objects slow; the API server has a better one.
             .env("HELM_QPS", "300")
             .env("HELM_BURST_LIMIT", "600");
-        call.without = NOT_INHERITED.map(str::to_owned).to_vec();
         if let Some(registry) = &self.registry_config {
             call = call.env("HELM_REGISTRY_CONFIG", registry.clone().into_os_string());
         }
+        // What is set here replaces what would be inherited; taken out is only the rest.
+        let others = NOT_INHERITED.into_iter().filter(|key| !call.env.contains_key(*key));
+        call.without = others.map(str::to_owned).collect();
         call.redactor = self.redactor.clone();
         call
     }
@@ -368,6 +370,12 @@ mod tests {
         let settings = HelmSettings::new("helm", "datamill", Path::new("/c"));
         let call = settings.invocation(words(["version"]));
         assert_eq!(call.env["HELM_PLUGINS"], "/c/helm/plugins");
-        assert!(call.without.contains(&"KUBECONFIG".to_owned()));
+        for key in ["KUBECONFIG", "HELM_REGISTRY_CONFIG"] {
+            assert!(call.without.contains(&key.to_owned()));
+        }
+        let settings = HelmSettings { registry_config: Some("/r.json".into()), ..settings };
+        let call = settings.invocation(words(["pull"]));
+        assert_eq!(call.env["HELM_REGISTRY_CONFIG"], "/r.json");
+        assert!(!call.without.contains(&"HELM_REGISTRY_CONFIG".to_owned()));
     }
 }
