@@ -23,6 +23,7 @@ fn project() -> Sandbox {
 }
 
 /// Starts an install on a pseudo-terminal of its own; what is written to its input is typed there.
+#[expect(clippy::print_stderr, reason = "a test that is left out says why")]
 fn at_a_terminal(sandbox: &Sandbox) -> Option<Child> {
     if cfg!(not(target_os = "linux")) || which::which("script").is_err() {
         eprintln!("skipped: it takes script(1) of util-linux to make a terminal");

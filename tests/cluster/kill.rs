@@ -148,10 +148,10 @@ fn a_release_begun_on_another_machine_is_held_until_its_ceiling() {
         sandbox.kubectl(["label", "secret", secret, "-n", "kit", "--overwrite", label]);
     };
     label("datamill.dev/run=elsewhere-1700000000-abcdef");
-    let held = ["elsewhere-1700000000-abcdef on another machine"];
-    ends_with(&on(&sandbox, &["plan"]), 0, &held);
-    ends_with(&on(&sandbox, &["-i"]), 5, &held);
-    ends_with(&on(&sandbox, &["-u", "--yes"]), 5, &held);
+    let whose = ["elsewhere-1700000000-abcdef on another machine"];
+    ends_with(&on(&sandbox, &["plan"]), 0, &whose);
+    ends_with(&on(&sandbox, &["-i"]), 5, &whose);
+    ends_with(&on(&sandbox, &["-u", "--yes"]), 5, &whose);
     // Its ceiling has passed: it is taken over.
     label("modifiedAt=1700000000");
     label("createdAt=1700000000");

@@ -60,6 +60,7 @@ fn an_api_server_that_dies_in_mid_apply_is_named_and_the_rerun_converges() {
 struct Disk(std::path::PathBuf);
 
 impl Disk {
+    #[expect(clippy::print_stderr, reason = "a test that is left out says why")]
     fn new(folder: std::path::PathBuf) -> Option<Self> {
         std::fs::create_dir_all(&folder).unwrap();
         let disk = Self(folder);

@@ -8,6 +8,10 @@ use super::kit::*;
 use super::*;
 
 /// Starts the cluster's API server again with webhooks, which kwok clusters have switched off.
+#[expect(
+    clippy::zombie_processes,
+    reason = "the cluster's own command ends it, and the sandbox at the latest"
+)]
 fn ask_webhooks(sandbox: &Sandbox) {
     let pid = process(sandbox, &["kube-apiserver"]).unwrap();
     let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap();

@@ -216,10 +216,11 @@ fn answer(mut stream: std::net::TcpStream, served: &Served) {
     }
     if status == 200 && path.starts_with("/v2/") {
         let kind = if path.contains("/manifests/") { MANIFEST } else { "application/octet-stream" };
-        let digest = Digest::of(&body);
-        head.push_str(&format!(
-            "Content-Type: {kind}\r\nDocker-Content-Digest: sha256:{digest}\r\n"
-        ));
+        let lines = [
+            format!("Content-Type: {kind}\r\n"),
+            format!("Docker-Content-Digest: sha256:{}\r\n", Digest::of(&body)),
+        ];
+        head.extend(lines);
     }
     stream.write_all(format!("{head}\r\n").as_bytes()).ok();
     if !first.starts_with("HEAD ") {

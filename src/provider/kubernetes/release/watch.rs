@@ -64,7 +64,7 @@ pub(super) async fn beside(
             ProviderError::Permanent { failure } if !last.is_empty() => {
                 ProviderError::permanent(failure.because(format!("it waited for {last}")))
             }
-            other => other,
+            error @ (ProviderError::Permanent { .. } | ProviderError::Transient { .. }) => error,
         }
     })
 }
