@@ -103,7 +103,7 @@ impl Action {
     }
 
     /// The groups of options it takes.
-    fn takes(&self) -> &'static [Group] {
+    pub(super) fn takes(&self) -> &'static [Group] {
         match self {
             Self::Validate | Self::Status => &[Group::Place, Group::Parts],
             Self::Plan => &[Group::Place, Group::Parts, Group::Needs, Group::Consent, Group::Exit],
