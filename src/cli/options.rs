@@ -264,13 +264,16 @@ impl Options {
             let given = all.into_iter().filter(|(_, given)| *given);
             missing.extend(given.map(|(flag, _)| (Group::Place, flag.to_owned())));
         }
+        // A command about another place is not about the cluster of this one.
+        let is_elsewhere =
+            other.location != WhereArgs::default() && other.location != mine.location;
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
         let places = [
             ("-f", path(&mine.flavour), other.flavour.is_some()),
-            ("-t", mine.target.clone(), other.target.is_some()),
-            ("--provider", mine.provider.clone(), other.provider.is_some()),
-            ("--kubeconfig", path(&mine.kubeconfig), other.kubeconfig.is_some()),
-            ("--context", mine.context.clone(), other.context.is_some()),
+            ("-t", mine.target.clone(), is_elsewhere || other.target.is_some()),
+            ("--provider", mine.provider.clone(), is_elsewhere || other.provider.is_some()),
+            ("--kubeconfig", path(&mine.kubeconfig), is_elsewhere || other.kubeconfig.is_some()),
+            ("--context", mine.context.clone(), is_elsewhere || other.context.is_some()),
         ];
         for (flag, value, is_said) in places {
             let value = value.filter(|_| !is_said);

@@ -63,9 +63,9 @@ mod tests {
                 "see `datamill status -l -f flavours/a.yaml -t k8s/b.yaml -c store --set store.size=1Gi`, then go on",
             ),
             (
-                "datamill -l apply -k --context one --kubeconfig two".replace("-l ", "").as_str(),
+                "datamill apply -k --context one --kubeconfig two -f a.yaml",
                 "  datamill plan -l --provider kwok",
-                "  datamill plan -l --provider kwok --kubeconfig two --context one",
+                "  datamill plan -l --provider kwok -f a.yaml",
             ),
             (
                 "datamill plan --profile small --values a=b.yaml --strict -c x -c y",

@@ -31,6 +31,8 @@ impl Screen {
     /// Shows a plan: on standard output where it was asked for, else on standard error. For a script, a plan that cannot be
     /// carried out is all that comes of a command, hence its document.
     pub fn show_plan(&self, plan: &Plan, header: &PlanHeader) {
+        let notes = plan.notes.iter().map(|note| self.completed(note)).collect();
+        let plan = &Plan { notes, ..plan.clone() };
         let asked = self.look().asked == Asked::Plan;
         if self.look().is_document() {
             let document = PlanDocument::new(plan, header);

@@ -192,7 +192,11 @@ async fn other_flavours_and_extras_are_left_alone_and_hold_the_cluster() {
     lab.drop_instance("app");
     let plan = lab.plan().await;
     assert!(!plan.has_changes(), "{}", text(&plan, 80));
-    assert!(plan.notes[0].contains("-u -c app takes it away"), "{:?}", plan.notes);
+    assert!(
+        plan.notes[0].contains("`datamill uninstall -c app` takes it away"),
+        "{:?}",
+        plan.notes
+    );
 }
 
 #[tokio::test(start_paused = true)]
