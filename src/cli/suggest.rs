@@ -54,13 +54,13 @@ mod tests {
             (
                 uninstall,
                 "take along what needs it:\n    datamill uninstall -c store --cascade",
-                "take along what needs it:\n    datamill uninstall -c store --cascade -l -f flavours/a.yaml -t k8s/b.yaml --set store.size=1Gi",
+                "take along what needs it:\n    datamill uninstall -c store --cascade -l -f flavours/a.yaml -t k8s/b.yaml --set 'store.size=1Gi'",
             ),
             (uninstall, "datamill destroy", "datamill destroy -l -f flavours/a.yaml -t k8s/b.yaml"),
             (
                 uninstall,
                 "see `datamill status`, then go on",
-                "see `datamill status -l -f flavours/a.yaml -t k8s/b.yaml -c store --set store.size=1Gi`, then go on",
+                "see `datamill status -l -f flavours/a.yaml -t k8s/b.yaml -c store --set 'store.size=1Gi'`, then go on",
             ),
             (
                 "datamill apply -k --context one --kubeconfig two -f a.yaml",
@@ -70,7 +70,7 @@ mod tests {
             (
                 "datamill plan --profile small --values a=b.yaml --strict -c x -c y",
                 "    datamill apply --with-needs",
-                "    datamill apply --with-needs -c x -c y --profile small --values a=b.yaml --strict",
+                "    datamill apply --with-needs -c x -c y --profile small --values 'a=b.yaml' --strict",
             ),
         ];
         for (line, hint, wanted) in table {
