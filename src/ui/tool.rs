@@ -242,12 +242,17 @@ fn bytes_style() -> ProgressStyle {
         .progress_chars("=> ")
 }
 
-/// What a heartbeat says of tools: a line for each that is worked on, and one for all that wait for the same. Each is a text
-/// for a log, with an event for scripts.
+/// What a heartbeat says of tools: a line for each that is worked on; where none is, one for all that wait for the same. Each
+/// is a text for a log, with an event for scripts.
 pub(super) fn beat(tools: &mut BTreeMap<String, ToolRun>, now: Instant) -> Vec<(String, Json)> {
     let mut lines = Vec::new();
     let mut waiting: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let number = tools.values().filter(|run| run.waits).count();
+    let all_wait = number == tools.len();
     for (name, run) in tools {
+        if run.waits && !all_wait {
+            continue;
+        }
         if now.saturating_duration_since(run.spoke) < HEARTBEAT {
             continue;
         }
@@ -257,7 +262,8 @@ pub(super) fn beat(tools: &mut BTreeMap<String, ToolRun>, now: Instant) -> Vec<(
         } else {
             let since = duration(now.saturating_duration_since(run.since));
             let says = cut(&run.says, 100);
-            let line = format!("{name}: still at it after {since}: {says}");
+            let wait = if number == 0 { String::new() } else { format!(" ({number} more wait)") };
+            let line = format!("{name}: still at it after {since}: {says}{wait}");
             lines.push((line, tool_event(name, false, &run.says)));
         }
     }
@@ -310,12 +316,18 @@ mod tests {
         for seconds in [5, 12, 15] {
             recorded.screen.beat(begin + Duration::from_secs(seconds));
         }
+        let (tool, says) = ("helm".to_owned(), "built".to_owned());
+        recorded.screen.tool_event(&ToolEvent::Ready { tool, says });
+        for seconds in [16, 20] {
+            recorded.screen.beat(begin + Duration::from_secs(seconds));
+        }
         recorded.screen.tool_event(&goes_on("etcd", "building, about 10 s", false));
         recorded.screen.tool_event(&goes_on("etcd", "7 packages", false));
         let wanted = "\
 helm: building, about 2 min
 kwok: waiting for Go
-helm: still at it after 12 s: building, about 2 min
+helm: still at it after 12 s: building, about 2 min (3 more wait)
+helm: built in 0 ms
 etcd, kubectl, kwok: still waiting for Go
 etcd: building, about 10 s
 ";

@@ -88,6 +88,43 @@ fn a_hint_repeats_what_was_typed() {
 }
 
 #[test]
+fn every_command_that_a_hint_names_exists() {
+    fn sources(folder: &std::path::Path, into: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                sources(&path, into);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                into.push(std::fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    let mut texts = Vec::new();
+    sources(&crate::support::sandbox::repository().join("src"), &mut texts);
+    let mut checked = 0;
+    for text in &texts {
+        // Only what runs; tests and help may show anything.
+        let text = text.split("#[cfg(test)]").next().unwrap();
+        let lead = "\\n    datamill ";
+        for (at, _) in text.match_indices(lead) {
+            let rest = &text[at + lead.len()..];
+            let end = rest.find(['"', '\\']).unwrap_or(rest.len());
+            let words = rest[..end].split_whitespace().enumerate().map(|(at, word)| match word {
+                word if word.starts_with('{') && at == 0 => "apply".into(),
+                word if word.starts_with('{') => "x".into(),
+                word => word.into(),
+            });
+            let words: Vec<_> = std::iter::once("datamill".into()).chain(words).collect();
+            // Help ends well, too.
+            let wrong = datamill::cli::args::parse(&words).err().filter(|e| e.exit_code() != 0);
+            assert_eq!(wrong.map(|error| error.to_string()), None, "{}", &rest[..end]);
+            checked += 1;
+        }
+    }
+    assert!(checked > 8, "{checked} commands found");
+}
+
+#[test]
 fn without_a_home_or_a_cache_the_remedy_is_named() {
     let mut sandbox = project();
     for home in ["", "relative"] {
