@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
-    Desired, Discovery, Failure, FailureKind, Family, Known, Observed, Power, Resource, ResourceId, Snapshot,
+    Desired, Discovery, Failure, FailureKind, Family, Known, Observed, Power, Resource, ResourceId,
+    Snapshot,
 };
 use crate::provider::{Provider as _, Renderer as _};
 

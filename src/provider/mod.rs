@@ -11,8 +11,8 @@ use futures::future::BoxFuture;
 use tokio::sync::watch;
 
 use crate::model::{
-    ClusterFacts, Discovery, Failure, Family, Health, Identity, Known, ObjectRef, Observed, Outputs, Redactor,
-    Rendered, Resource, ResourceId,
+    ClusterFacts, Discovery, Failure, Family, Health, Identity, Known, ObjectRef, Observed,
+    Outputs, Redactor, Rendered, Resource, ResourceId,
 };
 use crate::plan::Step;
 
