@@ -14,7 +14,9 @@ mod resource;
 mod secret;
 mod value;
 
-pub use cluster::{ClusterFacts, ClusterSpec, NodeSpec, Taint};
+pub use cluster::{
+    ClusterFacts, ClusterSpec, KindNode, KindRole, KindSpec, Mount, NodeSpec, Port, Taint,
+};
 pub use digest::Digest;
 pub use failure::{Failure, FailureKind};
 pub use id::{Family, Name, NameError, ResourceId, ResourceIdError, ResourceKind, Scope};

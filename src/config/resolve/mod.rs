@@ -4,6 +4,7 @@ mod components;
 mod external;
 mod flavour;
 mod instance;
+mod kind;
 mod legacy;
 mod local;
 mod nodes;
@@ -24,6 +25,7 @@ pub(super) use external::STORAGE_KINDS;
 #[cfg(test)]
 pub(super) use external::TOP_LEVEL;
 pub use flavour::Environment;
+pub use kind::version_of as version_of_image;
 pub(super) use flavour::ProjectSection;
 pub use select::LeftOut;
 
