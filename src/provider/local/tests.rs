@@ -79,7 +79,7 @@ async fn deleting_needs_no_tool_and_may_run_twice() {
         local.kwok("datamill-demo").delete(&says).await.unwrap();
         assert!(!root.path().join("clusters").exists());
     }
-    assert!(local.start("datamill-demo", &says).await.is_err());
+    assert!(local.kwok("datamill-demo").start(&says).await.is_err());
 }
 
 #[tokio::test]
