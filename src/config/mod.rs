@@ -28,5 +28,6 @@ pub use request::{LoadRequest, Location};
 pub use resolve::{Environment, LeftOut, version_of_image};
 pub use schema::{SchemaKind, schema};
 pub use target::{
-    Gpu, HybridSettings, KindSettings, LocalProvider, LocalSettings, RemoteProvider, RemoteSettings, Target,
+    Gpu, HybridSettings, KindSettings, LocalProvider, LocalSettings, RemoteProvider,
+    RemoteSettings, Target,
 };

@@ -8,8 +8,8 @@ use rand::RngExt as _;
 use crate::adapter::{clock, process};
 use crate::config::{Environment, Project};
 use crate::model::{
-    ClusterFacts, Desired, Failure, Family, Identity, InstallationId, Known,
-    KubernetesSpec, Observed, Power, Redactor, Resource, RunId, Spec,
+    ClusterFacts, Desired, Failure, Family, Identity, InstallationId, Known, KubernetesSpec,
+    Observed, Power, Redactor, Resource, RunId, Spec,
 };
 use crate::plan::Permits;
 use crate::provider::kubernetes::Kubernetes;

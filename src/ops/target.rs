@@ -89,18 +89,15 @@ fn first_line(text: &str) -> &str {
 }
 
 /// Two providers would share the cluster's name, context and folder.
-fn one_at_a_time(
-    project: &Project,
-    local: &Local,
-    provider: LocalProvider,
-) -> Result<(), Failure> {
+fn one_at_a_time(project: &Project, local: &Local, provider: LocalProvider) -> Result<(), Failure> {
     let name = project.cluster_name();
     let Some(marker) = local.marker(&name).filter(|marker| marker.provider != provider.word())
     else {
         return Ok(());
     };
     let other = &marker.provider;
-    let what = format!("the project has a {other} cluster `{name}`, and {} is asked for", provider.word());
+    let what =
+        format!("the project has a {other} cluster `{name}`, and {} is asked for", provider.word());
     Err(Failure::new(FailureKind::Preflight, what)
         .because("a project has one local cluster at a time: they would share name and context")
         .hint(format!("go on with the one there is:\n    add --provider {other}"))
@@ -109,7 +106,8 @@ fn one_at_a_time(
 
 /// Stops a run that meets a kind cluster which is not its own.
 pub(super) fn refuse_foreign(cluster: &Resource, seen: &Observed) -> Result<(), Failure> {
-    let (Spec::Cluster(ClusterSpec::Kind(spec)), Some(found)) = (&cluster.spec, seen.found()) else {
+    let (Spec::Cluster(ClusterSpec::Kind(spec)), Some(found)) = (&cluster.spec, seen.found())
+    else {
         return Ok(());
     };
     match &found.owner {
@@ -157,8 +155,7 @@ fn kind(project: &Project, settings: &KindSettings) -> Result<Resource, Failure>
         kubeadm_patches: settings.kubeadm_patches.clone(),
         containerd_patches: settings.containerd_patches.clone(),
     };
-    let mut cluster =
-        Resource::new(project.cluster_id(), Spec::Cluster(ClusterSpec::Kind(spec)));
+    let mut cluster = Resource::new(project.cluster_id(), Spec::Cluster(ClusterSpec::Kind(spec)));
     cluster.class = Class::Stateful;
     Ok(cluster)
 }

@@ -33,10 +33,13 @@ pub(super) fn cluster(spec: &ClusterSpec, found: &Found, permits: &Permits) -> D
     }
     let paths = paths.join(", ");
     if permits.include_data && !permits.production {
-        let note = format!("{paths} cannot change in place: it is made anew, and what is in it goes");
+        let note =
+            format!("{paths} cannot change in place: it is made anew, and what is in it goes");
         return Decision { changes, ..Decision::plain(Action::Replace) }.note(note);
     }
-    let why = format!("{paths} cannot change in place: it would be made anew, and all data in it would go");
+    let why = format!(
+        "{paths} cannot change in place: it would be made anew, and all data in it would go"
+    );
     Decision { changes, ..Decision::blocked(Block::Protected { why }) }
 }
 
@@ -172,10 +175,8 @@ mod tests {
             })
         };
         let one = || vec![node(KindRole::ControlPlane)];
-        let found = Found {
-            fields: serde_json::to_value(kind("a", one())).unwrap(),
-            ..Found::ours()
-        };
+        let found =
+            Found { fields: serde_json::to_value(kind("a", one())).unwrap(), ..Found::ours() };
         let decided = |spec, include_data| {
             cluster(&spec, &found, &Permits { include_data, ..Permits::default() })
         };

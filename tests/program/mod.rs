@@ -3,6 +3,7 @@
 mod files;
 mod flags;
 mod getting_tools;
+mod kind;
 
 use crate::support::sandbox::{Run, Sandbox};
 

@@ -87,12 +87,19 @@ impl Engine {
     }
 
     /// All containers with a label, those that do not run included, by name.
-    pub async fn containers(&self, label: &str, value: &str) -> Result<Vec<Container>, EngineError> {
+    pub async fn containers(
+        &self,
+        label: &str,
+        value: &str,
+    ) -> Result<Vec<Container>, EngineError> {
         let filter = format!("label={label}={value}");
         // One that goes between the two calls is looked for once more.
         for last in [false, true] {
             let listed = self
-                .call(["ps", "--all", "--no-trunc", "--filter", &filter, "--format", "{{.ID}}"], ANSWER)
+                .call(
+                    ["ps", "--all", "--no-trunc", "--filter", &filter, "--format", "{{.ID}}"],
+                    ANSWER,
+                )
                 .await?;
             let ids: Vec<_> = listed.split_whitespace().collect();
             if ids.is_empty() {

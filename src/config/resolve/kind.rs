@@ -75,7 +75,8 @@ pub fn version_of(image: &str) -> Option<&str> {
 fn image_of(version: Option<&str>, section: &Located, problems: &mut Problems) -> Option<String> {
     let version = version.unwrap_or(USUAL);
     let whole = version.split('.').count() == 3;
-    let is_it = |known: &str| known == version || !whole && known.starts_with(&format!("{version}."));
+    let is_it =
+        |known: &str| known == version || !whole && known.starts_with(&format!("{version}."));
     if let Some((known, digest)) = IMAGES.iter().find(|(known, _)| is_it(known)) {
         return Some(format!("kindest/node:v{known}@sha256:{digest}"));
     }
@@ -85,9 +86,15 @@ fn image_of(version: Option<&str>, section: &Located, problems: &mut Problems) -
     let known: Vec<_> = IMAGES.iter().map(|(known, _)| *known).collect();
     let at = section.get("version").map_or(&section.span, |value| &value.span);
     problems.push(
-        Problem::error("no-node-image", format!("kind 0.33 brings no node image for Kubernetes {version}"))
-            .at(at)
-            .help(format!("write one of {}, a whole version of which there is an image, or `node_image`", known.join(", "))),
+        Problem::error(
+            "no-node-image",
+            format!("kind 0.33 brings no node image for Kubernetes {version}"),
+        )
+        .at(at)
+        .help(format!(
+            "write one of {}, a whole version of which there is an image, or `node_image`",
+            known.join(", ")
+        )),
     );
     None
 }
@@ -107,9 +114,7 @@ fn contradicts(
         let at = section.get("version").map_or(&section.span, |value| &value.span);
         let message =
             format!("`local.version` is {version}, and `node_image` holds Kubernetes {tagged}");
-        problems.push(
-            Problem::error("wrong-value", message).at(at).help("remove one of the two"),
-        );
+        problems.push(Problem::error("wrong-value", message).at(at).help("remove one of the two"));
     }
 }
 
@@ -158,7 +163,8 @@ fn nodes(value: Option<&Located>, beside: Beside<'_>, problems: &mut Problems) -
         nodes.extend((0..count.min(MOST_NODES)).map(|_| node.clone()));
     }
     if total > MOST_NODES {
-        let message = format!("{total} nodes are more than kind is asked for; {MOST_NODES} at most");
+        let message =
+            format!("{total} nodes are more than kind is asked for; {MOST_NODES} at most");
         problems.push(Problem::error("wrong-value", message).at(&value.span));
         return vec![plain(KindRole::ControlPlane)];
     }
@@ -173,11 +179,7 @@ const ROLES: [(&str, KindRole); 2] =
     [("control-plane", KindRole::ControlPlane), ("worker", KindRole::Worker)];
 
 /// A group; its wrong values of keys that every provider knows are reported where those are read.
-fn group(
-    item: &Located,
-    beside: Beside<'_>,
-    problems: &mut Problems,
-) -> Option<(u64, KindNode)> {
+fn group(item: &Located, beside: Beside<'_>, problems: &mut Problems) -> Option<(u64, KindNode)> {
     if !matches!(item.node, Node::Map(_)) {
         return None;
     }
@@ -193,7 +195,12 @@ fn group(
         ports: ports(&mut reader, problems),
     };
     if item.get("name").is_some() {
-        does_nothing(item, "name", "kind names its nodes itself; labels tell groups apart", problems);
+        does_nothing(
+            item,
+            "name",
+            "kind names its nodes itself; labels tell groups apart",
+            problems,
+        );
     }
     for key in size_keys().filter(|key| item.get(key).is_some()) {
         does_nothing(item, key, "its nodes see the whole machine", problems);
@@ -258,11 +265,12 @@ fn mounts(reader: &mut Reader<'_>, beside: Beside<'_>, problems: &mut Problems) 
     for item in items {
         match mount(item, problems) {
             Some(mount) => all.push(mount),
-            None => problems.push(
-                Problem::error("wrong-value", "this is no mount")
-                    .at(&item.span)
-                    .help("write `./folder:/path/in/the/node`, with `:ro` behind when it is only read"),
-            ),
+            None => {
+                problems
+                    .push(Problem::error("wrong-value", "this is no mount").at(&item.span).help(
+                    "write `./folder:/path/in/the/node`, with `:ro` behind when it is only read",
+                ))
+            }
         }
     }
     all.sort();
@@ -352,7 +360,10 @@ mod tests {
         assert_eq!(image("node_image: ''"), image("a: 1"));
         assert!(kind("version: 1.30").1[0].contains("no node image"));
         assert_eq!(settings("version: 1.30", LocalProvider::Auto).1, Vec::<String>::new());
-        assert!(kind("{version: 1.36, node_image: mine:v1.30.2}").1[0].contains("holds Kubernetes 1.30.2"));
+        assert!(
+            kind("{version: 1.36, node_image: mine:v1.30.2}").1[0]
+                .contains("holds Kubernetes 1.30.2")
+        );
     }
 
     #[test]
@@ -386,7 +397,10 @@ mod tests {
         assert_eq!(first.mounts[0].host, "/base/data");
         assert!(first.mounts[1].read_only);
         assert_eq!(first.ports.len(), 2);
-        assert_eq!((first.ports[0].address.as_str(), first.ports[0].protocol.as_str()), ("0.0.0.0", "UDP"));
+        assert_eq!(
+            (first.ports[0].address.as_str(), first.ports[0].protocol.as_str()),
+            ("0.0.0.0", "UDP")
+        );
         assert_eq!(first.ports[1].address, "127.0.0.1");
         assert_eq!(worker.mounts.len(), 3);
         assert_eq!((worker.ports[0].host, worker.labels["p"].as_str()), (9090, "q"));

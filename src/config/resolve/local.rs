@@ -106,9 +106,11 @@ fn not_on_kind(section: &Located, settings: &LocalSettings, problems: &mut Probl
             let message = format!(
                 "`local.{key}` does nothing on kind: its nodes are containers that see the whole machine"
             );
-            problems.push(Problem::warning("unused-key", message).at(&value.span).help(
-                "remove it; what a platform may use is limited by the container engine",
-            ));
+            problems.push(
+                Problem::warning("unused-key", message)
+                    .at(&value.span)
+                    .help("remove it; what a platform may use is limited by the container engine"),
+            );
         }
     }
     let Some(value) = section.get("gpu_support") else { return };

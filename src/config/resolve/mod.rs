@@ -25,8 +25,8 @@ pub(super) use external::STORAGE_KINDS;
 #[cfg(test)]
 pub(super) use external::TOP_LEVEL;
 pub use flavour::Environment;
-pub use kind::version_of as version_of_image;
 pub(super) use flavour::ProjectSection;
+pub use kind::version_of as version_of_image;
 pub use select::LeftOut;
 
 use super::discover::Place;

@@ -283,9 +283,8 @@ fn section_target(
                 Some(Provider::Local(provider)) => Some(provider),
                 Some(Provider::Remote(_) | Provider::Existing) | None => None,
             };
-            let beside = |at: &Span, path: &str| {
-                input.overlay.beside(&at.source, path, &input.request.home)
-            };
+            let beside =
+                |at: &Span, path: &str| input.overlay.beside(&at.source, path, &input.request.home);
             local::read(&section, flag, input.macos, &beside, problems)
         }
         Location::Remote => {

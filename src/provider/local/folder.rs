@@ -83,7 +83,8 @@ impl Folder {
 
     /// One run at a time works on a cluster.
     pub(super) async fn lock(&self, locks: &Path, says: &Says) -> Result<Lock, FileError> {
-        let place = format!("cluster-{}", Digest::of(self.root.to_string_lossy().as_ref()).short(16));
+        let place =
+            format!("cluster-{}", Digest::of(self.root.to_string_lossy().as_ref()).short(16));
         let waiting = || says("waiting: another run works on this cluster".to_owned());
         lock::lock(&locks.join(place), waiting).await
     }

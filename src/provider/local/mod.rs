@@ -261,9 +261,7 @@ impl Local {
                 kind.delete(project, &run.progress).await?;
                 kind.create(spec, run).await
             }
-            (Action::Update | Action::Repair, Some(spec)) => {
-                kind.update(spec, &run.progress).await
-            }
+            (Action::Update | Action::Repair, Some(spec)) => kind.update(spec, &run.progress).await,
             (Action::Start, _) => kind.start(&run.progress).await,
             (Action::Delete, _) => {
                 kind.delete(project, &run.progress).await?;

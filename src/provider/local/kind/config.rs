@@ -59,14 +59,19 @@ const KUBELET_ON_CGROUP_V1: &str =
 /// One patch for each form of containerd's configuration; kind takes those whose version fits.
 fn containerd_on_cgroup_v1() -> impl Iterator<Item = String> {
     let options = "containerd.runtimes.runc.options]\n  SystemdCgroup = false\n";
-    [(2, "io.containerd.grpc.v1.cri"), (3, "io.containerd.cri.v1.runtime"), (4, "io.containerd.cri.v1.runtime")]
-        .into_iter()
-        .map(move |(version, plugin)| format!("version = {version}\n[plugins.\"{plugin}\".{options}"))
+    [
+        (2, "io.containerd.grpc.v1.cri"),
+        (3, "io.containerd.cri.v1.runtime"),
+        (4, "io.containerd.cri.v1.runtime"),
+    ]
+    .into_iter()
+    .map(move |(version, plugin)| format!("version = {version}\n[plugins.\"{plugin}\".{options}"))
 }
 
 fn node(node: &KindNode, image: &str, who: &Identity) -> Json {
     let mark = format!("{MARK}{}/{}", who.project, who.owner);
-    let mut mounts = vec![json!({"hostPath": "/dev/null", "containerPath": mark, "readOnly": true})];
+    let mut mounts =
+        vec![json!({"hostPath": "/dev/null", "containerPath": mark, "readOnly": true})];
     mounts.extend(node.mounts.iter().map(|mount| {
         json!({"hostPath": mount.host, "containerPath": mount.node, "readOnly": mount.read_only})
     }));

@@ -114,7 +114,9 @@ impl Kind {
             EngineError::NoAnswer { seconds, .. } => self
                 .failure("create")
                 .because(format!("the node image `{short}` did not arrive within {seconds} s"))
-                .hint(format!("pull it by hand, which goes on where it stopped:\n    docker pull {image}")),
+                .hint(format!(
+                    "pull it by hand, which goes on where it stopped:\n    docker pull {image}"
+                )),
             _ => failed(error),
         })
     }
@@ -168,7 +170,10 @@ impl Kind {
             failure = failure.because(error.to_string());
         }
         if let Err(left) = self.clear(&run.identity.project).await {
-            failure = failure.because(format!("and what was half made could not be removed: {}", left.causes.join(": ")));
+            failure = failure.because(format!(
+                "and what was half made could not be removed: {}",
+                left.causes.join(": ")
+            ));
         }
         Err(failure.hint("all that kind and the nodes said:\n    add DATAMILL_LOG=debug"))
     }
@@ -190,7 +195,8 @@ impl Kind {
         for (role, one) in shape::in_order(&containers) {
             all.push_str(&engine.last_words(&one.name, 20).await);
             if role == KindRole::ControlPlane {
-                let kubelet = ["journalctl", "--unit=kubelet", "--no-pager", "--lines=30", "--output=cat"];
+                let kubelet =
+                    ["journalctl", "--unit=kubelet", "--no-pager", "--lines=30", "--output=cat"];
                 all.push_str(&engine.exec(&one.name, kubelet).await.unwrap_or_default());
             }
         }

@@ -63,7 +63,9 @@ impl Kind {
         } else if low.contains("content digest") && low.contains("not found") {
             failure
                 .because("the container engine has the image for some of its platforms only")
-                .hint("pull it for this machine alone:\n    docker pull --platform linux/amd64 IMAGE")
+                .hint(
+                    "pull it for this machine alone:\n    docker pull --platform linux/amd64 IMAGE",
+                )
         } else {
             says::explain(failure, log)
         })

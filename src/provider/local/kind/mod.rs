@@ -261,9 +261,8 @@ impl Kind {
             says("starting its containers".to_owned());
             let engine = self.engine().map_err(|error| self.engine_failure("start", &error))?;
             // The control plane first: the others look for it.
-            let (first, others): (Vec<_>, Vec<_>) = containers
-                .iter()
-                .partition(|one| shape::role(one) == Some(KindRole::ControlPlane));
+            let (first, others): (Vec<_>, Vec<_>) =
+                containers.iter().partition(|one| shape::role(one) == Some(KindRole::ControlPlane));
             for group in [first, others] {
                 engine.start(&group).await.map_err(|error| self.engine_failure("start", &error))?;
             }
@@ -300,7 +299,10 @@ impl Kind {
         let left = self.containers().await.map_err(failed)?;
         if !left.is_empty() {
             let names: Vec<_> = left.iter().map(|one| one.name.as_str()).collect();
-            let what = format!("the engine says that it removed these, and they are there: {}", names.join(", "));
+            let what = format!(
+                "the engine says that it removed these, and they are there: {}",
+                names.join(", ")
+            );
             return Err(self.failure("delete").because(what));
         }
         files::remove_folder(self.folder.root())

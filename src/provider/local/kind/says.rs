@@ -57,27 +57,49 @@ const REASONS: [Reason; 13] = [
         todo: "allow more, and keep it in /etc/sysctl.d:\n    sudo sysctl fs.inotify.max_user_instances=512 fs.inotify.max_user_watches=524288",
     },
     Reason {
-        words: &["configured to not run on a host using cgroup v1", "cgroup v1 support is unsupported"],
+        words: &[
+            "configured to not run on a host using cgroup v1",
+            "cgroup v1 support is unsupported",
+        ],
         why: "the kubelet of this version refuses this machine's cgroup v1",
         todo: "move the machine to cgroup v2 (`systemd.unified_cgroup_hierarchy=1`), or write `version: 1.34`",
     },
     Reason {
-        words: &["unable to apply caps", "running kind with rootless provider requires", "operation not permitted"],
+        words: &[
+            "unable to apply caps",
+            "running kind with rootless provider requires",
+            "operation not permitted",
+        ],
         why: "the container engine may not give a node the rights it needs",
         todo: "run the engine as root, or set up what kind asks for: https://kind.sigs.k8s.io/docs/user/rootless/",
     },
     Reason {
-        words: &["bind source path does not exist", "mounts denied", "invalid mount config", "are not shared from the host"],
+        words: &[
+            "bind source path does not exist",
+            "mounts denied",
+            "invalid mount config",
+            "are not shared from the host",
+        ],
         why: "a folder of `mounts:` cannot be given to the nodes",
         todo: "make the folder, and share it with the engine's virtual machine if it has one",
     },
     Reason {
-        words: &["unauthorized", "authentication required", "pull access denied", "requested access to the resource is denied"],
+        words: &[
+            "unauthorized",
+            "authentication required",
+            "pull access denied",
+            "requested access to the resource is denied",
+        ],
         why: "the registry refuses the node image: it does not exist there, or needs a login",
         todo: "check `node_image`, or log in:\n    docker login REGISTRY",
     },
     Reason {
-        words: &["manifest unknown", "manifest for", "not found: manifest", "failed to resolve reference"],
+        words: &[
+            "manifest unknown",
+            "manifest for",
+            "not found: manifest",
+            "failed to resolve reference",
+        ],
         why: "the registry has no such node image",
         todo: "check `version` and `node_image` of the target",
     },
@@ -87,7 +109,13 @@ const REASONS: [Reason; 13] = [
         todo: "name one that is by `node_image`",
     },
     Reason {
-        words: &["no such host", "i/o timeout", "tls handshake timeout", "connection refused", "failed to pull image"],
+        words: &[
+            "no such host",
+            "i/o timeout",
+            "tls handshake timeout",
+            "connection refused",
+            "failed to pull image",
+        ],
         why: "the node image cannot be fetched",
         todo: "check the network and the engine's proxy; or name an image that is there by `node_image`",
     },
@@ -127,7 +155,9 @@ fn last_words(log: &str, most: usize) -> Vec<String> {
     let lines: Vec<_> = log.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let telling = |line: &&&str| {
         let low = line.to_lowercase();
-        ["error", "fatal", "failed", "cannot", "refused", "timed out"].iter().any(|w| low.contains(w))
+        ["error", "fatal", "failed", "cannot", "refused", "timed out"]
+            .iter()
+            .any(|w| low.contains(w))
     };
     let worth: Vec<_> = lines.iter().filter(telling).collect();
     let chosen: Vec<&str> =
@@ -153,7 +183,10 @@ mod tests {
     #[test]
     fn lines_of_kind_become_words() {
         for (line, told) in [
-            (" • Ensuring node image (kindest/node:v1.35.8) 🖼  ...", Some("ensuring node image (kindest/node:v1.35.8)")),
+            (
+                " • Ensuring node image (kindest/node:v1.35.8) 🖼  ...",
+                Some("ensuring node image (kindest/node:v1.35.8)"),
+            ),
             (" • Starting control-plane 🕹️  ...", Some("starting control-plane")),
             (" ✓ Starting control-plane 🕹️", None),
             ("Creating cluster \"x\" ...", Some("creating cluster \"x\"")),
@@ -167,14 +200,29 @@ mod tests {
     #[test]
     fn known_reasons_are_told_with_what_to_do() {
         for (log, why) in [
-            ("ERROR: failed to create cluster: node(s) already exist for a cluster with the name \"x\"", "of this name"),
-            ("docker: Error response from daemon: driver failed programming external connectivity: Bind for 127.0.0.1:80 failed: port is already allocated.", "taken"),
+            (
+                "ERROR: failed to create cluster: node(s) already exist for a cluster with the name \"x\"",
+                "of this name",
+            ),
+            (
+                "docker: Error response from daemon: driver failed programming external connectivity: Bind for 127.0.0.1:80 failed: port is already allocated.",
+                "taken",
+            ),
             ("Failed to create inotify object: Too many open files", "inotify"),
             ("write /var/lib/docker/tmp: no space left on device", "full"),
             ("kubelet is configured to not run on a host using cgroup v1", "cgroup v1"),
-            ("Error response from daemon: manifest for kindest/node:v9 not found: manifest unknown", "no such node image"),
-            ("pull access denied for mine/node, repository does not exist", "refuses the node image"),
-            ("Get \"https://registry-1.docker.io/v2/\": dial tcp: lookup x: no such host", "cannot be fetched"),
+            (
+                "Error response from daemon: manifest for kindest/node:v9 not found: manifest unknown",
+                "no such node image",
+            ),
+            (
+                "pull access denied for mine/node, repository does not exist",
+                "refuses the node image",
+            ),
+            (
+                "Get \"https://registry-1.docker.io/v2/\": dial tcp: lookup x: no such host",
+                "cannot be fetched",
+            ),
             ("could not find a log line that matches \"Reached\"", "did not boot"),
         ] {
             let failure = explain(Failure::new(FailureKind::Preflight, "x"), log);

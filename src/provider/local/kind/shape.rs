@@ -29,8 +29,7 @@ pub(super) fn role(container: &Container) -> Option<KindRole> {
 
 /// Node containers in the order in which kind makes them: by role, then by number.
 pub(super) fn in_order(containers: &[Container]) -> Vec<(KindRole, &Container)> {
-    let mut nodes: Vec<_> =
-        containers.iter().filter_map(|one| Some((role(one)?, one))).collect();
+    let mut nodes: Vec<_> = containers.iter().filter_map(|one| Some((role(one)?, one))).collect();
     let number = |name: &str| {
         let digits = name.len() - name.trim_end_matches(|c: char| c.is_ascii_digit()).len();
         name.get(name.len() - digits..).and_then(|text| text.parse::<u32>().ok()).unwrap_or(1)
@@ -121,7 +120,8 @@ fn node(
     ports.sort();
     let (labels, taints) = object.map(labels_and_taints).unwrap_or_default();
     // A plan looks at wanted keys alone, so a map that has more than is wanted is shown as text: then the two differ.
-    let more = wanted.is_some_and(|wanted| labels.keys().any(|key| !wanted.labels.contains_key(key)));
+    let more =
+        wanted.is_some_and(|wanted| labels.keys().any(|key| !wanted.labels.contains_key(key)));
     let labels = if more { Json::String(json!(labels).to_string()) } else { json!(labels) };
     json!({"role": role, "labels": labels, "taints": taints, "mounts": mounts, "ports": ports})
 }
@@ -252,16 +252,18 @@ mod tests {
 
     #[test]
     fn what_was_made_as_wanted_shows_no_difference() {
-        let wanted = super::super::config::tests::spec();
-        let two: Vec<_> =
-            containers().into_iter().filter(|one| !one.name.ends_with('0') && !one.name.ends_with('2')).collect();
+        let wanted = config::tests::spec();
+        let two: Vec<_> = containers()
+            .into_iter()
+            .filter(|one| !one.name.ends_with('0') && !one.name.ends_with('2'))
+            .collect();
         let fields = fields("datamill-demo", &two, &[], Some(&wanted), &wanted);
         assert_eq!(fields["Kind"], json!(wanted));
     }
 
     #[test]
     fn labels_and_taints_are_read_back_as_they_were_written_and_kubernetes_keeps_its_own() {
-        let mut wanted = super::super::config::tests::spec().nodes.remove(1);
+        let mut wanted = config::tests::spec().nodes.remove(1);
         wanted.labels.insert("pool".to_owned(), "a".to_owned());
         let taint =
             Taint { key: "gpu".to_owned(), value: String::new(), effect: "NoSchedule".to_owned() };

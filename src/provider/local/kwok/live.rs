@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::json;
 use super::node;
 use crate::adapter::kube::{Cluster, KubeError, Listing, Only, Propagation, Write};
 use crate::model::{NodeSpec, Object, ObjectRef};
 use crate::provider::local::usable;
+use serde_json::json;
 
 /// Who writes nodes and the storage class.
 const MANAGER: &str = "datamill/local";
