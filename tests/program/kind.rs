@@ -212,5 +212,5 @@ fn auto_takes_kind_where_an_engine_runs_and_says_why_not_elsewhere() {
     };
     ends_with(&auto("status"), 0, &["chose kind", "a container engine runs"]);
     stage.state("down", "Cannot connect to the Docker daemon at unix:///x.");
-    ends_with(&auto("status"), 0, &["chose kwok", "does not run"]);
+    ends_with(&auto("status"), 0, &["chose kwok", "Cannot connect"]);
 }

@@ -174,8 +174,9 @@ impl Kind {
     async fn ask(&self, containers: &[Container], project: &str) -> Result<Answer, String> {
         let unreachable = |says: String| {
             let name = &self.name;
+            let says = says.lines().collect::<Vec<_>>().join("; ");
             format!(
-                "its containers run, and its API server does not answer: {says}; what may help: `docker restart {name}-control-plane`, or to remove it with all in it: `kind delete cluster --name {name}`"
+                "its containers run, and its API server does not answer: {says}\nwhat may help:\n    docker restart {name}-control-plane\nor, to remove it with all in it:\n    kind delete cluster --name {name}"
             )
         };
         self.find_again(containers).await.map_err(|failure| {
