@@ -134,7 +134,7 @@ pub(super) async fn open<'a>(
     let toolchain = super::tools::toolchain(settings, &redactor);
     let local =
         Arc::new(Local::new(super::tools::local_settings(settings, screen, &toolchain, &redactor)));
-    let choice = target::choose(&project, &local).await?;
+    let choice = Box::pin(target::choose(&project, &local)).await?;
     if let Some(because) = &choice.because {
         screen.note(because);
     }

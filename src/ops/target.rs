@@ -22,7 +22,10 @@ pub(super) async fn choose(project: &Project, local: &Local) -> Result<Choice, F
         Target::Local { provider, nodes, settings } => {
             let (provider, because) = match provider {
                 LocalProvider::Auto => auto(project, local).await?,
-                named => (*named, None),
+                LocalProvider::Kwok
+                | LocalProvider::Kind
+                | LocalProvider::Minikube
+                | LocalProvider::Microk8s => (*provider, None),
             };
             let cluster = match provider {
                 LocalProvider::Kwok | LocalProvider::Auto => kwok(project, nodes.clone()),
@@ -42,6 +45,9 @@ pub(super) async fn choose(project: &Project, local: &Local) -> Result<Choice, F
     }
 }
 
+/// Why `auto` chose, when there was nothing to choose.
+const THERE: &str = "the project's cluster is there";
+
 /// What `auto` means here: the cluster that is there; else kind where a container engine runs; else the simulated one.
 async fn auto(
     project: &Project,
@@ -51,7 +57,6 @@ async fn auto(
     let chose = |provider: LocalProvider, why: &str| {
         (provider, Some(format!("provider `auto` chose {}: {why}", provider.word())))
     };
-    const THERE: &str = "the project's cluster is there";
     if let Some(marker) = local.marker(&name).filter(|marker| marker.project == project.name) {
         let kind = marker.provider == "kind";
         return Ok(chose(if kind { LocalProvider::Kind } else { LocalProvider::Kwok }, THERE));

@@ -62,10 +62,10 @@ impl Stage {
         std::fs::create_dir_all(state.join("containers")).unwrap();
         sandbox.set("STATE", &state);
         sandbox.set("PATH", format!("{}:/usr/bin:/bin", bin.display()));
-        let stage = Self(sandbox);
-        stage.state("kind", kind);
-        stage.state("image", "");
-        stage
+        let made = Self(sandbox);
+        made.state("kind", kind);
+        made.state("image", "");
+        made
     }
 
     fn state(&self, file: &str, text: &str) {

@@ -94,7 +94,7 @@ struct RawPort {
 /// Reads the answer to `inspect`.
 pub(super) fn containers(text: &str) -> Result<Vec<Container>, EngineError> {
     let raw: Vec<Raw> = serde_json::from_str(text)
-        .map_err(|_| EngineError::Garbled { asked: "container inspect".to_owned() })?;
+        .map_err(|_unread| EngineError::Garbled { asked: "container inspect".to_owned() })?;
     let mut all: Vec<_> = raw.into_iter().map(container).collect();
     all.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(all)

@@ -71,7 +71,7 @@ impl Engine {
     pub async fn info(&self) -> Result<EngineInfo, EngineError> {
         let said = self.call(["info", "--format", "{{json .}}"], ANSWER).await?;
         let raw: RawInfo = serde_json::from_str(said.trim())
-            .map_err(|_| EngineError::Garbled { asked: "info".to_owned() })?;
+            .map_err(|_unread| EngineError::Garbled { asked: "info".to_owned() })?;
         if let Some(says) = raw.errors.filter(|errors| !errors.is_empty()) {
             return Err(error::read(&says.join("; ")));
         }

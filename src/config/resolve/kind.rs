@@ -263,15 +263,13 @@ fn mounts(reader: &mut Reader<'_>, beside: Beside<'_>, problems: &mut Problems) 
     };
     let mut all = Vec::new();
     for item in items {
-        match mount(item, problems) {
-            Some(mount) => all.push(mount),
-            None => {
-                problems
-                    .push(Problem::error("wrong-value", "this is no mount").at(&item.span).help(
-                    "write `./folder:/path/in/the/node`, with `:ro` behind when it is only read",
-                ))
-            }
-        }
+        let Some(mount) = mount(item, problems) else {
+            let help = "write `./folder:/path/in/the/node`, with `:ro` behind when it is only read";
+            let problem = Problem::error("wrong-value", "this is no mount").at(&item.span);
+            problems.push(problem.help(help));
+            continue;
+        };
+        all.push(mount);
     }
     all.sort();
     all

@@ -171,6 +171,7 @@ pub(super) fn version(reader: &mut Reader<'_>, problems: &mut Problems) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::yaml::Severity::{Error, Warning};
     use crate::yaml::{Source, parse};
 
     fn errors(text: &str, macos: bool) -> usize {
@@ -198,7 +199,6 @@ mod tests {
             let sorted = problems.sorted();
             sorted.iter().map(|p| (p.code, p.severity)).collect::<Vec<_>>()
         };
-        use crate::yaml::Severity::{Error, Warning};
         let sizes = "{provider: kind, cpus: 2, memory: 4096, storage: 9G}";
         assert_eq!(said(sizes), [("unused-key", Warning); 3]);
         assert_eq!(said("{provider: kind, gpu_support: auto}"), [("no-gpu", Warning)]);

@@ -186,12 +186,10 @@ impl Local {
         match wanted {
             Some(Spec::Cluster(ClusterSpec::Existing { kubeconfig, context })) => {
                 let (file, name) = (kubeconfig.as_deref(), context.as_deref());
-                match &step.action {
-                    Action::Keep | Action::Use => {
-                        existing::outputs(&self.settings, file, name).await
-                    }
-                    _ => Err(never(step)),
+                if !matches!(step.action, Action::Keep | Action::Use) {
+                    return Err(never(step));
                 }
+                existing::outputs(&self.settings, file, name).await
             }
             Some(Spec::Cluster(ClusterSpec::Kwok { nodes, .. })) => {
                 self.carry_out_kwok(step, uid, nodes, run).await

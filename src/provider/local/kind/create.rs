@@ -50,11 +50,6 @@ impl Kind {
                 self.clear(project).await?;
             }
             self.begin(spec, run, info.cgroup_v1)?;
-            if info.cgroup_v1 {
-                (run.progress)(
-                    "this machine has cgroup v1: the kubelet is told to bear it (failCgroupV1: false, cgroupfs)".to_owned(),
-                );
-            }
             self.get_image(&engine, &spec.image, run).await?;
             self.call_kind(&tools.path(Tool::Kind), &engine, &lock, run).await?;
         }
@@ -93,6 +88,9 @@ impl Kind {
         };
         self.folder.begin(&marker).map_err(failed)?;
         self.folder.make_private();
+        if cgroup_v1 {
+            (run.progress)("this machine has cgroup v1: the kubelet is told to bear it (failCgroupV1: false, cgroupfs)".to_owned());
+        }
         files::write_private(&self.kinds_config(), config::text(spec, &run.identity, cgroup_v1))
             .map_err(failed)
     }
@@ -110,14 +108,13 @@ impl Kind {
         }
         let short = image.split('@').next().unwrap_or(image);
         (run.progress)(format!("pulling the node image {short}, some 400 MB"));
-        engine.pull(image, &run.stop).await.map_err(|error| match &error {
-            EngineError::NoAnswer { seconds, .. } => self
-                .failure("create")
+        engine.pull(image, &run.stop).await.map_err(|error| {
+            let EngineError::NoAnswer { seconds, .. } = &error else { return failed(error) };
+            self.failure("create")
                 .because(format!("the node image `{short}` did not arrive within {seconds} s"))
                 .hint(format!(
                     "pull it by hand, which goes on where it stopped:\n    docker pull {image}"
-                )),
-            _ => failed(error),
+                ))
         })
     }
 
@@ -151,7 +148,7 @@ impl Kind {
             }
         }));
         let Err(error) = call.run().await else {
-            return self.believe(&log).await;
+            return self.believe(&log);
         };
         let mut said = std::mem::take(&mut *log.lock().unwrap_or_else(PoisonError::into_inner));
         let failure = self.failure("create");
@@ -179,7 +176,7 @@ impl Kind {
     }
 
     /// kind ended well; whether it did its work is seen in what it wrote last.
-    async fn believe(&self, log: &Mutex<String>) -> Result<(), Failure> {
+    fn believe(&self, log: &Mutex<String>) -> Result<(), Failure> {
         if files::is_file(&self.kinds_kubeconfig()) {
             return Ok(());
         }

@@ -183,8 +183,9 @@ pub(super) fn write(live: &Object, wanted: &KindNode) -> Object {
         },
     });
     // Untouched where nobody ever asked for one: Kubernetes sets and takes away its own.
-    if !wanted.taints.is_empty() || !taints(live, false).is_empty() {
-        object["spec"] = json!({"taints": all});
+    let asked = !wanted.taints.is_empty() || !taints(live, false).is_empty();
+    if let (true, Json::Object(map)) = (asked, &mut object) {
+        map.insert("spec".to_owned(), json!({"taints": all}));
     }
     Object(object)
 }
