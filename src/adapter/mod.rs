@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod download;
+pub mod engine;
 pub mod files;
 pub mod helm;
 pub mod kube;

@@ -15,7 +15,9 @@ mod resource;
 mod secret;
 mod value;
 
-pub use cluster::{ClusterFacts, ClusterSpec, NodeSpec, Taint};
+pub use cluster::{
+    ClusterFacts, ClusterSpec, KindNode, KindRole, KindSpec, Mount, NodeSpec, Port, Taint,
+};
 pub use digest::Digest;
 pub use endpoint::{Endpoint, Login, LoginPart};
 pub use failure::{Failure, FailureKind};

@@ -52,7 +52,7 @@ async fn change(
     let project = load::load(settings, screen)?;
     let mut scene = scene::open(settings, screen, project).await?;
     if scene.cluster_seen.found().is_some_and(|found| found.power == Power::Off) {
-        scene = super::power::start_and_reopen(scene, cancel.clone()).await?;
+        scene = Box::pin(super::power::start_and_reopen(scene, cancel.clone())).await?;
     }
     let drawing = draw(&scene, goal, settings.include_data).await?;
     screen.show_plan(&drawing.plan, &scene.header());

@@ -11,7 +11,7 @@ use crate::ui::{Answer, Question, Screen};
 
 use super::draw::{self, Drawing, Goal, draw};
 use super::scene::{self, Scene};
-use super::{Confirm, Ended, Settings, apply, load};
+use super::{Confirm, Ended, Settings, apply, load, power};
 
 /// Takes everything away.
 pub async fn destroy(
@@ -22,6 +22,9 @@ pub async fn destroy(
     let project = load::load_for_destroy(settings, screen)?;
     let scene = scene::open(settings, screen, project).await?;
     if scene.cluster_seen == Observed::Absent {
+        if power::clear_remains(&scene).await? {
+            return Ok(Ended::Well);
+        }
         screen
             .note(&format!("there is no cluster `{}`; nothing to destroy", scene.cluster.id.name));
         return Ok(Ended::Well);

@@ -74,12 +74,34 @@ pub async fn stop(settings: &Settings, screen: &Screen) -> Result<Ended, Failure
             screen.note(&format!("the cluster `{name}` is stopped already"));
             Ok(Ended::Well)
         }
+        (Spec::Cluster(ClusterSpec::Kind(_)), Some(Power::On)) => Err(Failure::new(
+            FailureKind::Usage,
+            format!("kind has no way to stop the cluster `{name}`"),
+        )
+        .because("kind makes and deletes clusters only")
+        .hint(format!(
+            "what works in practice, and `datamill start` ends:\n    docker stop $(docker ps -q --filter label=io.x-k8s.kind.cluster={name})"
+        ))
+        .hint("take away what is installed and keep cluster and data:\n    datamill uninstall")
+        .hint("take everything away:\n    datamill destroy")),
         (_, Some(Power::On)) => {
             scene.local.stop(&name, &says(&scene)).await?;
             screen.note(&format!("stopped the cluster `{name}`; `datamill start` starts it again"));
             Ok(Ended::Well)
         }
     }
+}
+
+/// Removes what an interrupted run left of a cluster that is not there. Says whether there was anything.
+pub(super) async fn clear_remains(scene: &Scene<'_>) -> Result<bool, Failure> {
+    let Spec::Cluster(spec) = &scene.cluster.spec else { return Ok(false) };
+    let project = &scene.identity.project;
+    let cleared = scene.local.clear_remains(spec, project, &says(scene)).await?;
+    if cleared {
+        let name = &scene.cluster.id.name;
+        scene.screen.note(&format!("removed what was left of the cluster `{name}`"));
+    }
+    Ok(cleared)
 }
 
 /// Shows what a provider says while it works outside of a plan.

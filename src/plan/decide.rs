@@ -49,7 +49,7 @@ pub(super) fn present(
         return decision;
     }
     let mut decision = match &wanted.spec {
-        Spec::Cluster(spec) => super::fields::cluster(spec, found),
+        Spec::Cluster(spec) => super::fields::cluster(spec, found, permits),
         Spec::Cloud(spec) => super::fields::cloud(wanted, spec, found, permits, fill),
         Spec::Kubernetes(_) => kubernetes(wanted, found, permits),
     };
