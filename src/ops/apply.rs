@@ -18,7 +18,7 @@ pub async fn plan(settings: &Settings, screen: &Screen) -> Result<Ended, Failure
     let scene = scene::open(settings, screen, project).await?;
     let drawing = draw(&scene, Goal::Install, settings.include_data).await?;
     screen.show_plan(&drawing.plan, &scene.header());
-    draw::refuse_blocked(&drawing.plan)?;
+    drawing.refuse()?;
     if settings.manner.detailed_exit_code && drawing.plan.has_changes() {
         return Ok(Ended::Changes);
     }
@@ -56,7 +56,7 @@ async fn change(
     }
     let drawing = draw(&scene, goal, settings.include_data).await?;
     screen.show_plan(&drawing.plan, &scene.header());
-    draw::refuse_blocked(&drawing.plan)?;
+    drawing.refuse()?;
     if !approved(&scene, &drawing.plan)? {
         screen.note("nothing was changed");
         return Ok(Ended::Well);

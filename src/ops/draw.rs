@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 
 use crate::catalogue::Expansion;
 use crate::model::{Desired, Failure, FailureKind, Name, ResourceId, ResourceKind};
+use crate::plan::preflight::Finding;
 use crate::plan::{self, Action, Block, Plan, Request, Selection};
 
 use super::load;
 use super::look::{Look, look};
+use super::preflight;
 use super::scene::Scene;
 
 /// What a run is for.
@@ -26,6 +28,14 @@ pub(super) struct Drawing {
     pub(super) plan: Plan,
     pub(super) look: Look,
     pub(super) expansion: Expansion,
+    pub(super) findings: Vec<Finding>,
+}
+
+impl Drawing {
+    /// Refuses a plan that cannot be carried out, or in whose way preflight found something.
+    pub(super) fn refuse(&self) -> Result<(), Failure> {
+        preflight::refuse(&self.plan, &self.findings)
+    }
 }
 
 /// Draws the plan for a goal.
@@ -48,7 +58,7 @@ pub(super) async fn draw(
         selection: &selection,
         permits: &permits,
     };
-    let plan = plan::plan(&request).map_err(|error| {
+    let mut plan = plan::plan(&request).map_err(|error| {
         Failure::new(FailureKind::Usage, "cannot make a plan").caused_by(&error)
     })?;
     plan::check(&plan).map_err(|broken| {
@@ -57,7 +67,12 @@ pub(super) async fn draw(
             .because(rules)
             .hint("report this with the flavour file: it is a fault of datamill")
     })?;
-    Ok(Drawing { plan, look, expansion })
+    let findings = match goal {
+        Goal::Install | Goal::Uninstall => preflight::preflight(scene, &mut plan).await,
+        // Nothing keeps anybody from taking things away.
+        Goal::Destroy => Vec::new(),
+    };
+    Ok(Drawing { plan, look, expansion, findings })
 }
 
 /// All instances wired, for the cluster as it is or as it is declared.

@@ -6,6 +6,7 @@ mod flavours;
 mod hybrid;
 mod kill;
 mod main_job;
+mod preflight;
 mod readiness;
 mod seeds;
 

@@ -121,6 +121,7 @@ fn link(session: &Session) -> Link {
         context: session.context.clone(),
         version: session.version.clone(),
         redactor: session.redactor.clone(),
+        embedded: false,
     }
 }
 
