@@ -3,9 +3,44 @@
 use serde_json::json;
 
 use super::scene::Scene;
-use crate::model::{ClusterSpec, Failure, NodeSpec, Object, Spec};
+use crate::model::{ClusterSpec, Failure, FailureKind, Known, NodeSpec, Object, Resource, Spec};
 use crate::plan::preflight::{self, Check, Facts, Finding, Rules};
 use crate::plan::{Action, Plan};
+
+/// What a look at a cluster needs at least.
+const LOOK: &str = "let somebody who may apply this, and bind it to your account:
+
+    apiVersion: rbac.authorization.k8s.io/v1
+    kind: Role
+    metadata:
+      name: datamill-look
+      namespace: kube-system
+    rules:
+    - apiGroups: [\"\"]
+      resources: [namespaces]
+      resourceNames: [kube-system]
+      verbs: [get]
+    - apiGroups: [\"\"]
+      resources: [configmaps]
+      resourceNames: [datamill]
+      verbs: [get]";
+
+/// An existing cluster is known by the uid of `kube-system`. Who may not read it cannot tell which cluster this is, and
+/// everything in it would bear the mark of another target.
+pub(super) fn recognised(cluster: &Resource, known: &Known) -> Result<(), Failure> {
+    let existing = matches!(cluster.spec, Spec::Cluster(ClusterSpec::Existing { .. }));
+    if !existing || known.text(&cluster.id, "uid").is_some() {
+        return Ok(());
+    }
+    Err(Failure::new(FailureKind::Preflight, "cannot tell which cluster this is")
+        .because("this account may not read namespace kube-system, whose uid names the cluster")
+        .hint(LOOK))
+}
+
+/// Adds what a look needs at least to a failure for lack of rights.
+pub(super) fn with_rights(failure: Failure) -> Failure {
+    if failure.kind == FailureKind::Preflight { failure.hint(LOOK) } else { failure }
+}
 
 /// Looks into what a plan needs of its cluster, and writes what it finds into the plan.
 pub(super) async fn preflight(scene: &Scene<'_>, plan: &mut Plan) -> Vec<Finding> {

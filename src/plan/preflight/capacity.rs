@@ -75,7 +75,8 @@ fn too_large(workloads: &[&Workload<'_>], nodes: &[Node], facts: &Facts) -> Opti
         let why = each_node(nodes, |node| {
             node.refuses(&workload.shape).or_else(|| lacks(&node.room, &workload.shape.asks))
         });
-        finding = finding.because(format!("{}: {why}", described(workload)));
+        let why = if why.is_empty() { why } else { format!(": {why}") };
+        finding = finding.because(format!("{}{why}", described(workload)));
     }
     finding = more(finding, workloads.len());
     let todo = if facts.autoscaler {

@@ -226,19 +226,25 @@ pub fn judge(
             Check::Quotas => quota::findings(&wishes, facts),
             Check::Requirements => require::findings(requirements, facts),
         };
-        if let Some(why) = facts.unasked.get(&check) {
-            let what = format!("{} could not be checked: {why}", check.word());
-            found.push(Finding::new(check, Severity::Note, what));
-        }
         found.sort_by_key(|finding| finding.severity);
         findings.extend(found);
     }
+    findings.extend(unasked(facts, rules));
     if rules.strict {
         for finding in findings.iter_mut().filter(|f| f.severity == Severity::Warning) {
             finding.severity = Severity::Blocking;
         }
     }
     findings
+}
+
+/// What could not be looked into, in one note: an account with few rights would read nothing else.
+fn unasked(facts: &Facts, rules: &Rules) -> Option<Finding> {
+    let missed = || facts.unasked.iter().filter(|(check, _)| !rules.skip.contains(check));
+    let (first, why) = missed().next()?;
+    let words: Vec<_> = missed().map(|(check, _)| check.word()).collect();
+    let what = format!("could not be checked: {}", words.join(", "));
+    Some(Finding::new(*first, Severity::Note, what).because(why))
 }
 
 /// Writes findings into a plan: what stops the run on the steps that it concerns, the rest as notes. The plan stays whole.
@@ -271,7 +277,11 @@ fn note(finding: &Finding) -> String {
     };
     let todo = finding.todo.iter().find(|todo| !todo.contains('\n'));
     let todo = todo.map(|todo| format!(" ({todo})")).unwrap_or_default();
-    format!("preflight {}: {}{details}{todo}", finding.check.word(), finding.what)
+    let about = match finding.severity {
+        Severity::Blocking | Severity::Warning => format!(" {}", finding.check.word()),
+        Severity::Note => String::new(),
+    };
+    format!("preflight{about}: {}{details}{todo}", finding.what)
 }
 
 /// The failure of what stops the run; nothing when nothing does.

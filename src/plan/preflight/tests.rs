@@ -1,9 +1,8 @@
 //! Plans and facts as tables: what is found, and what is not.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use proptest::prelude::*;
+use proptest::prelude::{prop, prop_assert, prop_assert_eq, proptest};
 use serde_json::{Value as Json, json};
 
 use super::*;
@@ -527,7 +526,7 @@ fn strict_makes_warnings_stop_the_run_and_what_is_unknown_is_a_note() {
     let rules = Rules { strict: true, ..Rules::default() };
     let severities: Vec<_> =
         judge(&drawn, &facts, &[], &rules).iter().map(|f| f.severity).collect();
-    assert_eq!(severities, [Severity::Note, Severity::Blocking]);
+    assert_eq!(severities, [Severity::Blocking, Severity::Note]);
     let findings = judge(&drawn, &facts, &[], &Rules::default());
     assert_eq!(failure(&findings), None);
     attach(&mut drawn, &findings);
