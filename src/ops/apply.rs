@@ -16,7 +16,8 @@ use super::{Confirm, Ended, Settings, address, load};
 pub async fn plan(settings: &Settings, screen: &Screen) -> Result<Ended, Failure> {
     let project = load::load(settings, screen)?;
     let scene = scene::open(settings, screen, project).await?;
-    let drawing = draw(&scene, Goal::Install, settings.include_data).await?;
+    let mut drawing = draw(&scene, Goal::Install, settings.include_data).await?;
+    drawing.preflight(&scene).await;
     screen.show_plan(&drawing.plan, &scene.header());
     drawing.refuse()?;
     if settings.manner.detailed_exit_code && drawing.plan.has_changes() {
@@ -54,7 +55,8 @@ async fn change(
     if scene.cluster_seen.found().is_some_and(|found| found.power == Power::Off) {
         scene = super::power::start_and_reopen(scene, cancel.clone()).await?;
     }
-    let drawing = draw(&scene, goal, settings.include_data).await?;
+    let mut drawing = draw(&scene, goal, settings.include_data).await?;
+    drawing.preflight(&scene).await;
     screen.show_plan(&drawing.plan, &scene.header());
     drawing.refuse()?;
     if !approved(&scene, &drawing.plan)? {

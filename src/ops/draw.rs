@@ -32,6 +32,11 @@ pub(super) struct Drawing {
 }
 
 impl Drawing {
+    /// Looks for what stands in the way, and writes it into the plan.
+    pub(super) async fn preflight(&mut self, scene: &Scene<'_>) {
+        self.findings = Box::pin(preflight::preflight(scene, &mut self.plan)).await;
+    }
+
     /// Refuses a plan that cannot be carried out, or in whose way preflight found something.
     pub(super) fn refuse(&self) -> Result<(), Failure> {
         preflight::refuse(&self.plan, &self.findings)
@@ -58,7 +63,7 @@ pub(super) async fn draw(
         selection: &selection,
         permits: &permits,
     };
-    let mut plan = plan::plan(&request).map_err(|error| {
+    let plan = plan::plan(&request).map_err(|error| {
         Failure::new(FailureKind::Usage, "cannot make a plan").caused_by(&error)
     })?;
     plan::check(&plan).map_err(|broken| {
@@ -67,12 +72,7 @@ pub(super) async fn draw(
             .because(rules)
             .hint("report this with the flavour file: it is a fault of datamill")
     })?;
-    let findings = match goal {
-        Goal::Install | Goal::Uninstall => preflight::preflight(scene, &mut plan).await,
-        // Nothing keeps anybody from taking things away.
-        Goal::Destroy => Vec::new(),
-    };
-    Ok(Drawing { plan, look, expansion, findings })
+    Ok(Drawing { plan, look, expansion, findings: Vec::new() })
 }
 
 /// All instances wired, for the cluster as it is or as it is declared.

@@ -177,6 +177,9 @@ fn table(denied: &BTreeSet<Access>) -> Vec<String> {
         .collect()
 }
 
+/// Resources by group and verbs.
+type RoleRules<'a> = BTreeMap<(&'a str, BTreeSet<&'a str>), Vec<&'a str>>;
+
 /// Roles and bindings that allow what is denied, ready to be applied by somebody who may.
 fn role(grants: &Grants) -> String {
     // By place, then by group and verbs: kinds that need the same stand in one rule.
@@ -185,8 +188,7 @@ fn role(grants: &Grants) -> String {
         let key = (access.namespace.as_deref(), access.group.as_str(), access.resource.as_str());
         kinds.entry(key).or_default().insert(access.verb);
     }
-    let mut places: BTreeMap<Option<&str>, BTreeMap<(&str, BTreeSet<&str>), Vec<&str>>> =
-        BTreeMap::new();
+    let mut places: BTreeMap<Option<&str>, RoleRules<'_>> = BTreeMap::new();
     for ((namespace, group, resource), verbs) in kinds {
         places.entry(namespace).or_default().entry((group, verbs)).or_default().push(resource);
     }

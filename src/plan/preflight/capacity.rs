@@ -147,7 +147,7 @@ fn ask(group: usize, workload: &Workload<'_>, nodes: &[Node]) -> Ask {
     let shape = &workload.shape;
     let may = |node: &Node| node.refuses(shape).is_none() && node.rests(shape).is_none();
     Ask {
-        ask: shape.asks.clone(),
+        wants: shape.asks.clone(),
         may: nodes.iter().map(may).collect(),
         apart: (!shape.apart.is_empty()).then(|| (group, shape.apart.clone())),
     }

@@ -1,7 +1,7 @@
 //! Packs pods on nodes: first fit, the most demanding pod first. It may fail where a cleverer search would not; what it says
 //! fits, fits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::quantity::{Amounts, take};
 
@@ -21,7 +21,7 @@ pub(super) struct Room {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ask {
     /// What it asks for.
-    pub(super) ask: Amounts,
+    pub(super) wants: Amounts,
     /// On which nodes it may run, by their place in the list.
     pub(super) may: Vec<bool>,
     /// The group whose pods may not share a value of these topology keys.
@@ -61,7 +61,7 @@ pub(super) fn filled(rooms: &[Room], asks: &[Ask], places: &[Option<usize>]) -> 
     let mut rooms = rooms.to_vec();
     for (ask, place) in asks.iter().zip(places) {
         if let Some(room) = place.and_then(|at| rooms.get_mut(at)) {
-            take(&mut room.free, &ask.ask);
+            take(&mut room.free, &ask.wants);
         }
     }
     rooms
@@ -69,12 +69,14 @@ pub(super) fn filled(rooms: &[Room], asks: &[Ask], places: &[Option<usize>]) -> 
 
 fn total(rooms: &[Room]) -> Amounts {
     let mut total = Amounts::new();
-    rooms.iter().for_each(|room| super::quantity::add(&mut total, &room.free));
+    for room in rooms {
+        super::quantity::add(&mut total, &room.free);
+    }
     total
 }
 
 fn of(ask: &Ask, resource: &str) -> i128 {
-    ask.ask.get(resource).copied().unwrap_or_default()
+    ask.wants.get(resource).copied().unwrap_or_default()
 }
 
 /// The largest share of all there is, in millionths.
@@ -83,23 +85,23 @@ fn dominant(ask: &Ask, total: &Amounts) -> i128 {
         let there = total.get(name).copied().unwrap_or_default().max(1);
         amount.saturating_mul(1_000_000) / there
     };
-    ask.ask.iter().map(share).max().unwrap_or_default()
+    ask.wants.iter().map(share).max().unwrap_or_default()
 }
 
 fn first_fit(rooms: &[Room], asks: &[Ask], order: &[usize]) -> Vec<Option<usize>> {
     let mut rooms = rooms.to_vec();
-    let mut taken: BTreeMap<(usize, String, String), ()> = BTreeMap::new();
+    let mut taken: BTreeSet<(usize, String, String)> = BTreeSet::new();
     let mut places = vec![None; asks.len()];
     for at in order {
         let Some(ask) = asks.get(*at) else { continue };
         let fit = rooms.iter().enumerate().position(|(node, room)| {
             ask.may.get(node).copied().unwrap_or_default()
-                && holds(&room.free, &ask.ask)
-                && !spots(ask, room).any(|spot| taken.contains_key(&spot))
+                && holds(&room.free, &ask.wants)
+                && !spots(ask, room).any(|spot| taken.contains(&spot))
         });
         if let Some(room) = fit.and_then(|node| rooms.get_mut(node)) {
-            taken.extend(spots(ask, room).map(|spot| (spot, ())));
-            take(&mut room.free, &ask.ask);
+            taken.extend(spots(ask, room));
+            take(&mut room.free, &ask.wants);
             if let Some(place) = places.get_mut(*at) {
                 *place = fit;
             }
@@ -140,7 +142,7 @@ mod tests {
     /// Whether a placement breaks no rule, checked apart from the packing.
     fn is_sound(rooms: &[Room], asks: &[Ask], places: &[Option<usize>]) -> bool {
         let full = filled(rooms, asks, places);
-        let placed: Vec<_> =
+        let settled: Vec<_> =
             asks.iter().zip(places).filter_map(|(ask, at)| Some((ask, (*at)?))).collect();
         let apart = |a: &(&Ask, usize), b: &(&Ask, usize)| match (&a.0.apart, &b.0.apart) {
             (Some((one, keys)), Some((two, _))) if one == two => {
@@ -149,8 +151,8 @@ mod tests {
             _ => true,
         };
         full.iter().all(|room| room.free.values().all(|free| *free >= 0))
-            && placed.iter().all(|(ask, at)| ask.may[*at])
-            && placed.iter().enumerate().all(|(n, a)| placed[..n].iter().all(|b| apart(a, b)))
+            && settled.iter().all(|(ask, at)| ask.may[*at])
+            && settled.iter().enumerate().all(|(n, a)| settled[..n].iter().all(|b| apart(a, b)))
     }
 
     /// Every placement of all pods, one after the other.
@@ -178,7 +180,7 @@ mod tests {
                 prop::option::weighted(0.3, 0..2_usize),
             );
             let ask = ask.prop_map(|(cpu, memory, may, group)| Ask {
-                ask: amounts(cpu, memory),
+                wants: amounts(cpu, memory),
                 may,
                 apart: group.map(|group| (group, vec!["zone".to_owned()])),
             });
@@ -211,7 +213,7 @@ mod tests {
 
     #[test]
     fn the_largest_goes_first() {
-        let ask = |cpu| Ask { ask: amounts(cpu, 0), may: vec![true; 2], apart: None };
+        let ask = |cpu| Ask { wants: amounts(cpu, 0), may: vec![true; 2], apart: None };
         let places = pack(&[room(4, 0, 0), room(3, 0, 1)], &[ask(1), ask(3), ask(3)]);
         assert_eq!(places.iter().filter(|place| place.is_none()).count(), 0, "{places:?}");
     }

@@ -102,7 +102,7 @@ pub(super) fn workloads<'a>(
     wishes.moving().filter_map(one).collect()
 }
 
-/// What a LimitRange gives containers that ask for nothing.
+/// What a `LimitRange` gives containers that ask for nothing.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Defaults {
     requests: Amounts,

@@ -176,7 +176,7 @@ fn counted(written: &Written<'_>, facts: &Facts) -> Amounts {
     counts
 }
 
-/// Pods and containers that a LimitRange refuses.
+/// Pods and containers that a `LimitRange` refuses.
 fn limited(workloads: &[Workload<'_>], range: &Object) -> Vec<Finding> {
     let here = namespace(range);
     let mut found = Vec::new();

@@ -91,7 +91,7 @@ fn claims<'a>(wishes: &Wishes<'a>) -> Vec<Claim<'a>> {
         let json = &written.object.0;
         match written.name.kind.as_str() {
             "PersistentVolumeClaim" => {
-                claims.extend(claim(written.step, json, written.name.to_string()))
+                claims.extend(claim(written.step, json, written.name.to_string()));
             }
             "StatefulSet" => {
                 for template in list(json, "/spec/volumeClaimTemplates") {

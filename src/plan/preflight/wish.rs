@@ -85,7 +85,7 @@ impl<'a> Wishes<'a> {
                 wishes.gone.extend(found.map(|found| (&step.id, found.object.clone())));
                 if step.id.kind == ResourceKind::Release {
                     let first = step.found.iter().flat_map(|found| &found.objects);
-                    let namespace = first.filter_map(|found| found.object.namespace.clone()).next();
+                    let namespace = first.find_map(|found| found.object.namespace.clone());
                     wishes.releases.extend(namespace.map(|namespace| (&step.id, namespace)));
                 }
             }

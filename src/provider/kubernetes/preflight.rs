@@ -39,7 +39,7 @@ impl Kubernetes {
             }
         }
         let look = Look { link: &link, wishes: &wishes, skip };
-        look.gather(&mut facts).await;
+        Box::pin(look.gather(&mut facts)).await;
         facts
     }
 }
