@@ -84,7 +84,7 @@ impl<'a> Wishes<'a> {
                 let found = step.found.iter().flat_map(|found| &found.objects);
                 wishes.gone.extend(found.map(|found| (&step.id, found.object.clone())));
                 if step.id.kind == ResourceKind::Release {
-                    let first = step.found.iter().flat_map(|found| &found.objects);
+                    let mut first = step.found.iter().flat_map(|found| &found.objects);
                     let namespace = first.find_map(|found| found.object.namespace.clone());
                     wishes.releases.extend(namespace.map(|namespace| (&step.id, namespace)));
                 }
