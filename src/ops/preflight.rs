@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::draw::Goal;
 use super::scene::Scene;
 use crate::model::{ClusterSpec, Failure, FailureKind, Known, NodeSpec, Object, Resource, Spec};
 use crate::plan::preflight::{self, Check, Facts, Finding, Rules};
@@ -86,7 +87,12 @@ fn node(spec: &NodeSpec) -> Object {
 }
 
 /// Refuses a plan in whose way something stands: blocked steps and findings together, the worst decides the exit code.
-pub(super) fn refuse(plan: &Plan, findings: &[Finding]) -> Result<(), Failure> {
+pub(super) fn refuse(
+    scene: &Scene<'_>,
+    goal: Goal,
+    plan: &Plan,
+    findings: &[Finding],
+) -> Result<(), Failure> {
     let found = preflight::failure(findings);
     let told = |step: &&crate::plan::Step| match step.action.block() {
         Some(crate::plan::Block::Preflight { why }) => {
@@ -96,7 +102,8 @@ pub(super) fn refuse(plan: &Plan, findings: &[Finding]) -> Result<(), Failure> {
         None => false,
     };
     let steps = plan.steps.iter().filter(told).cloned().collect();
-    let blocked = super::draw::refuse_blocked(&Plan { steps, notes: Vec::new() }).err();
+    let blocked =
+        super::draw::refuse_blocked(scene, goal, &Plan { steps, notes: Vec::new() }).err();
     match (blocked, found) {
         (None, None) => Ok(()),
         (Some(failure), None) | (None, Some(failure)) => Err(failure),
