@@ -8,7 +8,7 @@ use clap::{
 
 use super::options::{
     CascadeArgs, ConsentArgs, DestroyArgs, ExitArgs, NeedsArgs, Options, OutputArg, PartArgs,
-    PlaceArgs, RunArgs,
+    PlaceArgs, PreflightArgs, RunArgs,
 };
 
 const TOP_AFTER: &str = "\
@@ -240,6 +240,9 @@ pub struct PlanArgs {
     /// Answers that widen the plan.
     #[command(flatten)]
     pub consent: ConsentArgs,
+    /// Checks that are left out.
+    #[command(flatten)]
+    pub preflight: PreflightArgs,
     /// The exit code.
     #[command(flatten)]
     pub exit: ExitArgs,
@@ -260,6 +263,9 @@ pub struct ApplyArgs {
     /// Answers.
     #[command(flatten)]
     pub consent: ConsentArgs,
+    /// Checks that are left out.
+    #[command(flatten)]
+    pub preflight: PreflightArgs,
     /// How it runs.
     #[command(flatten)]
     pub run: RunArgs,
@@ -280,6 +286,9 @@ pub struct UninstallArgs {
     /// Answers.
     #[command(flatten)]
     pub consent: ConsentArgs,
+    /// Checks that are left out.
+    #[command(flatten)]
+    pub preflight: PreflightArgs,
     /// How it runs.
     #[command(flatten)]
     pub run: RunArgs,

@@ -106,13 +106,30 @@ impl Action {
     pub(super) fn takes(&self) -> &'static [Group] {
         match self {
             Self::Validate | Self::Status => &[Group::Place, Group::Parts],
-            Self::Plan => &[Group::Place, Group::Parts, Group::Needs, Group::Consent, Group::Exit],
-            Self::Apply { .. } => {
-                &[Group::Place, Group::Parts, Group::Needs, Group::Consent, Group::Run]
-            }
-            Self::Uninstall => {
-                &[Group::Place, Group::Parts, Group::Cascade, Group::Consent, Group::Run]
-            }
+            Self::Plan => &[
+                Group::Place,
+                Group::Parts,
+                Group::Needs,
+                Group::Consent,
+                Group::Preflight,
+                Group::Exit,
+            ],
+            Self::Apply { .. } => &[
+                Group::Place,
+                Group::Parts,
+                Group::Needs,
+                Group::Consent,
+                Group::Preflight,
+                Group::Run,
+            ],
+            Self::Uninstall => &[
+                Group::Place,
+                Group::Parts,
+                Group::Cascade,
+                Group::Consent,
+                Group::Preflight,
+                Group::Run,
+            ],
             Self::Destroy => &[Group::Place, Group::Destroy, Group::Consent, Group::Run],
             Self::Start => &[Group::Place, Group::Run],
             Self::Stop | Self::List(_) => &[Group::Place],
@@ -172,19 +189,20 @@ fn split(command: Command) -> (Action, Options) {
         }
         Command::Plan(args) => {
             let (place, parts, needs) = (args.place, args.parts, args.needs);
-            let (consent, exit) = (args.consent, args.exit);
-            (Action::Plan, Options { place, parts, needs, consent, exit, ..none })
+            let (consent, preflight, exit) = (args.consent, args.preflight, args.exit);
+            (Action::Plan, Options { place, parts, needs, consent, preflight, exit, ..none })
         }
         Command::Apply(args) => {
             let (place, parts, needs) = (args.place, args.parts, args.needs);
-            let (consent, run) = (args.consent, args.run);
-            let options = Options { place, parts, needs, consent, run, ..none };
+            let (consent, preflight, run) = (args.consent, args.preflight, args.run);
+            let options = Options { place, parts, needs, consent, preflight, run, ..none };
             (Action::Apply { as_flag: false }, options)
         }
         Command::Uninstall(args) => {
             let (place, parts, cascade) = (args.place, args.parts, args.cascade);
-            let (consent, run) = (args.consent, args.run);
-            (Action::Uninstall, Options { place, parts, cascade, consent, run, ..none })
+            let (consent, preflight, run) = (args.consent, args.preflight, args.run);
+            let options = Options { place, parts, cascade, consent, preflight, run, ..none };
+            (Action::Uninstall, options)
         }
         Command::Destroy(args) => {
             let (place, destroy) = (args.place, args.destroy);

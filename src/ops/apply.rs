@@ -16,9 +16,10 @@ use super::{Confirm, Ended, Settings, load};
 pub async fn plan(settings: &Settings, screen: &Screen) -> Result<Ended, Failure> {
     let project = load::load(settings, screen)?;
     let scene = scene::open(settings, screen, project).await?;
-    let drawing = draw(&scene, Goal::Install, settings.include_data).await?;
+    let mut drawing = draw(&scene, Goal::Install, settings.include_data).await?;
+    drawing.preflight(&scene).await;
     screen.show_plan(&drawing.plan, &scene.header());
-    draw::refuse_blocked(&scene, Goal::Install, &drawing.plan)?;
+    drawing.refuse(&scene, Goal::Install)?;
     if settings.manner.detailed_exit_code && drawing.plan.has_changes() {
         return Ok(Ended::Changes);
     }
@@ -54,9 +55,10 @@ async fn change(
     if scene.cluster_seen.found().is_some_and(|found| found.power == Power::Off) {
         scene = Box::pin(super::power::start_and_reopen(scene, cancel.clone())).await?;
     }
-    let drawing = draw(&scene, goal, settings.include_data).await?;
+    let mut drawing = draw(&scene, goal, settings.include_data).await?;
+    drawing.preflight(&scene).await;
     screen.show_plan(&drawing.plan, &scene.header());
-    draw::refuse_blocked(&scene, goal, &drawing.plan)?;
+    drawing.refuse(&scene, goal)?;
     if !approved(&scene, &drawing.plan)? {
         screen.note("nothing was changed");
         return Ok(Ended::Well);

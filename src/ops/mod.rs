@@ -10,6 +10,7 @@ mod load;
 mod lock;
 mod look;
 mod power;
+mod preflight;
 mod scene;
 mod settings;
 mod status;
@@ -28,6 +29,7 @@ pub use tools::{tools, tools_install};
 
 pub use crate::config::{LoadRequest, Location, SchemaKind};
 pub use crate::engine::Cancel;
+pub use crate::plan::preflight::Check;
 
 /// How a command ended when it did not fail: the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

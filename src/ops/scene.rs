@@ -166,7 +166,9 @@ pub(super) async fn open<'a>(
         if found.power == Power::On {
             known.insert(cluster.id.clone(), found.outputs.clone());
             facts = local::facts(&found.outputs).await?;
-            if let Some(record) = kubernetes.record(&known, &identity.project).await? {
+            super::preflight::recognised(&cluster, &known)?;
+            let record = kubernetes.record(&known, &identity.project).await;
+            if let Some(record) = record.map_err(super::preflight::with_rights)? {
                 identity.owner = record.owner;
             }
         }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::config::LoadRequest;
+use crate::plan::preflight::Check;
 
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +62,8 @@ pub struct Settings {
     pub program: PathBuf,
     /// `--strict`: warnings about values keys are errors.
     pub strict: bool,
+    /// `--skip-preflight`: checks that are left out.
+    pub skip_preflight: Vec<Check>,
     /// What needs the user's word.
     pub confirm: Confirm,
     /// `--include-data`: data may go.

@@ -12,6 +12,7 @@ mod objects;
 mod order;
 mod place;
 mod precondition;
+pub mod preflight;
 mod prune;
 mod text;
 mod whole;

@@ -13,6 +13,7 @@ mod kill;
 mod kit;
 mod main_job;
 mod outages;
+mod preflight;
 mod readiness;
 mod seeds;
 mod sources;

@@ -17,6 +17,7 @@ mod normal;
 mod objects;
 mod observe;
 mod owner;
+mod preflight;
 pub mod readiness;
 pub mod release;
 mod render;

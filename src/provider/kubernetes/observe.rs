@@ -122,6 +122,7 @@ pub(super) fn link(session: &Session) -> Link {
         context: session.context.clone(),
         version: session.version.clone(),
         redactor: session.redactor.clone(),
+        embedded: false,
     }
 }
 
