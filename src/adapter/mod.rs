@@ -4,6 +4,7 @@ pub mod clock;
 pub mod download;
 pub mod files;
 pub mod helm;
+pub mod journal;
 pub mod kube;
 pub mod kubeconfig;
 pub mod listener;

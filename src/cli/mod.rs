@@ -26,6 +26,8 @@ use self::settings::Surroundings;
 
 /// How often silent steps are looked for.
 const BEAT: Duration = Duration::from_secs(1);
+/// What a run gets after the second interrupt, to write down what was done and to give back its lock.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Runs one command; gives the exit code.
 pub fn run(args: &[OsString]) -> u8 {
@@ -125,7 +127,8 @@ async fn command(
         Action::Uninstall => ops::uninstall(settings, screen, cancel).await,
         Action::Destroy => ops::destroy(settings, screen, cancel).await,
         Action::Start => ops::start(settings, screen, cancel).await,
-        Action::Stop => ops::stop(settings, screen).await,
+        Action::Stop => ops::stop(settings, screen, cancel).await,
+        Action::Unlock(run) => ops::unlock(settings, screen, run).await,
         Action::Status => ops::status(settings, screen).await,
         Action::Tools => ops::tools(settings, screen).await,
         Action::ToolsInstall => ops::tools_install(settings, screen).await,
@@ -144,10 +147,14 @@ async fn list(listing: &Listing, settings: &Settings, screen: &Screen) -> Result
     }
 }
 
-/// Ends at the first interrupt while no step runs: there is nothing whose end is worth waiting for.
+/// Ends at the first interrupt while nothing runs whose end is worth waiting for; at the second soon after it.
 async fn given_up(mut cancel: watch::Receiver<Cancel>, screen: &Screen) {
     while cancel.changed().await.is_ok() {
         if !screen.is_running() {
+            return;
+        }
+        if *cancel.borrow() == Cancel::Stop {
+            tokio::time::sleep(LAST_WORDS).await;
             return;
         }
     }
@@ -162,12 +169,14 @@ async fn beats(screen: &Screen) {
 }
 
 fn interrupted(screen: &Screen) -> Failure {
-    let what = if screen.has_run() {
-        "interrupted; what was done is consistent, and the same command goes on"
-    } else {
-        "interrupted; nothing was changed"
-    };
-    Failure::new(FailureKind::Interrupted, what)
+    if !screen.has_run() {
+        return Failure::new(FailureKind::Interrupted, "interrupted; nothing was changed");
+    }
+    let what = "interrupted; what was done is consistent, and the same command goes on";
+    let cut = screen.under_way().into_iter().map(|id| format!("`{id}` was cut off on its way"));
+    let mut failure = Failure::new(FailureKind::Interrupted, what);
+    failure.causes.extend(cut);
+    failure
 }
 
 #[cfg(test)]
