@@ -1,5 +1,4 @@
 //! A file that only grows, a line at a time, and is locked by whoever writes it as long as that one lives.
-#![expect(clippy::disallowed_methods, reason = "a door to files")]
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Write as _};

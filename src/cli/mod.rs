@@ -12,6 +12,7 @@ use std::ffi::OsString;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use futures::future::BoxFuture;
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 
@@ -114,27 +115,28 @@ fn carry_out(
     ended
 }
 
-async fn command(
-    request: &Request,
-    settings: &Settings,
-    screen: &Screen,
+/// One use case. Boxed, since a use case holds much and only one of them is held at a time.
+fn command<'a>(
+    request: &'a Request,
+    settings: &'a Settings,
+    screen: &'a Screen,
     cancel: watch::Receiver<Cancel>,
-) -> Result<Ended, Failure> {
+) -> BoxFuture<'a, Result<Ended, Failure>> {
     match &request.action {
-        Action::Validate => ops::validate(settings, screen).await,
-        Action::Plan => ops::plan(settings, screen).await,
-        Action::Apply { .. } => ops::apply(settings, screen, cancel).await,
-        Action::Uninstall => ops::uninstall(settings, screen, cancel).await,
-        Action::Destroy => ops::destroy(settings, screen, cancel).await,
-        Action::Start => ops::start(settings, screen, cancel).await,
-        Action::Stop => ops::stop(settings, screen, cancel).await,
-        Action::Unlock(run) => ops::unlock(settings, screen, run).await,
-        Action::Status => ops::status(settings, screen).await,
-        Action::Tools => ops::tools(settings, screen).await,
-        Action::ToolsInstall => ops::tools_install(settings, screen).await,
-        Action::Schema(of) => ops::schema(settings, screen, *of).await,
-        Action::List(listing) => list(listing, settings, screen).await,
-        Action::PostRender => ops::post_render(settings, screen).await,
+        Action::Validate => Box::pin(ops::validate(settings, screen)),
+        Action::Plan => Box::pin(ops::plan(settings, screen)),
+        Action::Apply { .. } => Box::pin(ops::apply(settings, screen, cancel)),
+        Action::Uninstall => Box::pin(ops::uninstall(settings, screen, cancel)),
+        Action::Destroy => Box::pin(ops::destroy(settings, screen, cancel)),
+        Action::Start => Box::pin(ops::start(settings, screen, cancel)),
+        Action::Stop => Box::pin(ops::stop(settings, screen, cancel)),
+        Action::Unlock(run) => Box::pin(ops::unlock(settings, screen, run)),
+        Action::Status => Box::pin(ops::status(settings, screen)),
+        Action::Tools => Box::pin(ops::tools(settings, screen)),
+        Action::ToolsInstall => Box::pin(ops::tools_install(settings, screen)),
+        Action::Schema(of) => Box::pin(ops::schema(settings, screen, *of)),
+        Action::List(listing) => Box::pin(list(listing, settings, screen)),
+        Action::PostRender => Box::pin(ops::post_render(settings, screen)),
     }
 }
 

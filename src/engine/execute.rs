@@ -128,7 +128,6 @@ impl<'a> State<'a> {
     /// Takes it to heart that the run is to be cut short.
     fn hear(&mut self, cancel: Cancel, observer: &dyn Observer) {
         match cancel {
-            Cancel::No => {}
             Cancel::LockLost if self.report.lock_lost.is_none() => {
                 self.report.lock_lost = Some("the lock of this target was lost".to_owned());
                 observer.on_event(&Event::LockLost);
@@ -137,7 +136,7 @@ impl<'a> State<'a> {
                 self.report.interrupted = true;
                 observer.on_event(&Event::Interrupted);
             }
-            Cancel::LockLost | Cancel::StartNothing | Cancel::Stop => {}
+            Cancel::No | Cancel::LockLost | Cancel::StartNothing | Cancel::Stop => {}
         }
     }
 
@@ -232,6 +231,10 @@ impl<'a> State<'a> {
     fn reason_to_skip(&self, id: &ResourceId) -> Option<SkipReason> {
         match self.report.outcomes.get(id)? {
             Outcome::Skipped(reason) => Some(reason.clone()),
+            // It did not fail: the run was cut short while it was waited for.
+            Outcome::Failed(failure) if failure.kind == FailureKind::Interrupted => {
+                Some(self.hands.cut_short().unwrap_or(SkipReason::Interrupted))
+            }
             Outcome::Failed(_) => Some(SkipReason::NeedFailed(id.clone())),
             Outcome::Done | Outcome::Assumed(_) | Outcome::Started => None,
         }
@@ -336,6 +339,12 @@ impl Report {
     /// The worst that happened, as the kind that decides the exit code; nothing when all went well.
     pub fn failure_kind(&self) -> Option<FailureKind> {
         let failed = self.outcomes.values().filter_map(|outcome| match outcome {
+            // Nobody interrupted it: the lock was lost.
+            Outcome::Failed(failure)
+                if failure.kind == FailureKind::Interrupted && self.lock_lost.is_some() =>
+            {
+                Some(FailureKind::Partial)
+            }
             Outcome::Failed(failure) => Some(failure.kind),
             Outcome::Skipped(SkipReason::Deferred(_)) => Some(FailureKind::Stale),
             Outcome::Done

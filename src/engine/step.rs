@@ -201,16 +201,9 @@ fn context(id: &ResourceId, run: &Run, hands: &Hands) -> RunContext {
 }
 
 /// The end of a step that was written and is no longer waited for, since the run is cut short.
-pub(super) fn unawaited(id: &ResourceId, why: &SkipReason) -> Outcome {
-    let kind = match why {
-        SkipReason::LockLost => FailureKind::Partial,
-        SkipReason::Interrupted
-        | SkipReason::NeedFailed(_)
-        | SkipReason::Waiting(_)
-        | SkipReason::Deferred(_) => FailureKind::Interrupted,
-    };
+pub(super) fn unawaited(id: &ResourceId) -> Outcome {
     Outcome::Failed(
-        Failure::new(kind, format!("stopped while `{id}` was on its way"))
+        Failure::new(FailureKind::Interrupted, format!("stopped while `{id}` was on its way"))
             .hint("the same command goes on from here"),
     )
 }

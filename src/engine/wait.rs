@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::step::{Hands, settled, unawaited};
-use super::{Cancel, Event, Outcome, Run, SkipReason};
+use super::{Cancel, Event, Outcome, Run};
 use crate::model::{
     Cause, Digest, Failure, FailureKind, Health, Outputs, Patience, Resource, ResourceId,
     ResourceKind,
@@ -52,21 +52,21 @@ pub(super) async fn until_ready(
                 return Outcome::Failed(Failure::new(FailureKind::Bug, what));
             }
         }
-        if let Some(why) = cut_short_within(watch.pause, hands).await {
-            return unawaited(&resource.id, &why);
+        if cut_short_within(watch.pause, hands).await {
+            return unawaited(&resource.id);
         }
     }
 }
 
-/// Sleeps; why the run was cut short meanwhile, if it was. Waiting is no call whose end matters: the next run waits on.
-async fn cut_short_within(pause: Duration, hands: &Hands) -> Option<SkipReason> {
+/// Sleeps; whether the run was cut short meanwhile. Waiting is no call whose end matters: the next run waits on.
+async fn cut_short_within(pause: Duration, hands: &Hands) -> bool {
     let mut cancel = hands.cancel.clone();
     let cut = async {
         if cancel.wait_for(|cancel| *cancel != Cancel::No).await.is_err() {
             std::future::pending::<()>().await;
         }
     };
-    if tokio::time::timeout(pause, cut).await.is_ok() { hands.cut_short() } else { None }
+    tokio::time::timeout(pause, cut).await.is_ok()
 }
 
 /// What is remembered between two looks.

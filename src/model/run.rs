@@ -168,8 +168,10 @@ impl RunRecord {
                     record = Some(Self::new(by, flavour, at));
                 }
                 (Some(record), line) => record.take(line),
-                (None, JournalLine::Intent { .. } | JournalLine::Result { .. }) => {}
-                (None, JournalLine::Ended(_)) => {}
+                (
+                    None,
+                    JournalLine::Intent { .. } | JournalLine::Result { .. } | JournalLine::Ended(_),
+                ) => {}
             }
         }
         record

@@ -35,7 +35,7 @@ pub async fn apply(
     screen: &Screen,
     cancel: watch::Receiver<Cancel>,
 ) -> Result<Ended, Failure> {
-    change(settings, screen, cancel, Goal::Install).await
+    Box::pin(change(settings, screen, cancel, Goal::Install)).await
 }
 
 /// Takes the flavour's instances away, or those of `-c`; data stays.
@@ -44,7 +44,7 @@ pub async fn uninstall(
     screen: &Screen,
     cancel: watch::Receiver<Cancel>,
 ) -> Result<Ended, Failure> {
-    change(settings, screen, cancel, Goal::Uninstall).await
+    Box::pin(change(settings, screen, cancel, Goal::Uninstall)).await
 }
 
 async fn change(
@@ -56,7 +56,7 @@ async fn change(
     let project = load::load(settings, screen)?;
     let mut scene = scene::open(settings, screen, project).await?;
     if scene.cluster_seen.found().is_some_and(|found| found.power == Power::Off) {
-        scene = super::power::start_and_reopen(scene, cancel.clone()).await?;
+        scene = Box::pin(super::power::start_and_reopen(scene, cancel.clone())).await?;
     }
     let drawing = draw(&scene, goal, settings.include_data).await?;
     screen.show_plan(&drawing.plan, &scene.header());

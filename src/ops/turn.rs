@@ -376,31 +376,33 @@ impl Desk {
 
     /// The last copy, then the lock; whether nothing of the installation is left in a cluster that is not ours.
     async fn give_back(&self, existing: bool) -> bool {
-        let lost = self.lost.borrow().is_some();
         let mut place = self.place.lock().await;
         let Some(keeper) = place.keeper.take() else { return false };
-        let mut nothing_left = false;
-        if !lost {
-            let (known, project) = (&place.known, &self.identity.project);
-            let last = async {
-                match self.kubernetes.record(known, project).await? {
-                    Some(_) => {
-                        self.kubernetes.remember(known, &self.identity, &self.memory()).await?;
-                        Ok::<_, Failure>(false)
-                    }
-                    None => self.kubernetes.forget_runs(known, project).await.map(|()| existing),
-                }
-            };
-            match tokio::time::timeout(LAST_COPY, last).await {
-                Ok(Ok(gone)) => nothing_left = gone,
-                Ok(Err(failure)) => tracing::debug!(?failure, "the cluster does not remember"),
-                Err(_) => tracing::debug!("the cluster does not remember: no answer"),
-            }
-        }
+        let is_held = self.lost.borrow().is_none();
+        let nothing_left = if is_held { self.last_copy(&place.known).await } else { false };
         if let Err(error) = keeper.release().await {
             tracing::debug!(%error, "the lock runs out by itself");
         }
-        nothing_left
+        nothing_left && existing
+    }
+
+    /// Copies the journal for the last time; where nothing is installed any more, nothing is remembered. Whether that is so.
+    async fn last_copy(&self, known: &Known) -> bool {
+        let project = &self.identity.project;
+        let copy = async {
+            if self.kubernetes.record(known, project).await?.is_some() {
+                self.kubernetes.remember(known, &self.identity, &self.memory()).await?;
+                Ok(false)
+            } else {
+                self.kubernetes.forget_runs(known, project).await.map(|()| true)
+            }
+        };
+        let late = || Failure::new(FailureKind::Partial, "the cluster does not answer");
+        let copied = tokio::time::timeout(LAST_COPY, copy).await.unwrap_or_else(|_| Err(late()));
+        copied.unwrap_or_else(|failure| {
+            tracing::debug!(?failure, "the cluster does not remember");
+            false
+        })
     }
 
     /// The lock directly before a call that writes: taken as soon as there is a cluster, given back before that goes.

@@ -12,9 +12,10 @@ use super::{Confirm, Ended, Settings, load};
 pub async fn unlock(settings: &Settings, screen: &Screen, run: &str) -> Result<Ended, Failure> {
     let project = load::load(settings, screen)?;
     let scene = scene::open(settings, screen, project).await?;
-    let slot = match scene.runs() {
-        true => scene.kubernetes.slot(&scene.known, &scene.identity).await?,
-        false => None,
+    let slot = if scene.runs() {
+        scene.kubernetes.slot(&scene.known, &scene.identity).await?
+    } else {
+        None
     };
     let asked = |error: &KubeError| {
         Failure::new(FailureKind::Preflight, "cannot look at the lock of this target")

@@ -5,6 +5,7 @@ mod faults;
 mod flavours;
 mod hybrid;
 mod kill;
+mod lock;
 mod main_job;
 mod readiness;
 mod seeds;

@@ -99,7 +99,9 @@ fn pack(mut runs: Vec<RunRecord>) -> String {
         }
         if runs.len() == 1 {
             // A run of its own is never that large, unless what failed says very much.
-            runs.iter_mut().for_each(|run| run.failed.clear());
+            for run in &mut runs {
+                run.failed.clear();
+            }
             let packed = compressed(&runs);
             return if packed.len() < LARGEST { packed } else { String::new() };
         }
