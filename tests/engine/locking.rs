@@ -152,7 +152,8 @@ async fn work(
     assert_eq!(with_us, [name], "two at once, at the end");
     assert!(!is_lost || matches!(life.end, End::CutOff), "lost: {:?}", lost.borrow());
     if matches!(life.end, End::Well) {
-        keeper.release().await.unwrap();
+        // An answer that takes too long is not waited for: the lock runs out by itself.
+        keeper.release().await.ok();
     }
 }
 
