@@ -43,7 +43,7 @@ pub async fn destroy(
     }
     screen.show_plan(&drawing.plan, &scene.header());
     History::read(&scene).await.tell(screen, &drawing.plan);
-    draw::refuse_blocked(&drawing.plan)?;
+    draw::refuse_blocked(&scene, goal, &drawing.plan)?;
     if !approved(&scene, &drawing.plan)? {
         screen.note("nothing was changed");
         return Ok(Ended::Well);

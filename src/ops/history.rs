@@ -197,13 +197,7 @@ impl History {
 /// Which run, when, by whom, on which machine.
 pub(super) fn sentence(run: &RunRecord) -> String {
     let by = &run.by;
-    format!(
-        "run {} of {} (`datamill {}`, begun {})",
-        by.run,
-        by.who,
-        by.command,
-        clock::words(run.begun)
-    )
+    format!("run {} of {} (`{}`, begun {})", by.run, by.who, by.command, clock::words(run.begun))
 }
 
 /// What a run was doing.

@@ -24,9 +24,9 @@ use crate::provider::kubernetes::Kubernetes;
 use crate::provider::kubernetes::lease::{self, Claim, Clock, Keeper, Lease, Refused, Terms};
 use crate::ui::{Busy, Screen};
 
+use super::Settings;
 use super::history::{self, History};
 use super::scene::Scene;
-use super::{Settings, apply};
 
 /// How often, at most, the cluster's copy of the journal is written: a write costs what a step does, and the journal itself lies
 /// here.
@@ -55,8 +55,6 @@ struct Desk {
     redactor: Redactor,
     terms: Terms,
     folder: PathBuf,
-    /// What names the same target again on the command line.
-    flags: String,
     cancel: watch::Receiver<Cancel>,
     file: journal::JournalFile,
     record: Held<RunRecord>,
@@ -141,7 +139,6 @@ impl Turn {
             redactor: scene.redactor.clone(),
             terms: terms(settings),
             folder: folder.clone(),
-            flags: apply::flags(scene),
             cancel,
             file,
             record: Held::new(record),
@@ -293,8 +290,9 @@ impl Desk {
                 let failure = kept_out(&lease.says());
                 let Some(holder) = &lease.holder else { return failure };
                 failure.hint(format!(
-                    "if that run is dead, this command takes its lock over {} s after its last sign of life; to end it by hand:\n    datamill unlock {} --run {}",
-                    lease.term.as_secs() * 2, self.flags, holder.run
+                    "if that run is dead, this command takes its lock over {} s after its last sign of life; to end it by hand:\n    datamill unlock --run {}",
+                    lease.term.as_secs() * 2,
+                    holder.run
                 ))
             }
             Refused::GivenUp => {

@@ -50,7 +50,7 @@ impl RunView {
             (None, result) => result.to_owned(),
         };
         let first = format!(
-            "{title}: `datamill {}` by {}, begun {}, {ended} (run {})",
+            "{title}: `{}` by {}, begun {}, {ended} (run {})",
             self.command, self.who, self.begun, self.run
         );
         let mut text = wrap(&first, width, "  ", "    ") + "\n";
@@ -81,7 +81,7 @@ impl LockView {
     pub(super) fn lines(&self, width: usize) -> String {
         let unknown = || "an unknown time".to_owned();
         let line = format!(
-            "locked: {} is at work since {} (`datamill {}`, run {}, last sign of life {})",
+            "locked: {} is at work since {} (`{}`, run {}, last sign of life {})",
             self.who,
             self.since.clone().unwrap_or_else(unknown),
             self.command,

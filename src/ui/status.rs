@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use super::endpoint::{Endpoint, endpoint_json};
+use crate::model::Endpoint;
+
+use super::endpoint::endpoint_json;
 use super::paint::Colour;
 use super::plan::PlanHeader;
 use super::run::{LockView, RunView};
@@ -97,7 +99,7 @@ impl Screen {
             "died": view.died.iter().map(RunView::json).collect::<Vec<_>>(),
             "endpoints": view.endpoints.iter().map(endpoint_json).collect::<Vec<_>>(),
         });
-        self.print_document(&document, &text);
+        self.print_document("status", &document, &text);
     }
 }
 
@@ -148,8 +150,8 @@ Status of `demo`, flavour `demo`
   on kwok cluster `datamill-demo` with Kubernetes 1.35.4
   simulated: no container runs in this cluster
   the cluster is running
-  last run: `datamill apply` by ann@laptop, begun 2026-01-31 12:30:45 UTC, it
-    ended without a word (run laptop.7.1.x)
+  last run: `apply` by ann@laptop, begun 2026-01-31 12:30:45 UTC, it ended without
+    a word (run laptop.7.1.x)
     begun and not ended: create kafka/release/kafka
 
   kafka           failed
@@ -166,6 +168,7 @@ Holds data:
     fn scripts_read_the_same_facts() {
         let recorded = recorded(Look::new(Mode::Json));
         recorded.screen.show_status(&view());
+        recorded.screen.finish(None);
         let document: serde_json::Value = serde_json::from_str(&recorded.stdout()).unwrap();
         assert_eq!(document["instances"][0]["state"], "failed");
         assert_eq!(document["cluster"]["state"], "running");

@@ -88,7 +88,7 @@ impl Lease {
         match &self.holder {
             None => "nobody holds it".to_owned(),
             Some(holder) => format!(
-                "{} holds it since {} for `datamill {}`, run {}; its last sign of life was at {}",
+                "{} holds it since {} for `{}`, run {}; its last sign of life was at {}",
                 holder.who,
                 since(self.acquired),
                 holder.command,
