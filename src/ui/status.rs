@@ -150,8 +150,8 @@ Status of `demo`, flavour `demo`
   on kwok cluster `datamill-demo` with Kubernetes 1.35.4
   simulated: no container runs in this cluster
   the cluster is running
-  last run: `apply` by ann@laptop, begun 2026-01-31 12:30:45 UTC, it ended without
-    a word (run laptop.7.1.x)
+  last run: `apply` by ann@laptop, begun 2026-01-31 12:30:45 UTC, it ended
+    without a word (run laptop.7.1.x)
     begun and not ended: create kafka/release/kafka
 
   kafka           failed

@@ -106,7 +106,7 @@ pub(super) async fn of(session: &Session) -> Result<Option<Lease>, KubeError> {
 
 /// The name of what a project keeps in `kube-system`: `datamill-<project>` where that is a name, else with a hash.
 pub fn object_name(project: &str) -> String {
-    const LONGEST: usize = 50;
+    const LONGEST: usize = 40;
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let safe: String = project
         .chars()
@@ -115,7 +115,7 @@ pub fn object_name(project: &str) -> String {
         .take(LONGEST)
         .collect();
     let safe = safe.trim_matches('-');
-    if safe == project {
+    if safe == project && !safe.is_empty() {
         format!("datamill-{safe}")
     } else {
         format!("datamill-{safe}-{}", Digest::of(project).short(10))
