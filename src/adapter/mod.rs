@@ -5,6 +5,7 @@ pub mod download;
 pub mod engine;
 pub mod files;
 pub mod helm;
+pub mod journal;
 pub mod kube;
 pub mod kubeconfig;
 pub mod listener;

@@ -169,6 +169,11 @@ pub enum Command {
     /// Stop the local cluster; nothing in it is lost
     #[command(after_help = "Example:\n  datamill stop -l -f flavours/demo.yaml")]
     Stop(PlaceOnly),
+    /// Remove the lock of a run that is dead
+    #[command(
+        after_help = "Example:\n  datamill unlock -l -f flavours/demo.yaml --run laptop.4711.1770000000.x2bq"
+    )]
+    Unlock(UnlockArgs),
     /// Show how everything is
     #[command(after_help = "Example:\n  datamill status -l -f flavours/demo.yaml")]
     Status(ReadArgs),
@@ -320,6 +325,20 @@ pub struct StartArgs {
     /// How it runs.
     #[command(flatten)]
     pub run: RunArgs,
+}
+
+/// `unlock`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct UnlockArgs {
+    /// What it is about.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// Only if this run holds it; `status` names the run
+    #[arg(long, value_name = "ID")]
+    pub run: String,
+    /// Do not ask
+    #[arg(short, long, help_heading = "Answers")]
+    pub yes: bool,
 }
 
 /// What to do with tools.

@@ -5,7 +5,7 @@ use crate::ops::SchemaKind;
 use crate::ui::Asked;
 
 use super::args::{ActionFlags, Cli, Command, ListCommand, SchemaArg, ToolsCommand};
-use super::options::{Group, Options, OutputArg};
+use super::options::{ConsentArgs, Group, Options, OutputArg};
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub enum Action {
     Start,
     /// `stop`
     Stop,
+    /// `unlock --run ID`
+    Unlock(String),
     /// `status`
     Status,
     /// `tools`
@@ -76,6 +78,7 @@ impl Action {
             Self::Destroy => "destroy",
             Self::Start => "start",
             Self::Stop => "stop",
+            Self::Unlock(_) => "unlock",
             Self::Status => "status",
             Self::Tools | Self::ToolsInstall => "tools",
             Self::Schema(_) => "schema",
@@ -93,7 +96,8 @@ impl Action {
             Self::Apply { .. } | Self::Uninstall | Self::Destroy | Self::Start | Self::Stop => {
                 Asked::Report
             }
-            Self::Status
+            Self::Unlock(_)
+            | Self::Status
             | Self::Tools
             | Self::ToolsInstall
             | Self::Schema(_)
@@ -133,6 +137,7 @@ impl Action {
             Self::Destroy => &[Group::Place, Group::Destroy, Group::Consent, Group::Run],
             Self::Start => &[Group::Place, Group::Run],
             Self::Stop | Self::List(_) => &[Group::Place],
+            Self::Unlock(_) => &[Group::Place, Group::Consent],
             Self::Tools | Self::ToolsInstall | Self::Schema(_) | Self::PostRender => &[],
         }
     }
@@ -211,6 +216,10 @@ fn split(command: Command) -> (Action, Options) {
         }
         Command::Start(args) => {
             (Action::Start, Options { place: args.place, run: args.run, ..none })
+        }
+        Command::Unlock(args) => {
+            let consent = ConsentArgs { yes: args.yes, ..ConsentArgs::default() };
+            (Action::Unlock(args.run), Options { place: args.place, consent, ..none })
         }
         Command::Stop(args) => (Action::Stop, Options { place: args.place, ..none }),
         Command::Tools { action: None } => (Action::Tools, none),

@@ -141,6 +141,7 @@ pub fn resolve(request: &Request, around: &Surroundings) -> Result<Settings, Fai
     let Options { place, parts, needs, cascade, consent, preflight, run, destroy, exit } =
         request.options.clone();
     Ok(Settings {
+        command: request.action.name().to_owned(),
         data: around.data(&home),
         program: around.program.clone(),
         files: LoadRequest {

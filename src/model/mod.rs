@@ -12,6 +12,7 @@ mod object;
 mod observed;
 mod output;
 mod resource;
+mod run;
 mod secret;
 mod value;
 
@@ -36,5 +37,6 @@ pub use observed::{
 };
 pub use output::{Known, OutputName, Outputs};
 pub use resource::{Class, CloudSpec, Desired, KubernetesSpec, Patience, Rendered, Resource, Spec};
+pub use run::{Intent, JournalLine, RunEnd, RunRecord, RunResult, Runner};
 pub use secret::{Redactor, Secret, SecretRef};
 pub use value::{Leaf, Value};

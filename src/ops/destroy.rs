@@ -10,8 +10,9 @@ use crate::plan::{Action, Plan};
 use crate::ui::{Answer, Question, Screen};
 
 use super::draw::{self, Drawing, Goal, draw};
+use super::history::History;
 use super::scene::{self, Scene};
-use super::{Confirm, Ended, Settings, apply, load, power};
+use super::{Confirm, Ended, Settings, apply, load, power, turn};
 
 /// Takes everything away.
 pub async fn destroy(
@@ -27,6 +28,8 @@ pub async fn destroy(
         }
         screen
             .note(&format!("there is no cluster `{}`; nothing to destroy", scene.cluster.id.name));
+        // A destroy that died after the cluster was gone leaves its journal.
+        turn::forget_dead(&scene).await;
         return Ok(Ended::Well);
     }
     confirm_project(settings, &scene.identity.project)?;
@@ -42,6 +45,7 @@ pub async fn destroy(
         drawing = draw(&scene, goal, settings.include_data).await?;
     }
     screen.show_plan(&drawing.plan, &scene.header());
+    History::read(&scene).await.tell(screen, &drawing.plan);
     draw::refuse_blocked(&scene, goal, &drawing.plan)?;
     if !approved(&scene, &drawing.plan)? {
         screen.note("nothing was changed");

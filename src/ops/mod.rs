@@ -5,6 +5,7 @@ mod apply;
 mod describe;
 mod destroy;
 mod draw;
+mod history;
 mod listing;
 mod load;
 mod lock;
@@ -16,6 +17,8 @@ mod settings;
 mod status;
 mod target;
 mod tools;
+mod turn;
+mod unlock;
 
 pub use apply::{apply, plan, uninstall};
 pub use destroy::destroy;
@@ -26,6 +29,7 @@ pub use power::{start, stop};
 pub use settings::{Confirm, Manner, OutputFormat, Reach, Settings};
 pub use status::status;
 pub use tools::{tools, tools_install};
+pub use unlock::unlock;
 
 pub use crate::config::{LoadRequest, Location, SchemaKind};
 pub use crate::engine::Cancel;

@@ -54,6 +54,8 @@ pub struct Manner {
 /// The resolved settings of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
+    /// The command's name, for the lock and the journal.
+    pub command: String,
     /// What names and changes the files; `kubeconfig` is also the one that a local cluster's context is written to.
     pub files: LoadRequest,
     /// The folder for local clusters' own files, gone after `destroy`.

@@ -11,6 +11,7 @@ mod interrupts;
 mod jobs;
 mod kill;
 mod kit;
+mod lock;
 mod main_job;
 mod outages;
 mod preflight;

@@ -12,7 +12,7 @@ use crate::support::world::Fault;
 /// What a random flavour holds.
 #[expect(clippy::struct_excessive_bools, reason = "each is a part that may be there")]
 #[derive(Debug, Clone)]
-struct Flavour {
+pub(super) struct Flavour {
     storage: bool,
     base: bool,
     app: bool,
@@ -21,19 +21,19 @@ struct Flavour {
     value: u8,
 }
 
-fn flavours() -> impl Strategy<Value = Flavour> {
+pub(super) fn flavours() -> impl Strategy<Value = Flavour> {
     (any::<[bool; 5]>(), 0..3_u8).prop_map(|([storage, base, app, app_uses_base, other], value)| {
         Flavour { storage, base, app, app_uses_base, other, value }
     })
 }
 
-fn all() -> Flavour {
+pub(super) fn all() -> Flavour {
     Flavour { storage: true, base: true, app: true, app_uses_base: true, other: true, value: 0 }
 }
 
 impl Flavour {
     /// Wants this, in the world that is there.
-    fn ask(&self, lab: &mut Lab) {
+    pub(super) fn ask(&self, lab: &mut Lab) {
         lab.desired = Lab::new().desired;
         let value = self.value.to_string();
         if self.storage {
@@ -53,7 +53,7 @@ impl Flavour {
 }
 
 /// Runs a test in paused time.
-fn paused<T>(test: impl Future<Output = T>) -> T {
+pub(super) fn paused<T>(test: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
@@ -88,7 +88,7 @@ fn expect_no_violation(lab: &Lab) {
 }
 
 /// How many effects it takes to make a flavour in an empty world.
-fn effects(flavour: &Flavour) -> usize {
+pub(super) fn effects(flavour: &Flavour) -> usize {
     paused(async {
         let mut lab = Lab::new();
         flavour.ask(&mut lab);

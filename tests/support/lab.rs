@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use datamill::engine::{self, Cancel, Event, Observer, Options, Report, Run};
+use datamill::engine::{self, Cancel, Event, Journal, NoJournal, Observer, Options, Report, Run};
 use datamill::model::{
     ChartSource, ClaimSpec, Class, CloudSpec, ClusterSpec, CrdPolicy, Desired, Digest, Family,
     HelmWait, Identity, InstallationId, JobReady, JobSpec, Known, KubernetesSpec, Leaf, Manifests,
@@ -90,6 +90,7 @@ pub(crate) struct Lab {
     pub(crate) permits: Permits,
     pub(crate) options: Options,
     pub(crate) recorder: Recorder,
+    pub(crate) journal: Arc<dyn Journal>,
 }
 
 pub(crate) const CLUSTER: &str = "target/cluster/lab";
@@ -106,6 +107,7 @@ impl Lab {
             permits: Permits { flavour: Some("lab".to_owned()), ..Permits::default() },
             options: Options::default(),
             recorder: Recorder::default(),
+            journal: Arc::new(NoJournal),
         };
         let cluster = ClusterSpec::Kwok { name: "lab".to_owned(), nodes: Vec::new() };
         lab.add(CLUSTER, Spec::Cluster(cluster), &[]).class = Class::Stateful;
@@ -338,6 +340,7 @@ impl Lab {
             known: Known::default(),
             redactor: Redactor::default(),
             stop,
+            journal: Arc::clone(&self.journal),
         };
         let providers = self.world.providers();
         engine::execute(plan, &providers, &run, &self.recorder, &self.options, cancel).await

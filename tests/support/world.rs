@@ -82,6 +82,13 @@ pub(crate) struct State {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FakeWorld(Arc<Mutex<State>>);
 
+impl State {
+    /// Whether the program is dead.
+    pub(crate) fn dead(&self) -> bool {
+        self.dead
+    }
+}
+
 impl FakeWorld {
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)

@@ -126,7 +126,7 @@ async fn free(
     }
     let here = stored::ran_here(&head, &work.helm.host) || taken.waited;
     let ceiling = resource.patience.ceiling.unwrap_or(CEILING);
-    if let Some(other) = (!here).then(|| lock::elsewhere(&head, ceiling)).flatten() {
+    if !here && let Some(other) = lock::elsewhere(session, &head, ceiling).await {
         let failure = Failure::new(FailureKind::Locked, what())
             .because(format!("revision {} is held by {other}", head.revision));
         return Err(ProviderError::permanent(failure));
