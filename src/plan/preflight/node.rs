@@ -166,7 +166,7 @@ mod tests {
 
     use super::*;
 
-    fn node(metadata: Json, spec: Json) -> Node {
+    fn node(metadata: &Json, spec: &Json) -> Node {
         node_of(&Object(
             json!({"metadata": metadata, "spec": spec, "status": {"allocatable": {"cpu": "4"}}}),
         ))
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn a_node_says_why_it_takes_no_pod() {
         let labelled =
-            node(json!({"name": "a", "labels": {"pool": "gpu", "size": "4"}}), json!({}));
+            node(&json!({"name": "a", "labels": {"pool": "gpu", "size": "4"}}), &json!({}));
         let affinity = |terms: Json| json!({"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}});
         let term = |key: &str, operator: &str, values: Json| json!([{"matchExpressions": [{"key": key, "operator": operator, "values": values}]}]);
         let cases = [
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn a_taint_stops_those_who_do_not_tolerate_it() {
         let taints = json!({"taints": [{"key": "gpu", "value": "yes", "effect": "NoSchedule"}, {"key": "soft", "effect": "PreferNoSchedule"}]});
-        let tainted = node(json!({"name": "a"}), taints);
+        let tainted = node(&json!({"name": "a"}), &taints);
         let cases = [
             (json!([]), false),
             (json!([{"operator": "Exists"}]), true),
@@ -232,12 +232,12 @@ mod tests {
     fn what_passes_by_itself_is_no_refusal() {
         let taints =
             json!({"taints": [{"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}]});
-        let late = node(json!({"name": "a"}), taints);
+        let late = node(&json!({"name": "a"}), &taints);
         assert_eq!(late.refuses(&shape(json!({}))), None);
         assert_eq!(late.rests(&shape(json!({}))).as_deref(), Some("not-ready"));
-        let cordoned = node(json!({"name": "a"}), json!({"unschedulable": true}));
+        let cordoned = node(&json!({"name": "a"}), &json!({"unschedulable": true}));
         assert_eq!(cordoned.rests(&shape(json!({}))).as_deref(), Some("cordoned"));
-        let well = node(json!({"name": "a"}), json!({}));
+        let well = node(&json!({"name": "a"}), &json!({}));
         assert_eq!(well.rests(&shape(json!({}))), None);
     }
 }
