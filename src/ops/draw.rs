@@ -180,6 +180,7 @@ fn hints(id: &ResourceId, by: &Block) -> Vec<String> {
         Block::MissingNeed { .. } => {
             vec!["install what it needs as well:\n    add --with-needs".to_owned()]
         }
+        Block::Stale { .. } => vec!["make a new plan:\n    datamill plan --out FILE".to_owned()],
         Block::Held { .. } | Block::Preflight { .. } | Block::Unreachable { .. } => Vec::new(),
     }
 }

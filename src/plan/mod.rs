@@ -5,6 +5,7 @@ mod count;
 mod decide;
 mod decision;
 pub mod diff;
+mod drift;
 mod fields;
 mod memory;
 mod objects;
@@ -12,6 +13,9 @@ mod order;
 mod place;
 mod precondition;
 mod prune;
+mod restrict;
+mod saved;
+mod seal;
 mod text;
 mod whole;
 mod words;
@@ -20,6 +24,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use check::{BrokenRule, check};
+pub use drift::drift;
+pub use restrict::{Deferral, restrict, undecided};
+pub use saved::{SavedChange, SavedEffect, SavedPrecondition, SavedStep, SavedValue, action_word};
+pub use seal::Seal;
 pub use text::{Line, LineKind, lines, lines_within, text};
 pub use whole::plan;
 
@@ -177,6 +185,11 @@ pub enum Block {
     Held {
         /// Who.
         by: String,
+    },
+    /// It is not what was approved, or not as it was then.
+    Stale {
+        /// What differs.
+        why: String,
     },
     /// It could not be looked at.
     Unreachable {
