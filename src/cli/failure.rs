@@ -29,7 +29,7 @@ const ELSEWHERE: [(&str, &str); 16] = [
 ];
 
 /// Commands that the design names and that later versions bring.
-const LATER: [&str; 24] = [
+const LATER: [&str; 23] = [
     "init",
     "render",
     "clusters",
@@ -41,7 +41,6 @@ const LATER: [&str; 24] = [
     "orphan",
     "protect",
     "unlock",
-    "lock",
     "credentials",
     "connect",
     "forward",

@@ -1,10 +1,12 @@
 //! Folds what was typed into one request: a command, data-mill's flags, and options before and after the command's name.
 
+use std::path::PathBuf;
+
 use crate::model::{Failure, FailureKind};
-use crate::ops::SchemaKind;
+use crate::ops::{SchemaKind, SchemaOf};
 use crate::ui::Asked;
 
-use super::args::{ActionFlags, Cli, Command, ListCommand, SchemaArg, ToolsCommand};
+use super::args::{ActionFlags, Cli, Command, ListCommand, LockCommand, SchemaArg, ToolsCommand};
 use super::options::{Group, Options, OutputArg};
 
 /// What is to be done.
@@ -19,6 +21,8 @@ pub enum Action {
         /// Given as data-mill's `-i`.
         as_flag: bool,
     },
+    /// `apply PLAN`
+    ApplySaved(PathBuf),
     /// `uninstall`
     Uninstall,
     /// `destroy`
@@ -34,7 +38,11 @@ pub enum Action {
     /// `tools install`
     ToolsInstall,
     /// `schema`
-    Schema(Option<SchemaKind>),
+    Schema(Option<SchemaOf>),
+    /// `lock`
+    Lock,
+    /// `lock update`
+    LockUpdate(Option<String>),
     /// `components` and `flavours`
     List(Listing),
     /// `helm-post-render`
@@ -71,7 +79,8 @@ impl Action {
         match self {
             Self::Validate => "validate",
             Self::Plan => "plan",
-            Self::Apply { .. } => "apply",
+            Self::Apply { .. } | Self::ApplySaved(_) => "apply",
+            Self::Lock | Self::LockUpdate(_) => "lock",
             Self::Uninstall => "uninstall",
             Self::Destroy => "destroy",
             Self::Start => "start",
@@ -90,13 +99,18 @@ impl Action {
         match self {
             Self::Plan => Asked::Plan,
             Self::Validate => Asked::Problems,
-            Self::Apply { .. } | Self::Uninstall | Self::Destroy | Self::Start | Self::Stop => {
-                Asked::Report
-            }
+            Self::Apply { .. }
+            | Self::ApplySaved(_)
+            | Self::Uninstall
+            | Self::Destroy
+            | Self::Start
+            | Self::Stop => Asked::Report,
             Self::Status
             | Self::Tools
             | Self::ToolsInstall
             | Self::Schema(_)
+            | Self::Lock
+            | Self::LockUpdate(_)
             | Self::List(_)
             | Self::PostRender => Asked::Document,
         }
@@ -106,7 +120,24 @@ impl Action {
     fn takes(&self) -> &'static [Group] {
         match self {
             Self::Validate | Self::Status => &[Group::Place, Group::Parts],
-            Self::Plan => &[Group::Place, Group::Parts, Group::Needs, Group::Consent, Group::Exit],
+            Self::Plan => &[
+                Group::Place,
+                Group::Parts,
+                Group::Needs,
+                Group::Consent,
+                Group::Exit,
+                Group::Drawn,
+                Group::Cascade,
+                Group::Destroy,
+            ],
+            Self::ApplySaved(_) => &[
+                Group::Place,
+                Group::Parts,
+                Group::Needs,
+                Group::Consent,
+                Group::Run,
+                Group::Deferred,
+            ],
             Self::Apply { .. } => {
                 &[Group::Place, Group::Parts, Group::Needs, Group::Consent, Group::Run]
             }
@@ -115,7 +146,7 @@ impl Action {
             }
             Self::Destroy => &[Group::Place, Group::Destroy, Group::Consent, Group::Run],
             Self::Start => &[Group::Place, Group::Run],
-            Self::Stop | Self::List(_) => &[Group::Place],
+            Self::Stop | Self::List(_) | Self::Lock | Self::LockUpdate(_) => &[Group::Place],
             Self::Tools | Self::ToolsInstall | Self::Schema(_) | Self::PostRender => &[],
         }
     }
@@ -132,10 +163,12 @@ pub fn fold(cli: Cli) -> Result<Option<Request>, Failure> {
         actions.push((action.name(), action));
     }
     one_location(&options)?;
+    of_plans_only(&cli.format.output, &actions)?;
     let Some(action) = one_action(actions)? else {
         return no_action(&options).map(|()| None);
     };
     fits(&action, &options)?;
+    planned_together(&options)?;
     Ok(Some(Request { action, options, output: cli.format.output }))
 }
 
@@ -172,14 +205,22 @@ fn split(command: Command) -> (Action, Options) {
         }
         Command::Plan(args) => {
             let (place, parts, needs) = (args.place, args.parts, args.needs);
-            let (consent, exit) = (args.consent, args.exit);
-            (Action::Plan, Options { place, parts, needs, consent, exit, ..none })
+            let (consent, exit, drawn) = (args.consent, args.exit, args.drawn);
+            let (cascade, destroy) = (args.cascade, args.destroy);
+            let options =
+                Options { place, parts, needs, consent, exit, drawn, cascade, destroy, ..none };
+            (Action::Plan, options)
         }
         Command::Apply(args) => {
             let (place, parts, needs) = (args.place, args.parts, args.needs);
             let (consent, run) = (args.consent, args.run);
-            let options = Options { place, parts, needs, consent, run, ..none };
-            (Action::Apply { as_flag: false }, options)
+            let deferred = args.deferred;
+            let options = Options { place, parts, needs, consent, run, deferred, ..none };
+            let action = match args.plan {
+                Some(plan) => Action::ApplySaved(plan),
+                None => Action::Apply { as_flag: false },
+            };
+            (action, options)
         }
         Command::Uninstall(args) => {
             let (place, parts, cascade) = (args.place, args.parts, args.cascade);
@@ -198,6 +239,12 @@ fn split(command: Command) -> (Action, Options) {
         Command::Tools { action: None } => (Action::Tools, none),
         Command::Tools { action: Some(ToolsCommand::Install) } => (Action::ToolsInstall, none),
         Command::Schema { kind } => (Action::Schema(kind.map(schema)), none),
+        Command::Lock { action: None, place } => (Action::Lock, Options { place, ..none }),
+        Command::Lock { action: Some(LockCommand::Update { name, place: own }), place } => {
+            let options = Options { place: own, ..none };
+            let below = Options { place, ..Options::default() };
+            (Action::LockUpdate(name), options.over(below))
+        }
         Command::Components { action } => list(action, Listing::Components, Listing::Component),
         Command::Flavours { action } => list(action, Listing::Flavours, Listing::Flavour),
         Command::HelmPostRender => (Action::PostRender, none),
@@ -219,12 +266,13 @@ fn list(
     }
 }
 
-fn schema(kind: SchemaArg) -> SchemaKind {
+fn schema(kind: SchemaArg) -> SchemaOf {
     match kind {
-        SchemaArg::Flavour => SchemaKind::Flavour,
-        SchemaArg::Target => SchemaKind::Target,
-        SchemaArg::Settings => SchemaKind::Settings,
-        SchemaArg::Component => SchemaKind::Component,
+        SchemaArg::Flavour => SchemaOf::File(SchemaKind::Flavour),
+        SchemaArg::Target => SchemaOf::File(SchemaKind::Target),
+        SchemaArg::Settings => SchemaOf::File(SchemaKind::Settings),
+        SchemaArg::Component => SchemaOf::File(SchemaKind::Component),
+        SchemaArg::Plan => SchemaOf::Plan,
     }
 }
 
@@ -269,6 +317,43 @@ fn no_action(options: &Options) -> Result<(), Failure> {
     Err(usage(format!("`{option}` is given, but not what to do")).hint(
         "name a command, or one of data-mill's actions -s -i -u -a -x:\n    datamill plan --help",
     ))
+}
+
+/// Pictures and pull-request comments are made of plans only.
+fn of_plans_only(output: &OutputArg, actions: &[(&str, Action)]) -> Result<(), Failure> {
+    let is_plan = actions.iter().any(|(_, action)| *action == Action::Plan);
+    match output {
+        OutputArg::Markdown | OutputArg::Svg if !is_plan => {
+            Err(usage("only `plan` is written as markdown or svg")
+                .hint("for scripts there is:\n    --output json"))
+        }
+        OutputArg::Text
+        | OutputArg::Json
+        | OutputArg::Yaml
+        | OutputArg::Markdown
+        | OutputArg::Svg => Ok(()),
+    }
+}
+
+/// What `plan` takes of other commands belongs to the one whose plan it is.
+fn planned_together(options: &Options) -> Result<(), Failure> {
+    let drawn = &options.drawn;
+    let goes = &options.destroy;
+    let of_destroy = goes.all_flavours || goes.project.is_some() || goes.flavour_name.is_some();
+    let is_destroy = options.drawn.destroy;
+    let any = drawn.destroy || drawn.uninstall;
+    if drawn.destroy && !options.parts.components.is_empty() {
+        return Err(usage("`plan --destroy` takes everything away and does not take `-c`")
+            .hint("to take one component away:\n    datamill plan --uninstall -c NAME"));
+    }
+    if any && options.needs.with_needs {
+        return Err(usage("`--with-needs` is for what is installed, not for what goes"));
+    }
+    if is_destroy && options.cascade.cascade {
+        return Err(usage("`plan --destroy` takes everything away; `--cascade` adds nothing"));
+    }
+    let _ = of_destroy;
+    Ok(())
 }
 
 /// An option that the command does not read is an error: nothing is skipped in silence.
@@ -324,7 +409,7 @@ mod tests {
             ("apply", Action::Apply { as_flag: false }),
             ("-k -x --yes --include-data --confirm-project demo", Action::Destroy),
             ("-u -c kafka --cascade", Action::Uninstall),
-            ("schema flavour", Action::Schema(Some(SchemaKind::Flavour))),
+            ("schema flavour", Action::Schema(Some(SchemaOf::File(SchemaKind::Flavour)))),
             ("-l tools", Action::Tools),
             ("tools install", Action::ToolsInstall),
             ("components", Action::List(Listing::Components)),

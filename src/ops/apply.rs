@@ -3,22 +3,45 @@
 use std::convert::Infallible;
 
 use crate::engine::{self, Cancel, Options, Outcome, Report};
-use crate::model::{Failure, FailureKind, Power};
-use crate::plan::Plan;
+use crate::model::{Failure, FailureKind, Observed, Power};
+use crate::plan::{self, Plan};
 use crate::ui::{Answer, Question, Screen, Summary};
 use tokio::sync::watch;
 
 use super::draw::{self, Drawing, Goal, draw};
 use super::scene::{self, Scene};
-use super::{Confirm, Ended, Settings, address, load};
+use super::{Confirm, Ended, Settings, address, destroy, load, saved};
 
-/// Shows what `apply` would change.
+/// Shows what `apply` would change, or `uninstall`, or `destroy`; saves it where that is wanted.
 pub async fn plan(settings: &Settings, screen: &Screen) -> Result<Ended, Failure> {
-    let project = load::load(settings, screen)?;
+    let project = match settings.planned.goal {
+        Goal::Destroy => load::load_for_destroy(settings, screen)?,
+        Goal::Install | Goal::Uninstall => load::load(settings, screen)?,
+    };
     let scene = scene::open(settings, screen, project).await?;
-    let drawing = draw(&scene, Goal::Install, settings.include_data).await?;
+    if settings.planned.goal == Goal::Destroy && scene.cluster_seen == Observed::Absent {
+        screen
+            .note(&format!("there is no cluster `{}`; nothing to destroy", scene.cluster.id.name));
+        return Ok(Ended::Well);
+    }
+    let (goal, mut drawing) = match settings.planned.goal {
+        Goal::Destroy => destroy::draw_all(&scene).await?,
+        goal @ (Goal::Install | Goal::Uninstall) => {
+            (goal, draw(&scene, goal, settings.include_data).await?)
+        }
+    };
+    if settings.planned.refresh_only {
+        draw::refuse_blocked(&drawing.plan)?;
+        drawing.plan = plan::drift(&drawing.plan);
+    }
     screen.show_plan(&drawing.plan, &scene.header());
     draw::refuse_blocked(&drawing.plan)?;
+    if let Some(file) = &settings.planned.out {
+        saved::write(&scene, goal, &drawing, file)?;
+    }
+    if settings.planned.refresh_only && drawing.plan.has_changes() {
+        return Ok(Ended::Drift);
+    }
     if settings.manner.detailed_exit_code && drawing.plan.has_changes() {
         return Ok(Ended::Changes);
     }
@@ -95,6 +118,7 @@ pub(super) async fn carry_out(
 ) -> Result<Report, Failure> {
     let mut lock = scene.lock.clone();
     lock.learn(drawing.look.desired.resources.values());
+    lock.learn_surroundings(&scene.surroundings());
     if drawing.plan.has_changes() && !drawing.look.desired.resources.is_empty() {
         lock.write(&scene.project.lock_file)?;
     }

@@ -40,6 +40,10 @@ pub enum Mode {
     Json,
     /// The same with a YAML document.
     Yaml,
+    /// As a log, with the plan as a comment for a pull request.
+    Markdown,
+    /// As a log, with the plan as a picture.
+    Svg,
 }
 
 /// What was asked for, hence belongs on standard output.
@@ -121,7 +125,9 @@ impl Screen {
     pub fn new(look: Look, out: Sink, err: Sink, typist: Typist) -> Self {
         let target = match look.mode {
             Mode::Terminal => ProgressDrawTarget::stderr_with_hz(10),
-            Mode::Plain | Mode::Json | Mode::Yaml => ProgressDrawTarget::hidden(),
+            Mode::Plain | Mode::Json | Mode::Yaml | Mode::Markdown | Mode::Svg => {
+                ProgressDrawTarget::hidden()
+            }
         };
         Self(Arc::new(Inner {
             look,
@@ -217,7 +223,7 @@ impl Screen {
     /// Prints what was asked for: the document where a script reads, the text where a person does.
     pub fn print_document(&self, document: &Json, text: &str) {
         match self.look().mode {
-            Mode::Terminal | Mode::Plain => self.answer(text),
+            Mode::Terminal | Mode::Plain | Mode::Markdown | Mode::Svg => self.answer(text),
             Mode::Json => self.answer(&format!("{document:#}")),
             Mode::Yaml => self.answer(&yaml::to_yaml(document)),
         }
