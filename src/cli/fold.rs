@@ -40,9 +40,7 @@ pub enum Action {
     /// `schema`
     Schema(Option<SchemaOf>),
     /// `lock`
-    Lock,
-    /// `lock update`
-    LockUpdate(Option<String>),
+    Lock(Pins),
     /// `components` and `flavours`
     List(Listing),
     /// `helm-post-render`
@@ -60,6 +58,15 @@ pub enum Listing {
     Flavours,
     /// `flavours show`
     Flavour(String),
+}
+
+/// What is done with pins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pins {
+    /// `lock`
+    Show,
+    /// `lock update`
+    Update(Option<String>),
 }
 
 /// A command with its options.
@@ -80,7 +87,7 @@ impl Action {
             Self::Validate => "validate",
             Self::Plan => "plan",
             Self::Apply { .. } | Self::ApplySaved(_) => "apply",
-            Self::Lock | Self::LockUpdate(_) => "lock",
+            Self::Lock(_) => "lock",
             Self::Uninstall => "uninstall",
             Self::Destroy => "destroy",
             Self::Start => "start",
@@ -109,8 +116,7 @@ impl Action {
             | Self::Tools
             | Self::ToolsInstall
             | Self::Schema(_)
-            | Self::Lock
-            | Self::LockUpdate(_)
+            | Self::Lock(_)
             | Self::List(_)
             | Self::PostRender => Asked::Document,
         }
@@ -146,7 +152,7 @@ impl Action {
             }
             Self::Destroy => &[Group::Place, Group::Destroy, Group::Consent, Group::Run],
             Self::Start => &[Group::Place, Group::Run],
-            Self::Stop | Self::List(_) | Self::Lock | Self::LockUpdate(_) => &[Group::Place],
+            Self::Stop | Self::List(_) | Self::Lock(_) => &[Group::Place],
             Self::Tools | Self::ToolsInstall | Self::Schema(_) | Self::PostRender => &[],
         }
     }
@@ -163,12 +169,12 @@ pub fn fold(cli: Cli) -> Result<Option<Request>, Failure> {
         actions.push((action.name(), action));
     }
     one_location(&options)?;
-    of_plans_only(&cli.format.output, &actions)?;
+    of_plans_only(cli.format.output, &actions)?;
     let Some(action) = one_action(actions)? else {
         return no_action(&options).map(|()| None);
     };
     fits(&action, &options)?;
-    planned_together(&options)?;
+    planned_together(&action, &options)?;
     Ok(Some(Request { action, options, output: cli.format.output }))
 }
 
@@ -208,7 +214,7 @@ fn split(command: Command) -> (Action, Options) {
             let (consent, exit, drawn) = (args.consent, args.exit, args.drawn);
             let (cascade, destroy) = (args.cascade, args.destroy);
             let options =
-                Options { place, parts, needs, consent, exit, drawn, cascade, destroy, ..none };
+                Options { place, parts, needs, cascade, consent, destroy, exit, drawn, ..none };
             (Action::Plan, options)
         }
         Command::Apply(args) => {
@@ -239,11 +245,13 @@ fn split(command: Command) -> (Action, Options) {
         Command::Tools { action: None } => (Action::Tools, none),
         Command::Tools { action: Some(ToolsCommand::Install) } => (Action::ToolsInstall, none),
         Command::Schema { kind } => (Action::Schema(kind.map(schema)), none),
-        Command::Lock { action: None, place } => (Action::Lock, Options { place, ..none }),
+        Command::Lock { action: None, place } => {
+            (Action::Lock(Pins::Show), Options { place, ..none })
+        }
         Command::Lock { action: Some(LockCommand::Update { name, place: own }), place } => {
             let options = Options { place: own, ..none };
             let below = Options { place, ..Options::default() };
-            (Action::LockUpdate(name), options.over(below))
+            (Action::Lock(Pins::Update(name)), options.over(below))
         }
         Command::Components { action } => list(action, Listing::Components, Listing::Component),
         Command::Flavours { action } => list(action, Listing::Flavours, Listing::Flavour),
@@ -320,7 +328,7 @@ fn no_action(options: &Options) -> Result<(), Failure> {
 }
 
 /// Pictures and pull-request comments are made of plans only.
-fn of_plans_only(output: &OutputArg, actions: &[(&str, Action)]) -> Result<(), Failure> {
+fn of_plans_only(output: OutputArg, actions: &[(&str, Action)]) -> Result<(), Failure> {
     let is_plan = actions.iter().any(|(_, action)| *action == Action::Plan);
     match output {
         OutputArg::Markdown | OutputArg::Svg if !is_plan => {
@@ -336,24 +344,27 @@ fn of_plans_only(output: &OutputArg, actions: &[(&str, Action)]) -> Result<(), F
 }
 
 /// What `plan` takes of other commands belongs to the one whose plan it is.
-fn planned_together(options: &Options) -> Result<(), Failure> {
-    let drawn = &options.drawn;
-    let goes = &options.destroy;
-    let of_destroy = goes.all_flavours || goes.project.is_some() || goes.flavour_name.is_some();
-    let is_destroy = options.drawn.destroy;
-    let any = drawn.destroy || drawn.uninstall;
-    if drawn.destroy && !options.parts.components.is_empty() {
-        return Err(usage("`plan --destroy` takes everything away and does not take `-c`")
-            .hint("to take one component away:\n    datamill plan --uninstall -c NAME"));
+fn planned_together(action: &Action, options: &Options) -> Result<(), Failure> {
+    if *action != Action::Plan {
+        return Ok(());
     }
-    if any && options.needs.with_needs {
-        return Err(usage("`--with-needs` is for what is installed, not for what goes"));
-    }
-    if is_destroy && options.cascade.cascade {
-        return Err(usage("`plan --destroy` takes everything away; `--cascade` adds nothing"));
-    }
-    let _ = of_destroy;
-    Ok(())
+    let (drawn, goes) = (&options.drawn, &options.destroy);
+    let all = goes.all_flavours || goes.project.is_some() || goes.flavour_name.is_some();
+    let parts = !options.parts.components.is_empty();
+    let needs = options.needs.with_needs;
+    let wrong = match (drawn.destroy, drawn.uninstall) {
+        (true, _) if parts => "`plan --destroy` takes everything away and does not take `-c`",
+        (true, _) if needs || options.cascade.cascade => {
+            "`plan --destroy` takes everything away; `--with-needs` and `--cascade` add nothing"
+        }
+        (_, true) if needs => "`--with-needs` is for what is installed, not for what goes",
+        (false, _) if all => {
+            "`--all-flavours`, `--project` and `--flavour-name` belong to `plan --destroy`"
+        }
+        (false, false) if options.cascade.cascade => "`--cascade` belongs to `plan --uninstall`",
+        (_, _) => return Ok(()),
+    };
+    Err(usage(wrong).hint("what it takes is listed by:\n    datamill plan --help"))
 }
 
 /// An option that the command does not read is an error: nothing is skipped in silence.
@@ -379,8 +390,6 @@ fn fits(action: &Action, options: &Options) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use clap::Parser as _;
 
     use super::*;

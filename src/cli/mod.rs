@@ -20,7 +20,7 @@ use crate::ops::Cancel;
 use crate::ops::{self, Ended, Settings};
 use crate::ui::{Screen, Typist};
 
-use self::fold::{Action, Listing, Request};
+use self::fold::{Action, Listing, Pins, Request};
 use self::options::OutputArg;
 use self::settings::Surroundings;
 
@@ -123,8 +123,7 @@ async fn command(
         Action::Plan => ops::plan(settings, screen).await,
         Action::Apply { .. } => ops::apply(settings, screen, cancel).await,
         Action::ApplySaved(file) => ops::apply_saved(settings, screen, cancel, file).await,
-        Action::Lock => ops::lock_list(settings, screen).await,
-        Action::LockUpdate(name) => ops::lock_update(settings, screen, name.as_deref()).await,
+        Action::Lock(lock) => pins(lock, settings, screen).await,
         Action::Uninstall => ops::uninstall(settings, screen, cancel).await,
         Action::Destroy => ops::destroy(settings, screen, cancel).await,
         Action::Start => ops::start(settings, screen, cancel).await,
@@ -135,6 +134,13 @@ async fn command(
         Action::Schema(of) => ops::schema(settings, screen, *of).await,
         Action::List(listing) => list(listing, settings, screen).await,
         Action::PostRender => ops::post_render(settings, screen).await,
+    }
+}
+
+async fn pins(lock: &Pins, settings: &Settings, screen: &Screen) -> Result<Ended, Failure> {
+    match lock {
+        Pins::Show => ops::lock_list(settings, screen).await,
+        Pins::Update(name) => ops::lock_update(settings, screen, name.as_deref()).await,
     }
 }
 

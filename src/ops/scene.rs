@@ -142,7 +142,7 @@ pub(super) async fn open<'a>(
     screen: &'a Screen,
     project: Project,
 ) -> Result<Scene<'a>, Failure> {
-    open_for(settings, screen, project, None).await
+    Box::pin(open_for(settings, screen, project, None)).await
 }
 
 /// The same for a saved plan.

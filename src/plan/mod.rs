@@ -7,6 +7,7 @@ mod decision;
 pub mod diff;
 mod drift;
 mod fields;
+mod layout;
 mod memory;
 mod objects;
 mod order;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 
 pub use check::{BrokenRule, check};
 pub use drift::drift;
+pub use layout::{Layout, Phase, Placed, layout};
 pub use restrict::{Deferral, restrict, undecided};
 pub use saved::{SavedChange, SavedEffect, SavedPrecondition, SavedStep, SavedValue, action_word};
 pub use seal::Seal;

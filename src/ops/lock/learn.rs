@@ -94,13 +94,11 @@ fn collect(json: &Json, into: &mut Vec<(String, String)>) {
     match json {
         Json::Object(map) => {
             for (key, value) in map {
-                match value {
-                    Json::String(image) if key == "image" => {
-                        if let Some((name, digest)) = image.split_once('@') {
-                            into.push((name.to_owned(), digest.to_owned()));
-                        }
-                    }
-                    other => collect(other, into),
+                if let ("image", Some(image)) = (key.as_str(), value.as_str()) {
+                    let named = image.split_once('@');
+                    into.extend(named.map(|(name, digest)| (name.to_owned(), digest.to_owned())));
+                } else {
+                    collect(value, into);
                 }
             }
         }

@@ -109,13 +109,13 @@ fn rows(desired: &Desired, lock: &Lock, name: Option<&str>) -> Result<Vec<Row>, 
         None => true,
     };
     if let Some(name) = name.filter(|_| !desired.resources.keys().any(named)) {
-        let names: Vec<&str> = desired
+        let instances: Vec<&str> = desired
             .resources
             .keys()
             .filter_map(|id| id.instance_name().map(Name::as_str))
             .collect();
         let failure = Failure::new(FailureKind::Usage, format!("there is no component `{name}`"));
-        return Err(match nearest(name, names) {
+        return Err(match nearest(name, instances) {
             Some(near) => failure.hint(format!("did you mean `{near}`?")),
             None => failure,
         });

@@ -33,7 +33,8 @@ pub async fn apply_saved(
     verify::project(&saved, place(&project.name, &project.flavour))?;
     let approved =
         Approved { owner: InstallationId(saved.installation.clone()), lock: saved.lock.clone() };
-    let mut scene = scene::open_for(settings, screen, project, Some(approved)).await?;
+    let opened = scene::open_for(settings, screen, project, Some(approved));
+    let mut scene = Box::pin(opened).await?;
     if goal == Goal::Destroy && scene.cluster_seen == Observed::Absent {
         screen
             .note(&format!("there is no cluster `{}`; nothing to destroy", scene.cluster.id.name));

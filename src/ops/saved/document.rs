@@ -106,7 +106,7 @@ impl From<SavedGoal> for Goal {
 }
 
 /// The JSON Schema of the document.
-pub fn schema() -> Json {
+pub(in crate::ops) fn schema() -> Json {
     schemars::schema_for!(SavedPlan).to_value()
 }
 

@@ -8,7 +8,8 @@ mod request;
 mod verify;
 
 pub use apply::apply_saved;
-pub use document::{GOOD_FOR, SCHEMA, SavedGoal, SavedPlan, schema};
+pub use document::{GOOD_FOR, SCHEMA, SavedGoal, SavedPlan};
 pub use request::{SavedRequest, SavedSetting};
 
+pub(super) use document::schema;
 pub(super) use make::write;

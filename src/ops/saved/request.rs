@@ -9,6 +9,7 @@ use crate::model::{Failure, FailureKind, Redactor};
 use crate::ops::{Confirm, LoadRequest, Location, Reach, Settings};
 
 /// What was asked.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct SavedRequest {
