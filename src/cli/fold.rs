@@ -352,19 +352,25 @@ fn planned_together(action: &Action, options: &Options) -> Result<(), Failure> {
     let all = goes.all_flavours || goes.project.is_some() || goes.flavour_name.is_some();
     let parts = !options.parts.components.is_empty();
     let needs = options.needs.with_needs;
-    let wrong = match (drawn.destroy, drawn.uninstall) {
-        (true, _) if parts => "`plan --destroy` takes everything away and does not take `-c`",
-        (true, _) if needs || options.cascade.cascade => {
-            "`plan --destroy` takes everything away; `--with-needs` and `--cascade` add nothing"
+    let (wrong, belongs) = match (drawn.destroy, drawn.uninstall) {
+        (true, _) if parts => {
+            ("`plan --destroy` takes everything away and does not take `-c`", "--uninstall -c NAME")
         }
-        (_, true) if needs => "`--with-needs` is for what is installed, not for what goes",
-        (false, _) if all => {
-            "`--all-flavours`, `--project` and `--flavour-name` belong to `plan --destroy`"
+        (true, _) if needs || options.cascade.cascade => (
+            "`plan --destroy` takes everything away; `--with-needs` and `--cascade` add nothing",
+            "--destroy",
+        ),
+        (_, true) if needs => ("`plan --uninstall` does not take `--with-needs`", "--with-needs"),
+        (false, _) if all => (
+            "without `--destroy`, `plan` does not take `--all-flavours`, `--project` and `--flavour-name`",
+            "--destroy --all-flavours",
+        ),
+        (false, false) if options.cascade.cascade => {
+            ("`plan` does not take `--cascade`", "--uninstall --cascade")
         }
-        (false, false) if options.cascade.cascade => "`--cascade` belongs to `plan --uninstall`",
         (_, _) => return Ok(()),
     };
-    Err(usage(wrong).hint("what it takes is listed by:\n    datamill plan --help"))
+    Err(usage(wrong).hint(format!("there is:\n    datamill plan {belongs}")))
 }
 
 /// An option that the command does not read is an error: nothing is skipped in silence.

@@ -7,6 +7,7 @@ mod hybrid;
 mod kill;
 mod main_job;
 mod readiness;
+mod saved;
 mod seeds;
 
 use crate::support::sandbox::{Run, Sandbox, repository};

@@ -3,3 +3,4 @@
 mod deciding;
 mod laws;
 mod running;
+mod saved;

@@ -3,6 +3,7 @@
 mod files;
 mod flags;
 mod getting_tools;
+mod saved;
 
 use crate::support::sandbox::{Run, Sandbox};
 

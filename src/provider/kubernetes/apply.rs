@@ -122,6 +122,7 @@ impl Kubernetes {
             namespace::until_free(session, &spec.name, &*run.progress).await?;
         }
         if let Some(KubernetesSpec::Secret(spec)) = resource.kubernetes() {
+            objects::check(session, step, &drawing.picture.objects).await?;
             let given = |value: &Value| given(value, &run.known, &secrets);
             secret::put(
                 session,
