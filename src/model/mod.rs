@@ -2,6 +2,7 @@
 
 mod cluster;
 mod digest;
+mod endpoint;
 mod failure;
 mod id;
 mod identity;
@@ -16,6 +17,7 @@ mod value;
 
 pub use cluster::{ClusterFacts, ClusterSpec, NodeSpec, Taint};
 pub use digest::Digest;
+pub use endpoint::{Endpoint, Login, LoginPart};
 pub use failure::{Failure, FailureKind};
 pub use id::{Family, Name, NameError, ResourceId, ResourceIdError, ResourceKind, Scope};
 pub use identity::{Identity, InstallationId, RunId};

@@ -29,7 +29,7 @@ pub async fn destroy(
     confirm_project(settings, &scene.identity.project)?;
     let (goal, drawing) = draw_all(&scene).await?;
     screen.show_plan(&drawing.plan, &scene.header());
-    draw::refuse_blocked(&drawing.plan)?;
+    draw::refuse_blocked(&scene, goal, &drawing.plan)?;
     if !approved(&scene, &drawing.plan)? {
         screen.note("nothing was changed");
         return Ok(Ended::Well);

@@ -108,7 +108,9 @@ pub(super) fn held_by(id: &ResourceId, flavour: &str) -> Decision {
 }
 
 fn take_over(decision: Decision, name: &Name, flavour: &str) -> Decision {
-    decision.note(format!("to take it over: datamill adopt {name} --from {flavour}"))
+    decision.note(format!(
+        "it belongs to flavour {flavour}: uninstall `{name}` with that flavour first (its data stays), or leave it out here"
+    ))
 }
 
 /// Namespaces that every cluster has from the start: there before anything of ours is, and never ours.

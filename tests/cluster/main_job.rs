@@ -89,7 +89,11 @@ fn nothing_listens_beyond_loopback(sandbox: &Sandbox) {
 
 fn removal_respects_needs_and_data(sandbox: &Sandbox) {
     let refused = sandbox.datamill(["-l", "-u", "-c", "demo-store", "-f", DEMO, "--yes"]);
-    ends_with(&refused, 9, &["demo-api", "--cascade"]);
+    ends_with(
+        &refused,
+        9,
+        &["demo-api", "datamill uninstall -c demo-store --cascade -l -f flavours/demo.yaml\n"],
+    );
     let cascade = ["uninstall", "-l", "-c", "demo-store", "-f", DEMO, "--cascade"];
     let shown = sandbox.datamill(cascade);
     // Without a terminal the question has no answer.

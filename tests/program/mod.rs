@@ -3,6 +3,8 @@
 mod files;
 mod flags;
 mod getting_tools;
+mod newcomer;
+mod output;
 mod saved;
 
 use crate::support::sandbox::{Run, Sandbox};

@@ -191,6 +191,9 @@ impl HelmSettings {
         args.push(values.into_os_string());
         args.extend(words(["--post-renderer", plugin::NAME, "--skip-crds", "--hide-notes"]));
         args.extend(words(["--labels", &labels.join(","), "--description", of.description]));
+        // The server checks fields itself, before and at the write; Helm's own check reads the whole schema of the cluster each
+        // time, which is most of what a small release costs.
+        args.extend(words(["--disable-openapi-validation"]));
         args.extend(words(["--history-max", HISTORY, "--server-side=true"]));
         args.extend(words([match of.wait {
             WaitFor::Hooks => "--wait=hookOnly",

@@ -37,6 +37,8 @@ pub struct HelmSettings {
     pub charts: PathBuf,
     /// Rendered manifests.
     pub rendered: PathBuf,
+    /// What comparisons of releases with their clusters found.
+    pub compared: PathBuf,
     /// Locks of releases.
     pub locks: PathBuf,
     /// The user's registry logins; Helm's own default when absent.
@@ -63,6 +65,7 @@ impl HelmSettings {
             home: cache.join("helm"),
             charts: cache.join("charts"),
             rendered: cache.join("rendered"),
+            compared: cache.join("compared"),
             locks: cache.join("locks"),
             registry_config: None,
             mirrors: BTreeMap::new(),

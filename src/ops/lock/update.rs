@@ -156,7 +156,7 @@ fn show(screen: &Screen, rows: &[Row]) {
     } else {
         screen.table(&["step", "chart", "pinned", "catalogue", ""], &cells)
     };
-    screen.print_document(&json!({ "charts": document }), &text);
+    screen.print_document("pins", &json!({ "charts": document }), &text);
 }
 
 /// What counts in a version: the first number, and the second while the first is 0.

@@ -50,7 +50,7 @@ pub async fn apply_saved(
     let mut drawing = draw(&scene, goal, settings.include_data).await?;
     drawing.plan = restricted(&scene, &saved, &drawing.plan, &seal)?;
     screen.show_plan(&drawing.plan, &scene.header());
-    refuse_others(&drawing.plan)?;
+    refuse_others(&scene, goal, &drawing.plan)?;
     if !data_is_confirmed(&scene, &drawing.plan)? {
         screen.note("nothing was changed");
         return Ok(Ended::Well);
@@ -148,10 +148,10 @@ fn asked(scene: &Scene<'_>, saved: &SavedPlan, fresh: &Plan) -> Result<plan::Def
 }
 
 /// Stale branches stop alone; what is blocked for another reason stops everything, as with any plan.
-fn refuse_others(plan: &Plan) -> Result<(), Failure> {
+fn refuse_others(scene: &Scene<'_>, goal: Goal, plan: &Plan) -> Result<(), Failure> {
     let mut others = plan.clone();
     others.steps.retain(|step| !matches!(step.action.block(), Some(Block::Stale { .. })));
-    draw::refuse_blocked(&others)
+    draw::refuse_blocked(scene, goal, &others)
 }
 
 /// A wrong name stops before anything is looked at.

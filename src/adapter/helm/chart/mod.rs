@@ -211,7 +211,7 @@ fn checked(key: &str, chart: Chart, pin: Option<&Digest>) -> Result<Chart, Failu
     match pin {
         Some(pin) if *pin != chart.digest => Err(differs(key, pin, &chart.digest)
             .because("`datamill.lock` names the wanted one")
-            .hint("if the new one is right:\n    datamill lock update")),
+            .hint("if the new one is right, remove the old line from `datamill.lock`")),
         Some(_) | None => Ok(chart),
     }
 }

@@ -4,6 +4,7 @@
 mod apply;
 mod cache;
 mod claims;
+mod compared;
 mod crds;
 mod deferred;
 mod delete;
