@@ -134,13 +134,31 @@ async fn command(
         Action::Uninstall => ops::uninstall(settings, screen, cancel).await,
         Action::Destroy => ops::destroy(settings, screen, cancel).await,
         Action::Start => ops::start(settings, screen, cancel).await,
-        Action::Stop => ops::stop(settings, screen).await,
-        Action::Status => ops::status(settings, screen).await,
-        Action::Tools => ops::tools(settings, screen).await,
-        Action::ToolsInstall => ops::tools_install(settings, screen).await,
+        Action::Stop | Action::Status => look_or_stop(&request.action, settings, screen).await,
+        Action::Tools | Action::ToolsInstall => tools(&request.action, settings, screen).await,
         Action::Schema(of) => ops::schema(settings, screen, *of).await,
         Action::List(listing) => list(listing, settings, screen).await,
         Action::PostRender => ops::post_render(settings, screen).await,
+    }
+}
+
+async fn look_or_stop(
+    action: &Action,
+    settings: &Settings,
+    screen: &Screen,
+) -> Result<Ended, Failure> {
+    if *action == Action::Stop {
+        ops::stop(settings, screen).await
+    } else {
+        ops::status(settings, screen).await
+    }
+}
+
+async fn tools(action: &Action, settings: &Settings, screen: &Screen) -> Result<Ended, Failure> {
+    if *action == Action::ToolsInstall {
+        ops::tools_install(settings, screen).await
+    } else {
+        ops::tools(settings, screen).await
     }
 }
 
