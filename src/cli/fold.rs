@@ -352,24 +352,28 @@ fn planned_together(action: &Action, options: &Options) -> Result<(), Failure> {
     let parts = !options.parts.components.is_empty();
     let needs = options.needs.with_needs;
     let (wrong, belongs) = match (drawn.destroy, drawn.uninstall) {
-        (true, _) if parts => {
-            ("`plan --destroy` takes everything away and does not take `-c`", "--uninstall -c NAME")
-        }
+        (true, _) if parts => (
+            "`plan --destroy` takes everything away and does not take `-c`",
+            "datamill plan --uninstall -c NAME",
+        ),
         (true, _) if needs || options.cascade.cascade => (
             "`plan --destroy` takes everything away; `--with-needs` and `--cascade` add nothing",
-            "--destroy",
+            "datamill plan --destroy",
         ),
-        (_, true) if needs => ("`plan --uninstall` does not take `--with-needs`", "--with-needs"),
+        (_, true) if needs => (
+            "`plan --uninstall` does not take `--with-needs`",
+            "datamill plan --with-needs -c NAME",
+        ),
         (false, _) if all => (
             "without `--destroy`, `plan` does not take `--all-flavours`, `--project` and `--flavour-name`",
-            "--destroy --all-flavours",
+            "datamill plan --destroy --all-flavours",
         ),
         (false, false) if options.cascade.cascade => {
-            ("`plan` does not take `--cascade`", "--uninstall --cascade")
+            ("`plan` does not take `--cascade`", "datamill plan --uninstall --cascade")
         }
         (_, _) => return Ok(()),
     };
-    Err(usage(wrong).hint(format!("there is:\n    datamill plan {belongs}")))
+    Err(usage(wrong).hint(format!("there is:\n    {belongs}")))
 }
 
 /// An option that the command does not read is an error: nothing is skipped in silence.

@@ -160,7 +160,7 @@ impl SavedRequest {
                 format!("a saved plan does not take `{option}`"),
             )
             .because("what it does was settled when it was made")
-            .hint(format!("make a plan with it:\n    datamill plan {option} --out FILE"))),
+            .hint("make a plan with it:\n    datamill plan --out FILE")),
         }
     }
 
