@@ -112,7 +112,8 @@ impl Kubernetes {
     }
 }
 
-fn link(session: &Session) -> Link {
+/// The cluster of a session, whoever acts.
+pub(super) fn link(session: &Session) -> Link {
     Link {
         cluster: session.cluster.clone(),
         host: session.host.clone(),
