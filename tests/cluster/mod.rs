@@ -16,6 +16,7 @@ mod main_job;
 mod outages;
 mod preflight;
 mod readiness;
+mod saved;
 mod seeds;
 mod sources;
 mod webhooks;

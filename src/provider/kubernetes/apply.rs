@@ -121,6 +121,7 @@ impl Kubernetes {
         if let Some(KubernetesSpec::Namespace(spec)) = resource.kubernetes() {
             namespace::until_free(session, &spec.name, &*run.progress).await?;
         }
+        objects::check(session, step, &drawing.real).await?;
         if let Some(KubernetesSpec::Secret(spec)) = resource.kubernetes() {
             let given = |value: &Value| given(value, &run.known, &secrets);
             secret::put(
@@ -134,7 +135,6 @@ impl Kubernetes {
             )
             .await?;
         } else {
-            objects::check(session, step, &drawing.real).await?;
             if step.action == Action::Replace
                 && let Some(found) = &step.found
             {

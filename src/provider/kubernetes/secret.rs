@@ -357,7 +357,8 @@ async fn write(
         session.redactor.learn(&Secret::new(value.clone()));
         data.insert(key, encoded(&value));
     }
-    let mut object = with_data(picture, data);
+    // With the run that writes it: a second try of this run finds its own work.
+    let mut object = super::objects::with_run(session, &with_data(picture, data));
     let Some(live) = live else {
         // Created, not applied: of two that draw at once, the second must not overwrite the first.
         return session.cluster.create(&object, &Write::by(manager)).await.map(drop);
