@@ -59,12 +59,66 @@ pub enum SecretRule {
     },
     /// Drawn when absent: a random UUID (version 4).
     Uuid,
+    /// Drawn when absent: a private RSA key (PKCS#8 in PEM).
+    Rsa {
+        /// Its length: 2048, 3072 or 4096.
+        bits: usize,
+    },
+    /// Drawn when absent: a certificate of an authority made for it alone.
+    Tls {
+        /// The names and addresses it is for; the first is its common name.
+        names: Vec<String>,
+        /// How long it is valid.
+        days: u32,
+    },
+    /// Comes with another key of the same Secret.
+    Part {
+        /// That key.
+        of: String,
+        /// What it is of it.
+        part: SecretPart,
+    },
+    /// A line of a password file (bcrypt), made anew only when the password behind it is another one.
+    Htpasswd {
+        /// The user's name.
+        user: String,
+        /// The key of the same Secret that holds the password.
+        password: String,
+    },
     /// Given; follows the file when it changes.
     Given(Value),
     /// Given by the user as a secret, so never shown; follows the file when it changes.
     Param(super::Secret),
     /// A copy of a key of another Secret; follows it when it changes.
     Copy(SecretRef),
+}
+
+impl SecretRule {
+    /// Whether its value is drawn when it is absent, and stays otherwise.
+    pub fn is_drawn(&self) -> bool {
+        match self {
+            Self::Alnum { .. }
+            | Self::Hex { .. }
+            | Self::Base64 { .. }
+            | Self::Uuid
+            | Self::Rsa { .. }
+            | Self::Tls { .. }
+            | Self::Part { .. }
+            | Self::Htpasswd { .. } => true,
+            Self::Given(_) | Self::Param(_) | Self::Copy(_) => false,
+        }
+    }
+}
+
+/// What comes with a key that is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretPart {
+    /// The public half of an RSA key, in PEM.
+    RsaPublic,
+    /// The private key of a certificate.
+    TlsKey,
+    /// The certificate of the authority that signed it.
+    TlsAuthority,
 }
 
 /// A volume claim of ours. Class *data*: it outlives its instance.

@@ -21,8 +21,8 @@ pub use id::{Family, Name, NameError, ResourceId, ResourceIdError, ResourceKind,
 pub use identity::{Identity, InstallationId, RunId};
 pub use kubernetes::{
     ChartSource, ClaimSpec, Condition, ConditionTest, CrdPolicy, CrdsSpec, HelmWait, JobReady,
-    JobSpec, Manifests, NamespaceSpec, ObjectsSpec, ReleaseSpec, RemoteFile, SecretKey, SecretRule,
-    SecretSpec, WaitSpec,
+    JobSpec, Manifests, NamespaceSpec, ObjectsSpec, ReleaseSpec, RemoteFile, SecretKey,
+    SecretPart, SecretRule, SecretSpec, WaitSpec,
 };
 pub use mark::{Marks, annotation, label, label_value};
 pub use object::{Object, ObjectRef, is_cluster_wide};

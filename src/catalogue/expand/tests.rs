@@ -8,7 +8,8 @@ use crate::catalogue::fixture::{
 };
 use crate::catalogue::{LoginPart, Wire};
 use crate::model::{
-    ChartSource, Class, ConditionTest, CrdPolicy, KubernetesSpec, Manifests, SecretRef, SecretRule,
+    ChartSource, Class, ConditionTest, CrdPolicy, KubernetesSpec, Manifests, SecretPart,
+    SecretRef, SecretRule,
 };
 
 fn secret(name: &str, key: &str) -> SecretRef {
@@ -315,7 +316,6 @@ fn what_is_not_built_yet_says_so_when_it_is_used() {
         ),
         ("steps: [{id: a, kind: call, service: x, path: /}]", "not built yet: steps of kind call"),
         ("claims: [{id: a, kind: bucket, from: store}]", "not built yet: claims of kind bucket"),
-        ("secrets: [{id: a, keys: {k: {generate: tls}}}]", "not built yet: `generate: tls`"),
         ("images: {a: {context: .}}", "not built yet: `images` of a component"),
         ("delete: {waitGone: [{ref: x}]}", "not built yet: `delete.waitGone`"),
         ("delete: {pvcs: {keep: x=y}}", "not built yet: a selector in `delete`"),
@@ -333,6 +333,49 @@ fn what_is_not_built_yet_says_so_when_it_is_used() {
     }
     let unused = "steps: [{id: a, kind: call, service: x, path: /, when: false}]\nruns: {r: {job: {}}}\nverify: [{job: {}}]\nconnect: {psql: hello}";
     well(&[&component("x", unused)], &["x"]);
+}
+
+#[test]
+fn what_is_drawn_together_is_several_keys_that_paths_know() {
+    let text = component(
+        "x",
+        r#"
+secrets:
+  - id: web
+    keys:
+      tls: {generate: tls, names: ["${self.release}.example.org", 10.0.0.7], days: 30}
+      signing.pem: {generate: rsa, length: 3072}
+      password: {generate: alnum}
+      auth: {generate: htpasswd, user: ada}
+outputs:
+  ca: {secretKey: {name: "${secret.web.ca.crt.ref.name}", key: "${secret.web.ca.crt.ref.key}"}}
+"#,
+    );
+    let expansion = well(&[&text], &["x"]);
+    let secret = expansion.desired.get(&"x/secret/web".parse().unwrap()).unwrap();
+    let Some(KubernetesSpec::Secret(spec)) = secret.kubernetes() else { panic!("a secret") };
+    let keys: Vec<&str> = spec.keys.keys().map(String::as_str).collect();
+    assert_eq!(
+        keys,
+        ["auth", "ca.crt", "password", "signing.pem", "signing.pub", "tls.crt", "tls.key"]
+    );
+    let names = vec!["x.example.org".to_owned(), "10.0.0.7".to_owned()];
+    assert_eq!(spec.keys["tls.crt"].rule, SecretRule::Tls { names, days: 30 });
+    assert_eq!(spec.keys["signing.pem"].rule, SecretRule::Rsa { bits: 3072 });
+    let part = SecretRule::Part { of: "tls.crt".to_owned(), part: SecretPart::TlsAuthority };
+    assert_eq!(spec.keys["ca.crt"].rule, part);
+
+    let wrong = [
+        ("auth: {generate: htpasswd}", "there is no key `password` to take the password from"),
+        ("a: {generate: tls}, a.key: {value: x}", "this secret has the key `a.key` already"),
+        ("a: {generate: rsa, length: 1000}", "`length` is 2048, 3072 or 4096 for an RSA key"),
+        ("a: {generate: alnum, days: 3}", "a key of a secret has no key `days`"),
+    ];
+    for (keys, message) in wrong {
+        let text = component("x", &format!("secrets: [{{id: a, keys: {{{keys}}}}}]"));
+        let found = messages(&crate::catalogue::fixture::load(&[&text]).1);
+        assert!(found.iter().any(|m| m.starts_with(message)), "{keys}: {found:?}");
+    }
 }
 
 #[test]

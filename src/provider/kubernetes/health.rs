@@ -133,6 +133,10 @@ async fn assumed(link: &Link, spec: &SecretSpec) -> Result<Option<Health>, KubeE
             | SecretRule::Hex { .. }
             | SecretRule::Base64 { .. }
             | SecretRule::Uuid
+            | SecretRule::Rsa { .. }
+            | SecretRule::Tls { .. }
+            | SecretRule::Part { .. }
+            | SecretRule::Htpasswd { .. }
             | SecretRule::Given(_)
             | SecretRule::Param(_) => None,
         })

@@ -5,6 +5,7 @@ mod cause;
 mod claim;
 pub mod compare;
 mod crds;
+mod credential;
 pub mod discover;
 mod failure;
 mod field;

@@ -106,6 +106,10 @@ pub(super) fn values_of(resource: &Resource) -> Vec<&Value> {
                 | SecretRule::Hex { .. }
                 | SecretRule::Base64 { .. }
                 | SecretRule::Uuid
+                | SecretRule::Rsa { .. }
+                | SecretRule::Tls { .. }
+                | SecretRule::Part { .. }
+                | SecretRule::Htpasswd { .. }
                 | SecretRule::Param(_)
                 | SecretRule::Copy(_) => None,
             })
@@ -207,7 +211,11 @@ impl Pen<'_> {
             SecretRule::Alnum { .. }
             | SecretRule::Hex { .. }
             | SecretRule::Base64 { .. }
-            | SecretRule::Uuid => "drawn".to_owned(),
+            | SecretRule::Uuid
+            | SecretRule::Rsa { .. }
+            | SecretRule::Tls { .. }
+            | SecretRule::Part { .. }
+            | SecretRule::Htpasswd { .. } => "drawn".to_owned(),
             SecretRule::Param(secret) => keyed("param", secret.reveal()),
             SecretRule::Copy(at) => keyed("copy", &at.to_string()),
             SecretRule::Given(value) => keyed("given", &value.shown().to_string()),
