@@ -222,10 +222,7 @@ fn key(entry: &Entry, problems: &mut Problems) -> Vec<KeyWish> {
             let stem = wish.key.trim_end_matches(".crt");
             let authority =
                 if stem == "tls" { "ca.crt".to_owned() } else { format!("{stem}-ca.crt") };
-            vec![
-                (format!("{stem}.key"), SecretPart::TlsKey),
-                (authority, SecretPart::TlsAuthority),
-            ]
+            vec![(format!("{stem}.key"), SecretPart::TlsKey), (authority, SecretPart::TlsAuthority)]
         }
         Generator::Alnum
         | Generator::Hex

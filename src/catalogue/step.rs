@@ -20,6 +20,8 @@ pub(super) struct Step {
     pub(super) class: Option<Class>,
     pub(super) wait: Vec<Located>,
     pub(super) fails: Vec<Located>,
+    /// How often it is tried.
+    pub(super) tries: Option<usize>,
     pub(super) work: Work,
 }
 
@@ -180,7 +182,7 @@ pub(super) fn read(tree: &Located, problems: &mut Problems) -> Option<Step> {
     let on_delete = [("remove", false), ("keep", true), ("skip", true)];
     let keep = fields.word("onDelete", &on_delete, problems);
     let class = fields.word("class", &CLASSES, problems);
-    fields.raw("retry");
+    let tries = fields.value("retry").and_then(|value| tries(value, problems));
     fields.raw("doc");
     let mut wait = fields.list("wait", problems).to_vec();
     let fails = fields.list("fails", problems).to_vec();
@@ -197,6 +199,7 @@ pub(super) fn read(tree: &Located, problems: &mut Problems) -> Option<Step> {
         class,
         wait,
         fails,
+        tries,
         work: work?,
     })
 }
@@ -249,6 +252,15 @@ fn work(
             Some(Work::Later(Later::Call { tree: later(tree, fields, &known) }))
         }
     }
+}
+
+fn tries(value: &Located, problems: &mut Problems) -> Option<usize> {
+    let number = super::fields::text_of(value, "retry", problems)?.parse().ok();
+    let number = number.filter(|number| (1..=100).contains(number));
+    if number.is_none() {
+        wrong(value, "retry", "how often it is tried in all, from 1 to 100", problems);
+    }
+    number
 }
 
 fn later(tree: &Located, fields: &mut Fields<'_>, known: &[&'static str]) -> Located {

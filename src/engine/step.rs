@@ -112,6 +112,8 @@ async fn try_until_done(
     let context = context(&step.id, run, hands);
     let mut pause = PAUSE;
     let mut tries = 1;
+    let own = step.wanted.as_ref().and_then(|wanted| wanted.patience.tries);
+    let most = own.unwrap_or(hands.options.tries);
     loop {
         let (failure, after) = match provider.apply(step, &context).await {
             Ok(outputs) => return Ok(outputs),
@@ -119,7 +121,7 @@ async fn try_until_done(
             Err(ProviderError::Transient { failure, after }) => (failure, after),
         };
         let stopped = *hands.cancel.borrow() != Cancel::No;
-        if tries >= hands.options.tries || stopped {
+        if tries >= most || stopped {
             return Err(if tries > 1 {
                 failure.because(format!("tried {tries} times"))
             } else {

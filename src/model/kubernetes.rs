@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Object, ObjectRef, SecretRef, Value};
 
 /// A namespace.
@@ -272,7 +274,7 @@ pub struct JobSpec {
 }
 
 /// What a condition tests.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum ConditionTest {
     /// A Deployment, StatefulSet or DaemonSet has rolled out.
     Rollout(ObjectRef),

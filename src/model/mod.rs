@@ -10,6 +10,7 @@ mod mark;
 mod object;
 mod observed;
 mod output;
+mod removal;
 mod resource;
 mod secret;
 mod value;
@@ -21,8 +22,8 @@ pub use id::{Family, Name, NameError, ResourceId, ResourceIdError, ResourceKind,
 pub use identity::{Identity, InstallationId, RunId};
 pub use kubernetes::{
     ChartSource, ClaimSpec, Condition, ConditionTest, CrdPolicy, CrdsSpec, HelmWait, JobReady,
-    JobSpec, Manifests, NamespaceSpec, ObjectsSpec, ReleaseSpec, RemoteFile, SecretKey,
-    SecretPart, SecretRule, SecretSpec, WaitSpec,
+    JobSpec, Manifests, NamespaceSpec, ObjectsSpec, ReleaseSpec, RemoteFile, SecretKey, SecretPart,
+    SecretRule, SecretSpec, WaitSpec,
 };
 pub use mark::{Marks, annotation, label, label_value};
 pub use object::{Object, ObjectRef, is_cluster_wide};
@@ -31,6 +32,9 @@ pub use observed::{
     Progress, ReleaseFound, ReleaseStatus, Snapshot, Version,
 };
 pub use output::{Known, OutputName, Outputs};
+pub use removal::{
+    Gone, Guard, RemovalRules, RemovalSpec, Selected, VolumeRule, check_selector, selects,
+};
 pub use resource::{Class, CloudSpec, Desired, KubernetesSpec, Patience, Rendered, Resource, Spec};
 pub use secret::{Redactor, Secret, SecretRef};
 pub use value::{Leaf, Value};

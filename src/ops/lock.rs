@@ -119,6 +119,7 @@ fn key_of(resource: &Resource) -> Option<String> {
         | KubernetesSpec::Secret(_)
         | KubernetesSpec::Claim(_)
         | KubernetesSpec::Job(_)
+        | KubernetesSpec::Removal(_)
         | KubernetesSpec::Wait(_) => None,
     }
 }

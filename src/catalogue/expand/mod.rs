@@ -2,6 +2,7 @@
 
 mod job;
 mod release;
+mod removal;
 mod secret;
 mod step;
 #[cfg(test)]
@@ -13,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::component::Keeping;
 use super::scope::{Found, Scope};
+use super::step::Work;
 use super::wiring;
 use super::world::{Member, World};
 use super::{Catalogue, Endpoint, Expansion, Login, LoginPart, Platform};
@@ -190,8 +192,8 @@ struct Site<'s, 'y, 'w, 'a> {
     providers: BTreeSet<ResourceId>,
     /// Secrets and claims.
     ground: BTreeSet<ResourceId>,
-    /// The step before.
-    previous: Option<ResourceId>,
+    /// The step before, and where that only looks, what stands behind it.
+    previous: BTreeSet<ResourceId>,
     /// All that was made for the instance.
     own: BTreeSet<ResourceId>,
 }
@@ -210,7 +212,7 @@ impl<'s, 'y, 'w, 'a> Site<'s, 'y, 'w, 'a> {
             home,
             providers,
             ground: BTreeSet::new(),
-            previous: None,
+            previous: BTreeSet::new(),
             own: BTreeSet::new(),
         }
     }
@@ -224,9 +226,13 @@ impl<'s, 'y, 'w, 'a> Site<'s, 'y, 'w, 'a> {
         for wish in &self.member.component.claims {
             self.claim(wish);
         }
+        self.manner();
         for step in &self.member.component.steps {
             self.step(step);
+            let is_crds = matches!(step.work, Work::Crds { .. });
+            self.gone_before(&step.id, is_crds);
         }
+        self.guard();
         self.health();
     }
 

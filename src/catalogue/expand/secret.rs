@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use super::{Site, not_built};
 use crate::catalogue::component::Keeping;
 use crate::catalogue::param::is_quantity;
-use crate::catalogue::rule::{ClaimKind, ClaimWish, Generate, Generator, KeyOrigin, KeyWish, SecretWish};
+use crate::catalogue::rule::{
+    ClaimKind, ClaimWish, Generate, Generator, KeyOrigin, KeyWish, SecretWish,
+};
 use crate::catalogue::template::mentions_use;
 use crate::catalogue::world::ParamValue;
 use crate::model::{
@@ -80,9 +82,7 @@ impl Site<'_, '_, '_, '_> {
         }
         match &wish.origin {
             KeyOrigin::Generate(generate) => self.generated(generate),
-            KeyOrigin::Part { of, part } => {
-                Some(SecretRule::Part { of: of.clone(), part: *part })
-            }
+            KeyOrigin::Part { of, part } => Some(SecretRule::Part { of: of.clone(), part: *part }),
             KeyOrigin::Copy(tree) => self.scope.reference(tree, problems).map(SecretRule::Copy),
             KeyOrigin::Value(tree) | KeyOrigin::Template(tree) => self.given(tree),
             KeyOrigin::Param(name) => self.param_key(name, wish),

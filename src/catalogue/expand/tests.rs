@@ -8,8 +8,8 @@ use crate::catalogue::fixture::{
 };
 use crate::catalogue::{LoginPart, Wire};
 use crate::model::{
-    ChartSource, Class, ConditionTest, CrdPolicy, KubernetesSpec, Manifests, SecretPart,
-    SecretRef, SecretRule,
+    ChartSource, Class, ConditionTest, CrdPolicy, KubernetesSpec, Manifests, SecretPart, SecretRef,
+    SecretRule,
 };
 
 fn secret(name: &str, key: &str) -> SecretRef {
@@ -317,8 +317,10 @@ fn what_is_not_built_yet_says_so_when_it_is_used() {
         ("steps: [{id: a, kind: call, service: x, path: /}]", "not built yet: steps of kind call"),
         ("claims: [{id: a, kind: bucket, from: store}]", "not built yet: claims of kind bucket"),
         ("images: {a: {context: .}}", "not built yet: `images` of a component"),
-        ("delete: {waitGone: [{ref: x}]}", "not built yet: `delete.waitGone`"),
-        ("delete: {pvcs: {keep: x=y}}", "not built yet: a selector in `delete`"),
+        (
+            "delete: {before: [{pipelines: delete}]}",
+            "not built yet: `pipelines` in `delete.before`",
+        ),
         (
             "steps: [{id: a, kind: helm, chart: {path: x}, hooks: false}]",
             "not built yet: a release without hooks",
@@ -382,4 +384,97 @@ outputs:
 fn two_expansions_of_one_platform_are_equal() {
     let lines = ["mlflow", "minio", "kafka"];
     assert_eq!(well(&[MINIO, MLFLOW, KAFKA], &lines), well(&[KAFKA, MLFLOW, MINIO], &lines));
+}
+
+const OPERATED: &str = r#"
+params: {cluster: {type: string, default: main}}
+steps:
+  - id: operator
+    kind: helm
+    chart: {path: chart}
+    wait: [{rollout: deployment/operator}]
+  - id: cluster
+    kind: objects
+    retry: 7
+    fails: [{exists: v1/Pod/broken}]
+    objects:
+      - {apiVersion: example.org/v1, kind: Thing, metadata: {name: "${param.cluster}"}}
+delete:
+  pvcs: {remove: "app=cache"}
+  timeout: 90s
+  before: [{deleteSelected: {kind: Pod, selector: "made-by=${self.release}"}}]
+  guards: [{gone: v1/PersistentVolumeClaim/*, because: volumes are in use}]
+  waitGone:
+    - {ref: "example.org/v1/Topic/*", selector: "of=${param.cluster}", before: cluster, timeout: 5m}
+    - {ref: "example.org/v1/Thing/${param.cluster}", before: operator}
+"#;
+
+#[test]
+fn the_end_of_an_instance_is_nodes_in_the_chain_of_its_needs() {
+    let expansion = well(&[&component("x", OPERATED)], &["x"]);
+    let needed = |id: &str, of: &str| needs(&expansion, id).iter().any(|need| need == of);
+    // What comes after needs the node, so it goes before it; the node needs what goes after it.
+    assert!(needed("x/removal/operator", "x/release/operator"));
+    assert!(needed("x/objects/cluster", "x/removal/operator"));
+    assert!(needed("x/removal/cluster", "x/objects/cluster"));
+    for step in ["x/release/operator", "x/objects/cluster"] {
+        assert!(needed(step, "x/removal/manner"), "{step}");
+        assert!(needed("x/removal/guard", step), "{step}");
+    }
+    // A wait between two steps is never there to be found: what is behind it is named as well.
+    assert!(needed("x/objects/cluster", "x/wait/operator"));
+    assert!(needed("x/objects/cluster", "x/release/operator"));
+
+    let rules = |name: &str| {
+        let resource = resource(&expansion, &format!("x/removal/{name}"));
+        let Some(KubernetesSpec::Removal(spec)) = resource.kubernetes() else { panic!("rules") };
+        assert_eq!(spec.name, format!("x-removal-{name}"));
+        serde_json::to_value(&spec.rules).unwrap()
+    };
+    let of = |api: &str, kind: &str, name: &str| json!({"api_version": api, "kind": kind, "namespace": "data-mill", "name": name});
+    assert_eq!(
+        rules("manner"),
+        json!({"timeout": 90, "volumes": {"keep": false, "selector": "app=cache"}})
+    );
+    assert_eq!(
+        rules("cluster"),
+        json!({"gone": [{"of": of("example.org/v1", "Topic", "*"), "selector": "of=main", "timeout": 300}]})
+    );
+    assert_eq!(
+        rules("guard"),
+        json!({
+            "guards": [{"test": {"Gone": of("v1", "PersistentVolumeClaim", "*")}, "because": "volumes are in use"}],
+            "selected": [{"of": of("v1", "Pod", "*"), "selector": "made-by=x", "wait": true}],
+        })
+    );
+    let cluster = resource(&expansion, "x/objects/cluster");
+    assert_eq!(cluster.patience.tries, Some(7));
+    assert_eq!(cluster.fails.len(), 1);
+}
+
+#[test]
+fn what_is_wrong_with_an_end_is_said_with_its_place() {
+    let steps = "steps: [{id: a, kind: wait, until: [{exists: v1/Pod/x}]}]\n";
+    let table = [
+        ("delete: {waitGone: [{ref: v1/Pod/x, before: b}]}", "`b` is no step of this component"),
+        ("delete: {pvcs: {keep: a in (b)}}", "`a in (b)` is no part of a label selector"),
+        ("delete: {pvcs: {}}", "`pvcs` says either `keep` or `remove`, and a selector"),
+        ("delete: {secrets: {keep: a=b}}", "`secrets` takes no selector: only `pvcs` does"),
+        ("delete: {before: [{wait: true}]}", "an entry of `before` does one of"),
+        ("delete: {before: [{deleteSelected: {kind: Pod}}]}", "`deleteSelected` lacks `selector`"),
+        (
+            "delete: {before: [{deleteSelected: {kind: PersistentVolumeClaim, selector: a}}]}",
+            "volumes are not deleted by a selector here",
+        ),
+        ("delete: {guards: [{gone: v1/Pod/*, exists: v1/Pod/x}]}", "a condition tests one thing"),
+    ];
+    for (delete, message) in table {
+        let text = component("x", &format!("{steps}{delete}"));
+        let (catalogue, problems) = crate::catalogue::fixture::load(&[&text]);
+        let mut found = messages(&problems);
+        if catalogue.component("x").is_some() && found.is_empty() {
+            found = errors(&[&text], &["x"]);
+        }
+        assert!(found.iter().any(|m| m.starts_with(message)), "{delete}: {found:?}");
+    }
 }

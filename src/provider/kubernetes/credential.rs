@@ -117,7 +117,9 @@ fn tls(names: &[String], days: u32) -> Result<Drawn, rcgen::Error> {
 
     let mut authority = CertificateParams::default();
     authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    authority.distinguished_name.push(DnType::CommonName, format!("datamill CA of {}", short(first)));
+    authority
+        .distinguished_name
+        .push(DnType::CommonName, format!("datamill CA of {}", short(first)));
     authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     valid(&mut authority, from, until);
     let issuer = CertifiedIssuer::self_signed(authority, KeyPair::generate()?)?;
@@ -234,7 +236,13 @@ mod tests {
         assert!(config.is_ok());
         let pair = KeyPair::from_pem(&drawn["tls.key"]).unwrap();
         let der = BASE64
-            .decode(drawn["tls.crt"].lines().filter(|l| !l.starts_with('-')).collect::<String>().as_bytes())
+            .decode(
+                drawn["tls.crt"]
+                    .lines()
+                    .filter(|l| !l.starts_with('-'))
+                    .collect::<String>()
+                    .as_bytes(),
+            )
             .unwrap();
         let holds = |part: &[u8]| der.windows(part.len()).any(|window| window == part);
         assert!(holds(b"web.n.svc") && holds(&[10, 0, 0, 7]), "names");
@@ -254,7 +262,12 @@ mod tests {
 
     #[test]
     fn days_since_1970_are_dates() {
-        let table = [(0, (1970, 1, 1)), (59, (1970, 3, 1)), (11_016, (2000, 2, 29)), (20_779, (2026, 11, 22))];
+        let table = [
+            (0, (1970, 1, 1)),
+            (59, (1970, 3, 1)),
+            (11_016, (2000, 2, 29)),
+            (20_779, (2026, 11, 22)),
+        ];
         for (days, date) in table {
             assert_eq!(civil(days), date);
         }

@@ -20,6 +20,7 @@ mod observe;
 mod owner;
 pub mod readiness;
 pub mod release;
+mod removal;
 mod render;
 pub mod secret;
 pub mod session;
@@ -181,6 +182,7 @@ impl Kubernetes {
         let releases = release::discover(&session, &self.settings.helm, &releases).await;
         all.found.extend(releases.found);
         all.unlisted.extend(releases.unlisted);
+        removal::weigh(&session, &marked, &mut all).await;
         self.look_into_namespaces(&session, &mut all).await;
         all
     }
@@ -394,6 +396,7 @@ fn outputs_of(resource: &Resource, objects: &[Object], who: &Identity) -> Output
             KubernetesSpec::Crds(_)
             | KubernetesSpec::Objects(_)
             | KubernetesSpec::Release(_)
+            | KubernetesSpec::Removal(_)
             | KubernetesSpec::Wait(_),
         )
         | None => Outputs::new(),

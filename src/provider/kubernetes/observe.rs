@@ -112,7 +112,8 @@ impl Kubernetes {
     }
 }
 
-fn link(session: &Session) -> Link {
+/// The door without who acts.
+pub(super) fn link(session: &Session) -> Link {
     Link {
         cluster: session.cluster.clone(),
         host: session.host.clone(),
@@ -209,6 +210,7 @@ impl Sight<'_> {
                 | KubernetesSpec::Secret(_)
                 | KubernetesSpec::Claim(_)
                 | KubernetesSpec::Objects(_)
+                | KubernetesSpec::Removal(_)
                 | KubernetesSpec::Job(_),
             ) => match &resource.rendered {
                 Some(rendered) => self.observe_objects(resource, rendered).await,

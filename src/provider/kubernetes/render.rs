@@ -7,8 +7,8 @@ use serde_json::{Map, Value as Json, json};
 use super::compare::merge;
 use crate::model::{
     ClaimSpec, Class, CrdsSpec, Digest, Failure, FailureKind, Identity, JobSpec, KubernetesSpec,
-    Leaf, Marks, NamespaceSpec, Object, ObjectsSpec, Rendered, Resource, SecretRef, SecretRule,
-    SecretSpec, Value, annotation, is_cluster_wide, label_value,
+    Leaf, Marks, NamespaceSpec, Object, ObjectsSpec, RemovalSpec, Rendered, Resource, SecretRef,
+    SecretRule, SecretSpec, Value, annotation, is_cluster_wide, label_value,
 };
 
 /// Helm's own word for what stays; ours too, so that one word means one thing in a cluster.
@@ -48,6 +48,7 @@ pub(super) fn draw(
         Some(KubernetesSpec::Crds(spec)) => pen.crds(spec)?,
         Some(KubernetesSpec::Objects(spec)) => pen.objects(spec)?,
         Some(KubernetesSpec::Job(spec)) => vec![pen.job(spec)?],
+        Some(KubernetesSpec::Removal(spec)) => vec![pen.removal(spec)?],
         Some(KubernetesSpec::Release(_) | KubernetesSpec::Wait(_)) | None => return Ok(None),
     };
     let pictures = Json::Array(objects.iter().map(|object| object.0.clone()).collect());
@@ -121,6 +122,7 @@ pub(super) fn values_of(resource: &Resource) -> Vec<&Value> {
             | KubernetesSpec::Crds(_)
             | KubernetesSpec::Claim(_)
             | KubernetesSpec::Release(_)
+            | KubernetesSpec::Removal(_)
             | KubernetesSpec::Wait(_),
         )
         | None => Vec::new(),
@@ -221,6 +223,22 @@ impl Pen<'_> {
             SecretRule::Given(value) => keyed("given", &value.shown().to_string()),
         };
         spec.keys.values().map(|key| rule(&key.rule)).collect()
+    }
+
+    /// Rules lie in an annotation, so that a list without contents tells them.
+    fn removal(&self, spec: &RemovalSpec) -> Result<Object, Failure> {
+        let rules = serde_json::to_string(&spec.rules).map_err(|error| {
+            let what = format!("the rules of `{}` cannot be written down", self.resource.id);
+            Failure::new(FailureKind::Bug, what).caused_by(&error)
+        })?;
+        let object = json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {
+                "name": spec.name, "namespace": spec.namespace,
+                "annotations": {annotation::REMOVAL: rules},
+            },
+        });
+        Ok(self.mark(object, self.resource.class))
     }
 
     fn claim(&self, spec: &ClaimSpec) -> Object {

@@ -284,7 +284,8 @@ pub(super) async fn observe(
         live.as_ref()
             .is_some_and(|live| live.0.pointer("/data").is_some_and(|d| d.get(key).is_some()))
     };
-    let changes = |key: &str| held(key) && matches!(keys.get(key), Some(Wanted::Is(_) | Wanted::Drawn));
+    let changes =
+        |key: &str| held(key) && matches!(keys.get(key), Some(Wanted::Is(_) | Wanted::Drawn));
     let write = Write::by(manager).forced().dry();
     let after = match session.cluster.apply(&sent, &write).await {
         Ok(after) => AfterApply::Would(hide(&after, &changes)),
