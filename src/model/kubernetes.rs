@@ -165,6 +165,8 @@ pub enum ChartSource {
         url: String,
         /// SHA-256 in hexadecimal; absent when the lock file holds it (`sha256: lock`).
         sha256: Option<String>,
+        /// Where the same archive is as well, in the order they are tried: addresses, or files on this machine.
+        mirrors: Vec<String>,
     },
     /// A folder on this machine.
     Folder(PathBuf),
@@ -233,6 +235,8 @@ pub enum Manifests {
     Remote(RemoteFile),
     /// The `crds/` folder, and CRD templates, of a chart.
     Chart(ChartSource),
+    /// The CRDs in a folder of a chart that is not called `crds`.
+    ChartFolder(ChartSource, String),
 }
 
 /// Custom resource definitions. Applied server-side on every change, never deleted unless the component says so.

@@ -15,7 +15,7 @@ mod resource;
 mod secret;
 mod value;
 
-pub use cluster::{ClusterFacts, ClusterSpec, NodeSpec, Taint};
+pub use cluster::{ClusterFacts, ClusterSpec, NodeFound, NodeSpec, StorageFound, Survey, Taint};
 pub use digest::Digest;
 pub use failure::{Failure, FailureKind};
 pub use id::{Family, Name, NameError, ResourceId, ResourceIdError, ResourceKind, Scope};

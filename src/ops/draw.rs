@@ -35,7 +35,12 @@ pub(super) async fn draw(
     include_data: bool,
 ) -> Result<Drawing, Failure> {
     let expansion = match goal {
-        Goal::Install | Goal::Uninstall => expand(scene)?,
+        Goal::Install => {
+            let expansion = expand(scene)?;
+            super::preflight::check(scene, &expansion).await?;
+            expansion
+        }
+        Goal::Uninstall => expand(scene)?,
         Goal::Destroy => Expansion::default(),
     };
     let selected = named(scene)?;

@@ -106,13 +106,16 @@ fn key_of(resource: &Resource) -> Option<String> {
     match spec.as_ref() {
         KubernetesSpec::Release(release) => chart_key(&release.chart),
         KubernetesSpec::Crds(crds) => match &crds.from {
-            Manifests::Chart(chart) => chart_key(chart),
+            Manifests::Chart(chart) | Manifests::ChartFolder(chart, _) => chart_key(chart),
             Manifests::Remote(file) => Some(file.url.clone()),
             Manifests::Inline(_) | Manifests::Files(_) => None,
         },
         KubernetesSpec::Objects(objects) => match &objects.from {
             Manifests::Remote(file) => Some(file.url.clone()),
-            Manifests::Inline(_) | Manifests::Files(_) | Manifests::Chart(_) => None,
+            Manifests::Inline(_)
+            | Manifests::Files(_)
+            | Manifests::Chart(_)
+            | Manifests::ChartFolder(..) => None,
         },
         KubernetesSpec::Installation
         | KubernetesSpec::Namespace(_)

@@ -11,6 +11,7 @@ mod load;
 mod lock;
 mod look;
 mod power;
+mod preflight;
 mod scene;
 mod settings;
 mod status;

@@ -143,6 +143,14 @@ steps:
 "#;
     let head = COMPONENT.split("secrets:").next().unwrap();
     let sandbox = project(&format!("{head}{steps}"));
+    // Nothing is made where the target cannot do it.
+    let wish = "requires: {nodes: {cpu: 5000}, storage: {accessMode: ReadWriteOnce}}\n";
+    sandbox.write("components/thing/component.yaml", &format!("{head}{wish}{steps}"));
+    let refused = sandbox.datamill(["-l", "-i", "-f", FLAVOUR]);
+    ends_with(&refused, 8, &["thing", "5000 of cpu", "component.yaml, line 7"]);
+    assert_eq!(sandbox.processes(), Vec::<String>::new());
+    sandbox.write("components/thing/component.yaml", &format!("{head}{steps}"));
+
     let begun = std::time::Instant::now();
     let run = sandbox.datamill(["-l", "-i", "-f", FLAVOUR]);
     ends_with(&run, 7, &["thing/objects/big", "this must not be so", "broken"]);

@@ -44,6 +44,7 @@ pub(crate) fn render(
         | KubernetesSpec::Secret(_)
         | KubernetesSpec::Claim(_)
         | KubernetesSpec::Release(_)
+        | KubernetesSpec::Removal(_)
         | KubernetesSpec::Objects(_) => vec![Value::Null],
     };
     let object = |(at, value): (usize, &Value)| {

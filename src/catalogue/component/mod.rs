@@ -87,9 +87,11 @@ pub struct NamespaceRule {
 pub struct Requires {
     /// A range of Kubernetes versions such as `>=1.30`, and where it is written.
     pub kubernetes: Option<(String, Span)>,
-    /// Sizes, architectures, host packages: informational.
+    /// A range of versions of Helm, and where it is written.
+    pub helm: Option<(String, Span)>,
+    /// Sizes, architectures, host packages.
     pub nodes: Option<Located>,
-    /// Storage class, access mode, size: informational.
+    /// Storage class, access mode, size.
     pub storage: Option<Located>,
 }
 

@@ -8,7 +8,7 @@ use super::{
     Requires, Status, Upgrade, Use, UseOf, end,
 };
 use crate::catalogue::fields::{Fields, text_of};
-use crate::catalogue::{ComponentFile, expression, param, rule, step};
+use crate::catalogue::{ComponentFile, expression, param, requirement, rule, step};
 use crate::yaml::{Located, Problem, Problems, Span};
 
 /// Reads a component; problems are collected, and with errors among them the result is of no use.
@@ -137,9 +137,10 @@ fn requires(fields: &mut Fields<'_>, problems: &mut Problems) -> Requires {
         }
         Some((range, value.span.clone()))
     });
-    inner.raw("helm");
+    let helm = inner.value("helm").and_then(|value| requirement::helm(value, problems));
     let requires = Requires {
         kubernetes,
+        helm,
         nodes: inner.value("nodes").cloned(),
         storage: inner.value("storage").cloned(),
     };

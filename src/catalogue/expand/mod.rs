@@ -13,6 +13,7 @@ mod values_tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::component::Keeping;
+use super::requirement;
 use super::scope::{Found, Scope};
 use super::step::Work;
 use super::wiring;
@@ -46,10 +47,14 @@ pub fn expand(
             not_built("claims of a flavour", &item.span, &mut yard.problems);
         }
     }
-    let mut expansion = Expansion { wiring: wiring::wires(&world), ..Expansion::default() };
+    wiring::check_unused(&world, &mut yard.problems);
+    let mut expansion = Expansion::default();
     let mut shared = Vec::new();
     for member in &world.members {
         yard.check_requirements(&world, member);
+        let (scope, requires) = (Scope::new(&world, member), member.component.requires());
+        let wanted = requirement::read(&scope, requires, member.name(), &mut yard.problems);
+        expansion.requirements.push(wanted);
         let mut site = Site::new(&world, member, &mut yard);
         site.build();
         let (endpoints, note) = (site.endpoints(), site.note());

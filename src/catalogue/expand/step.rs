@@ -149,6 +149,11 @@ impl Site<'_, '_, '_, '_> {
                 Some(Manifests::Chart(chart))
             }
             Source::Chart(chart) => Some(Manifests::Chart(self.chart(chart, None)?)),
+            Source::Folder { chart, path } => {
+                let Manifests::Chart(chart) = self.manifests(chart)? else { return None };
+                let path = self.scope.text(path, &mut self.yard.problems)?;
+                Some(Manifests::ChartFolder(chart, path.trim_matches('/').to_owned()))
+            }
             Source::Url { url, sha256 } => {
                 let url = self.scope.text(url, &mut self.yard.problems)?;
                 Some(Manifests::Remote(RemoteFile { url, sha256: sha256.clone() }))

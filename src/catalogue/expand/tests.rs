@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
+use crate::catalogue::LoginPart;
 use crate::catalogue::fixture::{
     KAFKA, MINIO, MLFLOW, component, errors, expanded, expanded_on, facts, id, messages, name,
     needs, platform, release, resource, values, well,
 };
-use crate::catalogue::{LoginPart, Wire};
 use crate::model::{
     ChartSource, Class, ConditionTest, CrdPolicy, KubernetesSpec, Manifests, SecretPart, SecretRef,
     SecretRule,
@@ -112,16 +112,6 @@ fn a_user_of_a_capability_gets_its_outputs_and_waits_for_its_health() {
     assert_eq!(
         needs(&expansion, "mlflow/release/server"),
         ["minio/health/installed", "mlflow/secret/s3"]
-    );
-    assert_eq!(
-        expansion.wiring,
-        [Wire {
-            user: name("mlflow"),
-            alias: "store".into(),
-            provider: "minio".into(),
-            capability: Some("s3".into()),
-            soft: false
-        }]
     );
 }
 
@@ -476,5 +466,47 @@ fn what_is_wrong_with_an_end_is_said_with_its_place() {
             found = errors(&[&text], &["x"]);
         }
         assert!(found.iter().any(|m| m.starts_with(message)), "{delete}: {found:?}");
+    }
+}
+
+#[test]
+fn charts_have_mirrors_and_folders_and_instances_what_they_require() {
+    let text = component(
+        "x",
+        r#"
+params: {class: {type: string, default: fast}}
+requires: {helm: ">=4", nodes: {cpu: 2, memory: 4Gi, gpu: 1, arch: [amd64]}, storage: {class: "${param.class}", accessMode: ReadWriteMany, size: 1Gi}}
+steps:
+  - {id: crds, kind: crds, from: {step: main, subpath: /files/crds/}}
+  - id: main
+    kind: helm
+    chart: {url: "https://example.org/a/c-1.tgz", sha256: lock, mirrors: ["https://mirror.example.org/c.tgz", vendored, old/c.tgz]}
+"#,
+    );
+    let expansion = well(&[&text], &["x"]);
+    let chart = release(&expansion, "x/release/main").chart.clone();
+    let ChartSource::Archive { mirrors, .. } = &chart else { panic!("an archive") };
+    assert_eq!(mirrors[0], "https://mirror.example.org/c.tgz");
+    assert!(
+        mirrors[1].ends_with("/x/c-1.tgz") && mirrors[2].ends_with("/x/old/c.tgz"),
+        "{mirrors:?}"
+    );
+    let Some(KubernetesSpec::Crds(crds)) = resource(&expansion, "x/crds/crds").kubernetes() else {
+        panic!("definitions")
+    };
+    assert_eq!(crds.from, Manifests::ChartFolder(chart, "files/crds".to_owned()));
+    let requirement = &expansion.requirements[0];
+    assert_eq!(requirement.class.as_deref(), Some("fast"));
+    assert_eq!(requirement.node.len(), 3);
+    assert_eq!(requirement.helm.as_deref(), Some(">=4"));
+
+    let wrong = [
+        ("from: {url: \"https://x\", subpath: crds}", "`subpath` is a folder of a chart"),
+        ("from: {chart: {path: c, mirrors: [x]}}", "`mirrors` are other places of an archive"),
+    ];
+    for (from, message) in wrong {
+        let text = component("x", &format!("steps: [{{id: a, kind: crds, {from}}}]"));
+        let found = messages(&crate::catalogue::fixture::load(&[&text]).1);
+        assert!(found.iter().any(|m| m.starts_with(message)), "{from}: {found:?}");
     }
 }

@@ -249,7 +249,7 @@ fn chart() -> Json {
             ("oci", text("an OCI registry")),
             ("url", text("an archive")),
             ("sha256", text("its checksum, or lock")),
-            ("mirrors", any("other places")),
+            ("mirrors", texts("of a url: other addresses, files of this component, or vendored")),
             ("path", text("a folder of this component")),
         ]),
     )

@@ -25,6 +25,7 @@ mod render;
 pub mod secret;
 pub mod session;
 mod several;
+mod survey;
 pub mod wait;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -292,9 +292,10 @@ impl Pen<'_> {
         use crate::model::Manifests;
         let list = match from {
             Manifests::Inline(values) => values.iter().map(|value| self.fill(value)).collect(),
-            Manifests::Files(_) | Manifests::Remote(_) | Manifests::Chart(_) => {
-                self.drawing.manifests.to_vec()
-            }
+            Manifests::Files(_)
+            | Manifests::Remote(_)
+            | Manifests::Chart(_)
+            | Manifests::ChartFolder(..) => self.drawing.manifests.to_vec(),
         };
         let list: Vec<Json> = list.into_iter().flat_map(unfold).collect();
         for object in &list {
