@@ -230,9 +230,10 @@ fn key(entry: &Entry, problems: &mut Problems) -> Vec<KeyWish> {
         | Generator::Uuid
         | Generator::Htpasswd => Vec::new(),
     };
-    let main = match generate.how {
-        Generator::Tls => format!("{}.crt", wish.key.trim_end_matches(".crt")),
-        _ => wish.key.clone(),
+    let main = if generate.how == Generator::Tls {
+        format!("{}.crt", wish.key.trim_end_matches(".crt"))
+    } else {
+        wish.key.clone()
     };
     let parts = parts.into_iter().map(|(key, part)| KeyWish {
         key,

@@ -95,23 +95,6 @@ pub enum SecretRule {
     Copy(SecretRef),
 }
 
-impl SecretRule {
-    /// Whether its value is drawn when it is absent, and stays otherwise.
-    pub fn is_drawn(&self) -> bool {
-        match self {
-            Self::Alnum { .. }
-            | Self::Hex { .. }
-            | Self::Base64 { .. }
-            | Self::Uuid
-            | Self::Rsa { .. }
-            | Self::Tls { .. }
-            | Self::Part { .. }
-            | Self::Htpasswd { .. } => true,
-            Self::Given(_) | Self::Param(_) | Self::Copy(_) => false,
-        }
-    }
-}
-
 /// What comes with a key that is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecretPart {

@@ -37,7 +37,7 @@ pub(super) async fn draw(
     let expansion = match goal {
         Goal::Install => {
             let expansion = expand(scene)?;
-            super::preflight::check(scene, &expansion).await?;
+            Box::pin(super::preflight::check(scene, &expansion)).await?;
             expansion
         }
         Goal::Uninstall => expand(scene)?,

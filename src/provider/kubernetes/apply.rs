@@ -244,7 +244,7 @@ async fn remove(
         mark_made(session, step).await?;
     }
     if step.id.kind == ResourceKind::Removal {
-        removal::carry_out(session, &step.id, found, &*run.progress).await?;
+        Box::pin(removal::carry_out(session, &step.id, found, &*run.progress)).await?;
         let mut holder = found.clone();
         holder.objects.retain(|object| removal::is_holder(&object.object));
         objects::remove(session, &step.id, &holder, &*run.progress).await?;

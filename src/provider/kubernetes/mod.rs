@@ -183,7 +183,7 @@ impl Kubernetes {
         let releases = release::discover(&session, &self.settings.helm, &releases).await;
         all.found.extend(releases.found);
         all.unlisted.extend(releases.unlisted);
-        removal::weigh(&session, &marked, &mut all).await;
+        Box::pin(removal::weigh(&session, &marked, &mut all)).await;
         self.look_into_namespaces(&session, &mut all).await;
         all
     }

@@ -91,16 +91,14 @@ async fn wanted(
     live: Option<&Object>,
     given: &(dyn Fn(&Value) -> Option<String> + Send + Sync),
 ) -> Result<BTreeMap<String, Wanted>, KubeError> {
-    let copies = spec.keys.values().filter_map(|key| match &key.rule {
-        SecretRule::Copy(at) => Some(at.clone()),
-        _ => None,
+    let copies = spec.keys.values().filter_map(|key| {
+        if let SecretRule::Copy(at) = &key.rule { Some(at.clone()) } else { None }
     });
     let sources = read(session, copies.collect()).await?;
     let mut keys = BTreeMap::new();
     for (name, key) in &spec.keys {
         let held = live.and_then(|live| value_of(session, live, name));
         let target = match &key.rule {
-            rule if rule.is_drawn() => None,
             SecretRule::Given(value) => Some(given(value).unwrap_or_default()),
             SecretRule::Param(secret) => Some(secret.reveal().to_owned()),
             SecretRule::Copy(at) if sources.contains_key(at) => sources.get(at).cloned(),
@@ -109,7 +107,14 @@ async fn wanted(
                 keys.insert(name.clone(), held.map_or_else(unknown, Wanted::AsItIs));
                 continue;
             }
-            _ => None,
+            SecretRule::Alnum { .. }
+            | SecretRule::Hex { .. }
+            | SecretRule::Base64 { .. }
+            | SecretRule::Uuid
+            | SecretRule::Rsa { .. }
+            | SecretRule::Tls { .. }
+            | SecretRule::Part { .. }
+            | SecretRule::Htpasswd { .. } => None,
         };
         let wanted = match (target, held) {
             (Some(target), Some(held)) if target == held => Wanted::AsItIs(held),
@@ -185,7 +190,13 @@ fn drawn(
                 }
             }
             SecretRule::Part { .. } | SecretRule::Htpasswd { .. } => {}
-            rule => {
+            rule @ (SecretRule::Alnum { .. }
+            | SecretRule::Hex { .. }
+            | SecretRule::Base64 { .. }
+            | SecretRule::Uuid
+            | SecretRule::Given(_)
+            | SecretRule::Param(_)
+            | SecretRule::Copy(_)) => {
                 values.insert(name.clone(), draw(rule));
             }
         }

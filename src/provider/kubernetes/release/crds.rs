@@ -67,9 +67,9 @@ pub async fn chart_crds_below(
     chart: &ChartSource,
     folder: &str,
 ) -> Result<Vec<Object>, Failure> {
-    let content = context.helm.chart(chart).await?.content().await?;
+    let files = context.helm.chart(chart).await?.content().await?;
     let what = format!("cannot read the CRDs in `{folder}` of a chart");
-    let crds = content
+    let crds = files
         .crds_below(folder)
         .map_err(|error| Failure::new(FailureKind::Usage, what.clone()).caused_by(&error))?;
     let crds: Vec<Object> = crds.into_iter().filter(is_definition).map(Object).collect();
