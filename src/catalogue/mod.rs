@@ -34,7 +34,7 @@ pub use component::{
     Requires, Status, Upgrade, Use, UseOf,
 };
 pub use expand::expand;
-pub use expansion::{Endpoint, Expansion, Login, LoginPart};
+pub use expansion::Expansion;
 pub use param::{Param, ParamType};
 pub use platform::{External, Instance, Platform};
 pub use requirement::Requirement;

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod digest;
+mod endpoint;
 mod failure;
 mod id;
 mod identity;
@@ -17,6 +18,7 @@ mod value;
 
 pub use cluster::{ClusterFacts, ClusterSpec, NodeFound, NodeSpec, StorageFound, Survey, Taint};
 pub use digest::Digest;
+pub use endpoint::{Endpoint, Login, LoginPart};
 pub use failure::{Failure, FailureKind};
 pub use id::{Family, Name, NameError, ResourceId, ResourceIdError, ResourceKind, Scope};
 pub use identity::{Identity, InstallationId, RunId};

@@ -3,6 +3,8 @@
 mod files;
 mod flags;
 mod getting_tools;
+mod newcomer;
+mod output;
 
 use crate::support::sandbox::{Run, Sandbox};
 

@@ -2,14 +2,13 @@
 
 use serde_json::json;
 
-use crate::catalogue::LoginPart;
 use crate::catalogue::fixture::{
     KAFKA, MINIO, MLFLOW, component, errors, expanded, expanded_on, facts, id, messages, name,
     needs, platform, release, resource, values, well,
 };
 use crate::model::{
-    ChartSource, Class, ConditionTest, CrdPolicy, KubernetesSpec, Manifests, SecretPart, SecretRef,
-    SecretRule,
+    ChartSource, Class, ConditionTest, CrdPolicy, KubernetesSpec, LoginPart, Manifests, SecretPart,
+    SecretRef, SecretRule,
 };
 
 fn secret(name: &str, key: &str) -> SecretRef {
