@@ -52,7 +52,12 @@ pub(super) async fn draw(
     include_data: bool,
 ) -> Result<Drawing, Failure> {
     let mut expansion = match goal {
-        Goal::Install | Goal::Uninstall => expand(scene)?,
+        Goal::Install => {
+            let expansion = expand(scene)?;
+            Box::pin(super::requirement::check(scene, &expansion)).await?;
+            expansion
+        }
+        Goal::Uninstall => expand(scene)?,
         Goal::Destroy => Expansion::default(),
     };
     let asked = super::lock::asked(&scene.project);

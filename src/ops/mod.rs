@@ -12,6 +12,7 @@ mod lock;
 mod look;
 mod power;
 mod preflight;
+mod requirement;
 mod saved;
 mod scene;
 mod settings;

@@ -49,7 +49,10 @@ impl Phase {
                 Self::Cluster
             }
             ResourceKind::Crds | ResourceKind::Secret | ResourceKind::Claim => Self::Foundation,
-            ResourceKind::Release | ResourceKind::Objects | ResourceKind::Job => Self::Components,
+            ResourceKind::Release
+            | ResourceKind::Objects
+            | ResourceKind::Job
+            | ResourceKind::Removal => Self::Components,
             ResourceKind::Wait | ResourceKind::Health => Self::Verify,
         }
     }

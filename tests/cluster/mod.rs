@@ -1,5 +1,6 @@
 //! The binary against kwok: a real API server, real Helm, own charts.
 
+mod catalogue;
 mod claims;
 mod deferred;
 mod drift;

@@ -121,6 +121,7 @@ fn key_of(resource: &Resource) -> Option<String> {
         | KubernetesSpec::Claim(_)
         | KubernetesSpec::Release(_)
         | KubernetesSpec::Job(_)
+        | KubernetesSpec::Removal(_)
         | KubernetesSpec::Wait(_) => None,
     }
 }
@@ -128,7 +129,10 @@ fn key_of(resource: &Resource) -> Option<String> {
 fn remote(from: &Manifests) -> Option<String> {
     match from {
         Manifests::Remote(file) => Some(file.url.clone()),
-        Manifests::Inline(_) | Manifests::Files(_) | Manifests::Chart(_) => None,
+        Manifests::Inline(_)
+        | Manifests::Files(_)
+        | Manifests::Chart(_)
+        | Manifests::ChartFolder(..) => None,
     }
 }
 

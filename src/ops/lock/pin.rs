@@ -82,7 +82,7 @@ pub(super) fn chart_of(resource: &Resource) -> Option<&ChartSource> {
     match resource.kubernetes()? {
         KubernetesSpec::Release(release) => Some(&release.chart),
         KubernetesSpec::Crds(crds) => match &crds.from {
-            Manifests::Chart(chart) => Some(chart),
+            Manifests::Chart(chart) | Manifests::ChartFolder(chart, _) => Some(chart),
             Manifests::Inline(_) | Manifests::Files(_) | Manifests::Remote(_) => None,
         },
         KubernetesSpec::Installation
@@ -91,6 +91,7 @@ pub(super) fn chart_of(resource: &Resource) -> Option<&ChartSource> {
         | KubernetesSpec::Claim(_)
         | KubernetesSpec::Objects(_)
         | KubernetesSpec::Job(_)
+        | KubernetesSpec::Removal(_)
         | KubernetesSpec::Wait(_) => None,
     }
 }
@@ -100,7 +101,7 @@ fn chart_of_mut(resource: &mut Resource) -> Option<&mut ChartSource> {
     match spec.as_mut() {
         KubernetesSpec::Release(release) => Some(&mut release.chart),
         KubernetesSpec::Crds(crds) => match &mut crds.from {
-            Manifests::Chart(chart) => Some(chart),
+            Manifests::Chart(chart) | Manifests::ChartFolder(chart, _) => Some(chart),
             Manifests::Inline(_) | Manifests::Files(_) | Manifests::Remote(_) => None,
         },
         KubernetesSpec::Installation
@@ -109,6 +110,7 @@ fn chart_of_mut(resource: &mut Resource) -> Option<&mut ChartSource> {
         | KubernetesSpec::Claim(_)
         | KubernetesSpec::Objects(_)
         | KubernetesSpec::Job(_)
+        | KubernetesSpec::Removal(_)
         | KubernetesSpec::Wait(_) => None,
     }
 }

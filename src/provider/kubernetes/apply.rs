@@ -9,7 +9,7 @@ use super::render::secrets_in;
 use super::session::Session;
 use super::{
     Kubernetes, claim, discover, installation, manager, namespace, objects, outputs_of, release,
-    secret,
+    removal, secret,
 };
 use crate::adapter::kube::KubeError;
 use crate::model::{
@@ -242,6 +242,13 @@ async fn remove(
         objects::refuse_foreign_instances(session, found).await?;
     } else if step.id.kind == ResourceKind::Objects {
         mark_made(session, step).await?;
+    }
+    if step.id.kind == ResourceKind::Removal {
+        Box::pin(removal::carry_out(session, &step.id, found, &*run.progress)).await?;
+        let mut holder = found.clone();
+        holder.objects.retain(|object| removal::is_holder(&object.object));
+        objects::remove(session, &step.id, &holder, &*run.progress).await?;
+        return Ok(Outputs::new());
     }
     objects::remove(session, &step.id, found, &*run.progress).await?;
     if step.id.kind == ResourceKind::Crds {
