@@ -103,7 +103,7 @@ impl Action {
     }
 
     /// The groups of options it takes.
-    fn takes(&self) -> &'static [Group] {
+    pub(super) fn takes(&self) -> &'static [Group] {
         match self {
             Self::Validate | Self::Status => &[Group::Place, Group::Parts],
             Self::Plan => &[Group::Place, Group::Parts, Group::Needs, Group::Consent, Group::Exit],
@@ -266,9 +266,8 @@ fn one_action(actions: Vec<(&'static str, Action)>) -> Result<Option<Action>, Fa
 fn no_action(options: &Options) -> Result<(), Failure> {
     let given = options.given();
     let Some((_, option)) = given.first() else { return Ok(()) };
-    Err(usage(format!("`{option}` is given, but not what to do")).hint(
-        "name a command, or one of data-mill's actions -s -i -u -a -x:\n    datamill plan --help",
-    ))
+    Err(usage(format!("`{option}` is given, but not what to do"))
+        .hint("name a command, or one of data-mill's actions -s -i -u -a -x:\n    datamill plan"))
 }
 
 /// An option that the command does not read is an error: nothing is skipped in silence.

@@ -7,6 +7,7 @@ mod log;
 pub mod options;
 pub mod settings;
 mod signal;
+mod suggest;
 
 use std::ffi::OsString;
 use std::sync::{Arc, Mutex};
@@ -34,10 +35,13 @@ pub fn run(args: &[OsString]) -> u8 {
     let around = Surroundings::read();
     let output = match &parsed {
         Ok(cli) => cli.format.output,
-        Err(_) if failure::wants_document(args) => OutputArg::Json,
-        Err(_) => OutputArg::Text,
+        Err(_) => failure::wanted_output(args),
     };
     let early = screen(&around, output, None, signal::typist(cancel.clone()));
+    if let Ok(cli) = &parsed {
+        let typed = cli.options.clone();
+        early.complete_by(Box::new(move |text| suggest::complete(text, &typed)));
+    }
     let request = match parsed.map(fold::fold) {
         Ok(Ok(Some(request))) => request,
         Ok(Ok(None)) => {
@@ -52,17 +56,20 @@ pub fn run(args: &[OsString]) -> u8 {
         Err(failure) => return failure::show(&failure, &early),
     };
     let screen = screen(&around, output, Some(&request.action), signal::typist(cancel.clone()));
+    let typed = request.options.clone();
+    screen.complete_by(Box::new(move |text| suggest::complete(text, &typed)));
     if let Some(filter) = settings.files.environment.get("DATAMILL_LOG") {
         log::start(filter, &screen);
     }
     let ended = carry_out(&request, &settings, &screen, sender, cancel);
-    screen.finish();
-    match ended {
+    let code = match ended {
         Ok(Ended::Well) => 0,
         Ok(Ended::Changes) => 2,
         Ok(Ended::Drift) => 3,
-        Err(failure) => failure::show(&failure, &screen),
-    }
+        Err(failure) => return failure::show(&failure, &screen),
+    };
+    screen.finish(None);
+    code
 }
 
 fn screen(

@@ -254,6 +254,51 @@ impl Options {
         }
     }
 
+    /// What was given here about place and parts and is not said there, as words for a shell, with their groups.
+    pub(super) fn missing_in(&self, said: &Self) -> Vec<(Group, String)> {
+        let (mine, other) = (&self.place, &said.place);
+        let mut missing = Vec::new();
+        if other.location == WhereArgs::default() {
+            let at = &mine.location;
+            let all = [("-l", at.local), ("-r", at.remote), ("-k", at.hybrid)];
+            let given = all.into_iter().filter(|(_, given)| *given);
+            missing.extend(given.map(|(flag, _)| (Group::Place, flag.to_owned())));
+        }
+        // A command about another place is not about the cluster of this one.
+        let is_elsewhere =
+            other.location != WhereArgs::default() && other.location != mine.location;
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let places = [
+            ("-f", path(&mine.flavour), other.flavour.is_some()),
+            ("-t", mine.target.clone(), is_elsewhere || other.target.is_some()),
+            ("--provider", mine.provider.clone(), is_elsewhere || other.provider.is_some()),
+            ("--kubeconfig", path(&mine.kubeconfig), is_elsewhere || other.kubeconfig.is_some()),
+            ("--context", mine.context.clone(), is_elsewhere || other.context.is_some()),
+        ];
+        for (flag, value, is_said) in places {
+            let value = value.filter(|_| !is_said);
+            missing.extend(value.map(|value| (Group::Place, option(flag, &value))));
+        }
+        let pairs = |pairs: &[(String, String)]| {
+            pairs.iter().map(|(key, value)| format!("{key}={value}")).collect()
+        };
+        let (mine, other) = (&self.parts, &said.parts);
+        let parts: [(_, Vec<String>, _); 4] = [
+            ("-c", mine.components.clone(), !other.components.is_empty()),
+            ("--profile", mine.profiles.clone(), !other.profiles.is_empty()),
+            ("--set", pairs(&mine.set), !other.set.is_empty()),
+            ("--values", pairs(&mine.values), !other.values.is_empty()),
+        ];
+        for (flag, values, is_said) in parts {
+            let values = values.iter().filter(|_| !is_said);
+            missing.extend(values.map(|value| (Group::Parts, option(flag, value))));
+        }
+        if mine.strict && !other.strict {
+            missing.push((Group::Parts, "--strict".to_owned()));
+        }
+        missing
+    }
+
     /// The options that were given, with their groups.
     pub fn given(&self) -> Vec<(Group, &'static str)> {
         let (place, parts, destroy) = (&self.place, &self.parts, &self.destroy);
@@ -286,6 +331,11 @@ impl Options {
         ];
         all.into_iter().filter(|(_, _, is_given)| *is_given).map(|(g, name, _)| (g, name)).collect()
     }
+}
+
+/// An option with its value, quoted for a shell. A value that no shell takes, with a zero byte in it, was not typed.
+fn option(flag: &str, value: &str) -> String {
+    format!("{flag} {}", shlex::try_quote(value).unwrap_or(value.into()))
 }
 
 fn joined<T>(mut below: Vec<T>, over: Vec<T>) -> Vec<T> {

@@ -150,8 +150,10 @@ impl<'a> State<'a> {
                 let runs = step.found.as_ref().is_some_and(|found| found.health == Health::Started);
                 let is_job = step.id.kind == ResourceKind::Job;
                 let long_job = self.hands.options.wait_jobs && (is_job || runs);
-                let must_look = must_look || long_job;
-                (must_look && (!just_seen || long_job)).then_some(Work::Look)
+                // What an earlier run left behind unready is waited for as if this one had made it.
+                let unready = step.trouble().is_some();
+                let again = must_look && !just_seen;
+                (again || long_job || unready).then_some(Work::Look)
             }
             Action::Retain { .. }
             | Action::GoesWith { .. }

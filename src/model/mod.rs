@@ -2,6 +2,7 @@
 
 mod cluster;
 mod digest;
+mod endpoint;
 mod failure;
 mod id;
 mod identity;
@@ -18,6 +19,7 @@ pub use cluster::{
     ClusterFacts, ClusterSpec, KindNode, KindRole, KindSpec, Mount, NodeSpec, Port, Taint,
 };
 pub use digest::Digest;
+pub use endpoint::{Endpoint, Login, LoginPart};
 pub use failure::{Failure, FailureKind};
 pub use id::{Family, Name, NameError, ResourceId, ResourceIdError, ResourceKind, Scope};
 pub use identity::{Identity, InstallationId, RunId};

@@ -5,12 +5,12 @@ use std::convert::Infallible;
 use crate::engine::{self, Cancel, Options, Outcome, Report};
 use crate::model::{Failure, FailureKind, Power};
 use crate::plan::Plan;
-use crate::ui::{Answer, Question, Screen, Summary};
+use crate::ui::{Answer, LeftOut, Question, Screen, Summary};
 use tokio::sync::watch;
 
 use super::draw::{self, Drawing, Goal, draw};
 use super::scene::{self, Scene};
-use super::{Confirm, Ended, Settings, address, load};
+use super::{Confirm, Ended, Settings, load};
 
 /// Shows what `apply` would change.
 pub async fn plan(settings: &Settings, screen: &Screen) -> Result<Ended, Failure> {
@@ -18,7 +18,7 @@ pub async fn plan(settings: &Settings, screen: &Screen) -> Result<Ended, Failure
     let scene = scene::open(settings, screen, project).await?;
     let drawing = draw(&scene, Goal::Install, settings.include_data).await?;
     screen.show_plan(&drawing.plan, &scene.header());
-    draw::refuse_blocked(&drawing.plan)?;
+    draw::refuse_blocked(&scene, Goal::Install, &drawing.plan)?;
     if settings.manner.detailed_exit_code && drawing.plan.has_changes() {
         return Ok(Ended::Changes);
     }
@@ -56,7 +56,7 @@ async fn change(
     }
     let drawing = draw(&scene, goal, settings.include_data).await?;
     screen.show_plan(&drawing.plan, &scene.header());
-    draw::refuse_blocked(&drawing.plan)?;
+    draw::refuse_blocked(&scene, goal, &drawing.plan)?;
     if !approved(&scene, &drawing.plan)? {
         screen.note("nothing was changed");
         return Ok(Ended::Well);
@@ -152,22 +152,24 @@ pub(super) fn summary(
         })
         .collect();
     let installed = goal == Goal::Install && report.failure_kind().is_none();
-    let endpoints = if installed { address::endpoints(&drawing.expansion) } else { Vec::new() };
+    let endpoints = if installed { drawing.expansion.endpoints.clone() } else { Vec::new() };
     let notes = if installed { drawing.expansion.notes.clone() } else { Vec::new() };
+    let left_out = scene.project.left_out.iter();
+    let left_out = left_out.map(|left| LeftOut { name: left.name.clone(), why: left.why.clone() });
     Summary {
         header: scene.header(),
         context: scene.known.text(&scene.cluster.id, "context").map(str::to_owned),
         endpoints,
         notes,
         kept,
-        left_out: address::left_out(&scene.project),
-        next: next_commands(scene, goal, installed),
+        left_out: left_out.collect(),
+        next: next_commands(goal, installed),
     }
 }
 
-fn next_commands(scene: &Scene<'_>, goal: Goal, well: bool) -> Vec<(String, String)> {
-    let flags = flags(scene);
-    let command = |words: &str, what: &str| (format!("datamill {words} {flags}"), what.to_owned());
+/// The screen completes them with the user's own options.
+fn next_commands(goal: Goal, well: bool) -> Vec<(String, String)> {
+    let command = |words: &str, what: &str| (format!("datamill {words}"), what.to_owned());
     match (goal, well) {
         (Goal::Install, true) => vec![
             command("status", "how everything is"),
@@ -181,20 +183,6 @@ fn next_commands(scene: &Scene<'_>, goal: Goal, well: bool) -> Vec<(String, Stri
         ],
         (Goal::Destroy, _) => Vec::new(),
     }
-}
-
-/// The flags that name the same target and flavour again.
-pub(super) fn flags(scene: &Scene<'_>) -> String {
-    let settings = scene.settings;
-    let mut flags = Vec::new();
-    flags.extend(settings.files.location.map(|location| location.flag().to_owned()));
-    if let Some(flavour) = &settings.files.flavour {
-        flags.push(format!("-f {}", flavour.display()));
-    }
-    if let Some(target) = &settings.files.target {
-        flags.push(format!("-t {target}"));
-    }
-    flags.join(" ")
 }
 
 /// The exit of a run: well, or the worst of what went wrong.

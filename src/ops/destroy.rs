@@ -42,7 +42,7 @@ pub async fn destroy(
         drawing = draw(&scene, goal, settings.include_data).await?;
     }
     screen.show_plan(&drawing.plan, &scene.header());
-    draw::refuse_blocked(&drawing.plan)?;
+    draw::refuse_blocked(&scene, goal, &drawing.plan)?;
     if !approved(&scene, &drawing.plan)? {
         screen.note("nothing was changed");
         return Ok(Ended::Well);

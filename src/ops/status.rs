@@ -74,7 +74,7 @@ async fn fill(scene: &Scene<'_>, view: &mut StatusView) -> Result<(), Failure> {
         .filter(|(_, found)| found.class == Class::Data)
         .map(|(id, found)| (id.to_string(), found.size.clone()))
         .collect();
-    view.endpoints = super::address::endpoints(&drawing.expansion);
+    view.endpoints = drawing.expansion.endpoints;
     Ok(())
 }
 

@@ -276,7 +276,7 @@ impl Toolchain {
         }
         let folder = self.folder(tool);
         let waiting = || {
-            let what = format!("another run gets {}", tool.name());
+            let what = "another run, which gets it".to_owned();
             progress(ToolEvent::Waiting { tool, what });
         };
         let held = lock::lock(&folder.join("lock"), waiting).await;

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use super::endpoint::{Endpoint, endpoint_json};
+use crate::model::Endpoint;
+
+use super::endpoint::endpoint_json;
 use super::paint::Colour;
 use super::plan::PlanHeader;
 use super::screen::Screen;
@@ -82,7 +84,7 @@ impl Screen {
                 .collect::<Vec<_>>(),
             "endpoints": view.endpoints.iter().map(endpoint_json).collect::<Vec<_>>(),
         });
-        self.print_document(&document, &text);
+        self.print_document("status", &document, &text);
     }
 }
 
@@ -135,6 +137,7 @@ Holds data:
     fn scripts_read_the_same_facts() {
         let recorded = recorded(Look::new(Mode::Json));
         recorded.screen.show_status(&view());
+        recorded.screen.finish(None);
         let document: serde_json::Value = serde_json::from_str(&recorded.stdout()).unwrap();
         assert_eq!(document["instances"][0]["state"], "failed");
         assert_eq!(document["cluster"]["state"], "running");

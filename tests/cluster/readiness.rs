@@ -93,6 +93,8 @@ fn definitions_come_first_are_upgraded_and_stay() {
     let definition = sandbox.write("components/thing/crd.yaml", CRD);
     let first = install(&sandbox);
     ends_with(&first, 0, &["Widget", "ssumed"]);
+    // What is defined a moment ago is served by the time that it is used.
+    assert!(!first.stderr.contains("tries again"), "{}", first.stderr);
     assert_eq!(
         sandbox.kubectl(["get", "widgets", "-n", "ready", "-o", "jsonpath={.items[*].spec.size}"]),
         "1"

@@ -1,6 +1,6 @@
 //! The laws that hold whatever the flavour and whenever the program dies (`peers.md` D.13).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use datamill::model::{Class, Family, Owner, ResourceId};
 use datamill::plan::{Action, Effect, Plan, text};
@@ -40,14 +40,14 @@ impl Flavour {
             lab.storage(&value);
         }
         if self.base {
-            lab.instance("base", &value, &[]);
+            lab.chart_instance("base", &value, &[]);
         }
         if self.app {
             let uses: &[&str] = if self.base && self.app_uses_base { &["base"] } else { &[] };
-            lab.instance("app", &value, uses);
+            lab.chart_instance("app", &value, uses);
         }
         if self.other {
-            lab.instance("other", &value, &[]);
+            lab.chart_instance("other", &value, &[]);
         }
     }
 }
@@ -71,6 +71,14 @@ fn of_data(lab: &Lab) -> BTreeSet<ResourceId> {
 fn kept(plan: &Plan) -> BTreeSet<ResourceId> {
     let kept = plan.steps.iter().filter(|step| matches!(step.action, Action::Retain { .. }));
     kept.map(|step| step.id.clone()).collect()
+}
+
+/// What is drawn once stays what it was, whatever else changes.
+fn expect_same_secrets(lab: &Lab, before: &BTreeMap<ResourceId, usize>) {
+    let now = lab.world.drawn();
+    for (id, value) in before {
+        assert_eq!(now.get(id), Some(value), "{id} is kept as it was drawn");
+    }
 }
 
 fn expect_no_violation(lab: &Lab) {
@@ -110,7 +118,9 @@ fn killed_at_every_effect_a_rerun_converges_to_the_same_world() {
     for effect in 0..effects(&all()) {
         paused(async {
             let lab = killed_at(effect, &all()).await;
+            let secrets = lab.world.drawn();
             expect_all_went_well(&lab.apply().await);
+            expect_same_secrets(&lab, &secrets);
             assert_eq!(lab.world.shape(), whole, "killed at effect {effect}");
             lab.expect_nothing_to_do().await;
             expect_no_violation(&lab);
@@ -148,13 +158,40 @@ proptest! {
             let mut lab = Lab::new();
             for flavour in [&first, &second] {
                 flavour.ask(&mut lab);
-                let data = of_data(&lab);
+                let (data, secrets) = (of_data(&lab), lab.world.drawn());
                 let report = lab.apply().await;
                 assert_eq!(report.failure_kind(), None, "{:?}", report.outcomes);
                 lab.expect_nothing_to_do().await;
+                expect_same_secrets(&lab, &secrets);
                 assert!(of_data(&lab).is_superset(&data), "no edit takes data away");
                 expect_no_violation(&lab);
             }
+        });
+    }
+
+    #[test]
+    fn what_somebody_changed_in_a_release_is_put_back_without_a_revision(flavour in flavours(), which in 0..2_usize) {
+        paused(async {
+            let mut lab = Lab::new();
+            flavour.ask(&mut lab);
+            lab.apply().await;
+            let whole = lab.world.shape();
+            let releases = |lab: &Lab| -> BTreeMap<_, _> {
+                let state = lab.world.state();
+                let all = state.things.iter();
+                all.filter_map(|(id, thing)| Some((id.clone(), thing.release?))).collect()
+            };
+            let before = releases(&lab);
+            for id in before.keys() {
+                let name = format!("{}-{which}", id.name);
+                lab.world.meddle(&id.to_string(), |thing| drop(thing.objects.remove(&name)));
+            }
+            let plan = lab.plan().await;
+            assert_eq!(plan.counts().get("repair").copied().unwrap_or_default(), before.len());
+            expect_all_went_well(&lab.apply().await);
+            assert_eq!(releases(&lab), before);
+            assert_eq!(lab.world.shape(), whole);
+            expect_no_violation(&lab);
         });
     }
 

@@ -81,7 +81,7 @@ fn two_installs_at_once_get_each_tool_once() {
     }
     let second = sandbox.datamill(["tools", "install"]);
     ends_with(&finish(first), 0, &["built by Go"]);
-    ends_with(&second, 0, &["built by Go", "waits for another run"]);
+    ends_with(&second, 0, &["built by Go", "waiting for another run"]);
     let builds = std::fs::read_to_string(&log).unwrap();
     assert_eq!(builds.lines().count(), 9, "{builds}");
     assert_eq!(half_written(&sandbox.home()), Vec::<String>::new());

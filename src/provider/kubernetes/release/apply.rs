@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::super::failure::{failure, provider_error};
 use super::super::session::Session;
 use super::lock::{self, CEILING, Taken};
@@ -212,7 +214,12 @@ impl<'a> Work<'a> {
 
     /// What a call of Helm holds.
     pub(super) fn hold(&self, taken: &Taken) -> Hold {
-        Hold { lock: taken.lock.clone(), on_line: None, stop: Some(self.run.stop.clone()) }
+        Self::hold_until(taken, self.run.stop.clone())
+    }
+
+    /// The same, ended by what somebody else says.
+    pub(super) fn hold_until(taken: &Taken, stop: watch::Receiver<bool>) -> Hold {
+        Hold { lock: taken.lock.clone(), on_line: None, stop: Some(stop) }
     }
 
     /// A call of Helm that did not end well.
