@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::cluster::{ends_with, succeeds};
 use crate::support::node::{self, Image, Registry, Serve};
 
 /// A pod of the web server of `programs/answer`, and its Service.
@@ -37,11 +38,13 @@ fn a_service_answers_by_name_from_another_pod() {
     space.kubectl(&["wait", "pod/web", "--for=condition=Ready", "--timeout=120s"]);
     assert!(space.kubectl(&["logs", "web"]).contains("listening on :8080"));
     let url = format!("http://web.{}.svc.cluster.local/", space.name);
-    let ask = ["run", "ask", "--image", node::BUSYBOX, "--image-pull-policy=Never", "--restart=Never"];
-    let script = format!("until wget -q -T 2 -O - {url}; do sleep 0.5; done");
+    let ask =
+        ["run", "ask", "--image", node::BUSYBOX, "--image-pull-policy=Never", "--restart=Never"];
+    let script = format!("until wget -q -O - {url}; do sleep 0.5; done");
     space.kubectl(&[&ask[..], &["--", "sh", "-c", &script]].concat());
     let until = "--for=jsonpath={.status.phase}=Succeeded";
-    space.kubectl(&["wait", until, "pod/ask", "--timeout=120s"]);
+    let ended = space.try_kubectl(&["wait", until, "pod/ask", "--timeout=60s"]);
+    assert!(ended.status.success(), "{}", space.kubectl(&["describe", "pods"]));
     assert!(space.kubectl(&["logs", "ask"]).contains("hello from web"));
 }
 
@@ -57,7 +60,8 @@ metadata: {name: data}
 spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}
 ",
     );
-    let class = space.kubectl(&["get", "storageclass", "-o", "jsonpath={.items[*].volumeBindingMode}"]);
+    let class =
+        space.kubectl(&["get", "storageclass", "-o", "jsonpath={.items[*].volumeBindingMode}"]);
     assert_eq!(class, "WaitForFirstConsumer");
     // The controller says that it waits, so the claim was looked at and left.
     let waits = "--for=jsonpath={.reason}=WaitForFirstConsumer";
@@ -99,7 +103,12 @@ fn a_pod_that_crashes_leaves_its_last_words() {
     space.apply(&answer("crash", "datamill.test/answer:1", crash));
     let restarted = "--for=jsonpath={.status.containerStatuses[0].lastState.terminated.exitCode}=1";
     space.kubectl(&["wait", restarted, "pod/crash", "--timeout=120s"]);
-    assert!(space.kubectl(&["logs", "--previous", "crash"]).contains("fatal: cannot go on"));
+    let words = space.kubectl(&["logs", "--previous", "crash"]);
+    assert!(
+        words.contains("fatal: cannot go on"),
+        "{words}\n{}",
+        space.kubectl(&["describe", "pod", "crash"])
+    );
 }
 
 #[test]
@@ -142,6 +151,33 @@ fn a_registry_gives_withholds_and_takes_its_time() {
 }
 
 #[test]
+fn the_minio_server_answers() {
+    let Some(cluster) = node::cluster() else { return };
+    let image = Image::minio().unwrap();
+    cluster.load(&image);
+    let space = cluster.namespace();
+    space.apply(&format!(
+        "
+apiVersion: v1
+kind: Pod
+metadata: {{name: minio}}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+    - name: minio
+      image: {}
+      imagePullPolicy: Never
+      command: [/minio, server, /data]
+      readinessProbe: {{httpGet: {{path: /minio/health/ready, port: 9000}}, periodSeconds: 1}}
+      volumeMounts: [{{name: data, mountPath: /data}}]
+  volumes: [{{name: data, emptyDir: {{}}}}]
+",
+        image.names[0]
+    ));
+    space.kubectl(&["wait", "pod/minio", "--for=condition=Ready", "--timeout=120s"]);
+}
+
+#[test]
 fn the_demos_images_run_what_its_charts_call() {
     let Some(cluster) = node::cluster() else { return };
     if !cluster.engine().is_own() {
@@ -151,10 +187,28 @@ fn the_demos_images_run_what_its_charts_call() {
     let image = Image::demo().unwrap();
     cluster.load(&image);
     let space = cluster.namespace();
-    let script = "python3 -c 'import http.server, socket, json' && valkey-server --version && nginx -v && nginx -t";
-    let run = ["run", "try", "--image", &image.names[0], "--image-pull-policy=Never", "--restart=Never"];
+    let script = "python3 -c 'import http.server, socket, json' && valkey-server --version && nginx -v && nginx -t && wget --version";
+    let run =
+        ["run", "try", "--image", &image.names[0], "--image-pull-policy=Never", "--restart=Never"];
     space.kubectl(&[&run[..], &["--", "sh", "-c", script]].concat());
     let until = "--for=jsonpath={.status.phase}=Succeeded";
     let ended = space.try_kubectl(&["wait", until, "pod/try", "--timeout=60s"]);
     assert!(ended.status.success(), "{}", space.kubectl(&["logs", "try"]));
+}
+
+#[test]
+fn the_demo_is_installed_on_real_pods_and_taken_away() {
+    let Some(cluster) = node::cluster() else { return };
+    if cluster.engine().is_own() {
+        cluster.load(&Image::demo().unwrap());
+    }
+    let sandbox = cluster.sandbox();
+    for folder in ["flavours", "components", "k8s"] {
+        sandbox.copy(folder);
+    }
+    let demo = "flavours/demo.yaml";
+    succeeds(&sandbox.datamill(["-k", "-i", "-f", demo]));
+    ends_with(&sandbox.datamill(["-k", "-i", "-f", demo]), 0, &["nothing to do"]);
+    let yes = ["--yes", "--include-data", "--confirm-project", "demo"];
+    succeeds(&sandbox.datamill(["-k", "-x", "-f", demo].into_iter().chain(yes)));
 }

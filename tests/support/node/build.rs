@@ -107,10 +107,9 @@ pub(super) fn kind() -> Result<PathBuf> {
     fs::create_dir_all(&folder).map_err(io)?;
     let link = folder.join("kind");
     if !link.exists() {
-        std::os::unix::fs::symlink(&file, &link).or_else(|error| {
-            if link.exists() { Ok(()) } else { Err(error) }
-        })
-        .map_err(io)?;
+        std::os::unix::fs::symlink(&file, &link)
+            .or_else(|error| if link.exists() { Ok(()) } else { Err(error) })
+            .map_err(io)?;
     }
     Ok(link)
 }
@@ -143,7 +142,8 @@ pub(super) fn demo() -> Result<PathBuf> {
 
 /// The image of a node, in an engine under the name that comes back.
 pub(super) fn node(engine: &Engine) -> Result<String> {
-    let files = ["image/root", "image/node", "image/busybox", "image/storage.yaml", "programs/go.sum"];
+    let files =
+        ["image/root", "image/node", "image/busybox", "image/storage.yaml", "programs/go.sum"];
     let mut inputs: Vec<String> = files.iter().map(|file| text_of(&here(file))).collect();
     inputs.extend([KUBERNETES.to_string(), ETCD.to_string()]);
     inputs.extend([KIND, COREDNS, LOCAL_PATH].map(str::to_owned));

@@ -61,7 +61,8 @@ impl Cluster {
     /// CoreDNS answers some time after kind says that all is ready.
     fn wait_for_names(&self) -> Result<(), String> {
         let ask = "until nslookup kubernetes.default.svc.cluster.local; do sleep 0.2; done";
-        let pod = ["run", "names", "--image", BUSYBOX, "--image-pull-policy=Never", "--restart=Never"];
+        let pod =
+            ["run", "names", "--image", BUSYBOX, "--image-pull-policy=Never", "--restart=Never"];
         // The first Pod is forbidden until its ServiceAccount exists.
         self.try_kubectl(&["wait", "--for=create", "serviceaccount/default", "--timeout=60s"])?;
         let all: Vec<_> = pod.into_iter().chain(["--", "sh", "-c", ask]).collect();
@@ -89,11 +90,6 @@ impl Cluster {
     /// The engine below it.
     pub(crate) fn engine(&self) -> &Engine {
         &self.engine
-    }
-
-    /// Its kubeconfig.
-    pub(crate) fn kubeconfig(&self) -> &PathBuf {
-        &self.kubeconfig
     }
 
     fn kind(&self) -> Result<Command, String> {
@@ -152,7 +148,8 @@ impl Cluster {
         let mut sandbox = Sandbox::with_tools();
         sandbox.start_by(self.engine.prefix());
         let kind = build::kind().unwrap();
-        let folders = [tools(), kind.parent().unwrap(), "/usr/local/bin".as_ref(), "/usr/sbin".as_ref()];
+        let folders =
+            [tools(), kind.parent().unwrap(), "/usr/local/bin".as_ref(), "/usr/sbin".as_ref()];
         let more = ["/usr/bin".as_ref(), "/sbin".as_ref(), "/bin".as_ref()];
         sandbox.set("PATH", std::env::join_paths(folders.into_iter().chain(more)).unwrap());
         if let Some(host) = self.engine.host() {

@@ -65,7 +65,7 @@ impl Image {
 
     /// The same with more bytes, so that pulling it takes a while.
     pub(crate) fn heavier_by(mut self, bytes: usize) -> Self {
-        // Twice: the end of an archive is followed by nothing that counts.
+        // What follows the end of an archive does not count.
         self.layer.resize(self.layer.len() + bytes, 0);
         let id = format!("sha256:{}", Digest::of(&self.layer));
         self.config["rootfs"]["diff_ids"] = json!([id]);

@@ -39,8 +39,17 @@ struct Facts {
 
 /// What a dockerd of the tests' own needs, and the image of a node.
 const PROGRAMS: [&str; 11] = [
-    "dockerd", "containerd", "runc", "docker", "iptables", "ip", "unshare", "nsenter", "debootstrap",
-    "jq", "go",
+    "dockerd",
+    "containerd",
+    "runc",
+    "docker",
+    "iptables",
+    "ip",
+    "unshare",
+    "nsenter",
+    "debootstrap",
+    "jq",
+    "go",
 ];
 
 pub(super) fn wish() -> Wish {
