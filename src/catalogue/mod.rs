@@ -33,7 +33,7 @@ pub use component::{
     Requires, Status, Upgrade, Use, UseOf,
 };
 pub use expand::expand;
-pub use expansion::{Endpoint, Expansion, Login, LoginPart, Wire};
+pub use expansion::{Expansion, Wire};
 pub use param::{Param, ParamType};
 pub use platform::{External, Instance, Platform};
 pub use schema::schema;

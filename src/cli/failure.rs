@@ -2,11 +2,11 @@
 
 use std::ffi::OsString;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
-use serde_json::json;
-
 use crate::model::{Failure, FailureKind};
-use crate::ui::{Look, Screen, failure_json, failure_text};
+use crate::ui::Screen;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use super::options::OutputArg;
 
 /// What people type who know other tools, and what it is called here.
 const ELSEWHERE: [(&str, &str); 16] = [
@@ -29,7 +29,7 @@ const ELSEWHERE: [(&str, &str); 16] = [
 ];
 
 /// Commands that the design names and that later versions bring.
-const LATER: [&str; 24] = [
+const LATER: [&str; 23] = [
     "init",
     "render",
     "clusters",
@@ -40,7 +40,6 @@ const LATER: [&str; 24] = [
     "adopt",
     "orphan",
     "protect",
-    "unlock",
     "lock",
     "credentials",
     "connect",
@@ -58,12 +57,7 @@ const LATER: [&str; 24] = [
 
 /// Shows a failure in the form that was asked for; gives the exit code.
 pub fn show(failure: &Failure, screen: &Screen) -> u8 {
-    let Look { width, .. } = *screen.look();
-    if screen.look().is_document() {
-        screen.say(&json!({"error": failure_json(failure)}).to_string());
-    } else {
-        screen.say(&failure_text(failure, width, screen.paint()));
-    }
+    screen.finish(Some(failure));
     failure.kind.exit_code()
 }
 
@@ -115,19 +109,19 @@ fn word_hint(error: &clap::Error) -> Option<String> {
     Some(format!("here this is called:\n    datamill {here}"))
 }
 
-/// Whether a script reads: needed before the arguments are understood.
-pub fn wants_document(args: &[OsString]) -> bool {
+/// In which form to answer arguments that are not understood.
+pub fn wanted_output(args: &[OsString]) -> OutputArg {
     let texts: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
-    let is_document = |format: &str| matches!(format, "json" | "yaml");
-    texts.iter().enumerate().any(|(at, arg)| {
-        let next = texts.get(at + 1).map(AsRef::as_ref).unwrap_or_default();
-        match arg.as_ref() {
-            "--output" | "-o" => is_document(next),
-            other => ["--output=", "-o=", "-o"]
-                .iter()
-                .any(|lead| other.strip_prefix(lead).is_some_and(is_document)),
-        }
-    })
+    let form = |format: &str| match format {
+        "json" => Some(OutputArg::Json),
+        "yaml" => Some(OutputArg::Yaml),
+        _ => None,
+    };
+    let found = texts.iter().enumerate().find_map(|(at, arg)| match arg.as_ref() {
+        "--output" | "-o" => form(texts.get(at + 1)?),
+        other => ["--output=", "-o=", "-o"].iter().find_map(|lead| form(other.strip_prefix(lead)?)),
+    });
+    found.unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -159,11 +153,12 @@ mod tests {
     #[test]
     fn scripts_are_recognised_before_the_arguments_are_understood() {
         let wants =
-            |line: &str| wants_document(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
-        assert!(wants("plan --output json"));
-        assert!(wants("plan --output=yaml --nonsense"));
-        assert!(wants("-ojson plan"));
-        assert!(!wants("plan --output text"));
-        assert!(!wants("plan"));
+            |line: &str| wanted_output(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
+        assert_eq!(wants("plan --output json"), OutputArg::Json);
+        assert_eq!(wants("plan --output=yaml --nonsense"), OutputArg::Yaml);
+        assert_eq!(wants("-ojson plan"), OutputArg::Json);
+        assert_eq!(wants("plan --output text"), OutputArg::Text);
+        assert_eq!(wants("plan --output"), OutputArg::Text);
+        assert_eq!(wants("plan"), OutputArg::Text);
     }
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::ops::Check;
+
 /// Which section of the flavour says where the cluster is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 #[group(id = "location", multiple = false)]
@@ -112,6 +114,28 @@ pub struct RunArgs {
     pub use_context: bool,
 }
 
+/// `--skip-preflight`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Answers")]
+pub struct PreflightArgs {
+    /// Leave out checks of the cluster: all, or some of permissions, webhooks, api-services, namespaces, storage, capacity, apis,
+    /// quotas, requirements
+    #[arg(long, value_name = "CHECK", value_delimiter = ',', value_parser = check)]
+    pub skip_preflight: Vec<Checks>,
+}
+
+/// One word of `--skip-preflight`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checks(pub Vec<Check>);
+
+fn check(text: &str) -> Result<Checks, String> {
+    let found = Check::from_word(text.trim());
+    found.map(|checks| Checks(checks.into_iter().collect())).ok_or_else(|| {
+        let words: Vec<_> = Check::ALL.into_iter().map(Check::word).collect();
+        format!("the checks are all, {}", words.join(", "))
+    })
+}
+
 /// What `destroy` reaches.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "What goes")]
@@ -166,6 +190,9 @@ pub struct Options {
     /// Answers.
     #[command(flatten)]
     pub consent: ConsentArgs,
+    /// Checks that are left out.
+    #[command(flatten)]
+    pub preflight: PreflightArgs,
     /// How it runs.
     #[command(flatten)]
     pub run: RunArgs,
@@ -190,6 +217,8 @@ pub enum Group {
     Cascade,
     /// [`ConsentArgs`]
     Consent,
+    /// [`PreflightArgs`]
+    Preflight,
     /// [`RunArgs`]
     Run,
     /// [`DestroyArgs`]
@@ -238,6 +267,12 @@ impl Options {
                 include_data: self.consent.include_data || below.consent.include_data,
                 confirm_project: self.consent.confirm_project.or(below.consent.confirm_project),
             },
+            preflight: PreflightArgs {
+                skip_preflight: joined(
+                    below.preflight.skip_preflight,
+                    self.preflight.skip_preflight,
+                ),
+            },
             run: RunArgs {
                 parallel: self.run.parallel.or(below.run.parallel),
                 wait_jobs: self.run.wait_jobs || below.run.wait_jobs,
@@ -252,6 +287,51 @@ impl Options {
                 detailed_exit_code: self.exit.detailed_exit_code || below.exit.detailed_exit_code,
             },
         }
+    }
+
+    /// What was given here about place and parts and is not said there, as words for a shell, with their groups.
+    pub(super) fn missing_in(&self, said: &Self) -> Vec<(Group, String)> {
+        let (mine, other) = (&self.place, &said.place);
+        let mut missing = Vec::new();
+        if other.location == WhereArgs::default() {
+            let at = &mine.location;
+            let all = [("-l", at.local), ("-r", at.remote), ("-k", at.hybrid)];
+            let given = all.into_iter().filter(|(_, given)| *given);
+            missing.extend(given.map(|(flag, _)| (Group::Place, flag.to_owned())));
+        }
+        // A command about another place is not about the cluster of this one.
+        let is_elsewhere =
+            other.location != WhereArgs::default() && other.location != mine.location;
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let places = [
+            ("-f", path(&mine.flavour), other.flavour.is_some()),
+            ("-t", mine.target.clone(), is_elsewhere || other.target.is_some()),
+            ("--provider", mine.provider.clone(), is_elsewhere || other.provider.is_some()),
+            ("--kubeconfig", path(&mine.kubeconfig), is_elsewhere || other.kubeconfig.is_some()),
+            ("--context", mine.context.clone(), is_elsewhere || other.context.is_some()),
+        ];
+        for (flag, value, is_said) in places {
+            let value = value.filter(|_| !is_said);
+            missing.extend(value.map(|value| (Group::Place, option(flag, &value))));
+        }
+        let pairs = |pairs: &[(String, String)]| {
+            pairs.iter().map(|(key, value)| format!("{key}={value}")).collect()
+        };
+        let (mine, other) = (&self.parts, &said.parts);
+        let parts: [(_, Vec<String>, _); 4] = [
+            ("-c", mine.components.clone(), !other.components.is_empty()),
+            ("--profile", mine.profiles.clone(), !other.profiles.is_empty()),
+            ("--set", pairs(&mine.set), !other.set.is_empty()),
+            ("--values", pairs(&mine.values), !other.values.is_empty()),
+        ];
+        for (flag, values, is_said) in parts {
+            let values = values.iter().filter(|_| !is_said);
+            missing.extend(values.map(|value| (Group::Parts, option(flag, value))));
+        }
+        if mine.strict && !other.strict {
+            missing.push((Group::Parts, "--strict".to_owned()));
+        }
+        missing
     }
 
     /// The options that were given, with their groups.
@@ -276,6 +356,7 @@ impl Options {
             (Group::Consent, "--yes", self.consent.yes),
             (Group::Consent, "--include-data", self.consent.include_data),
             (Group::Consent, "--confirm-project", self.consent.confirm_project.is_some()),
+            (Group::Preflight, "--skip-preflight", !self.preflight.skip_preflight.is_empty()),
             (Group::Run, "--parallel", self.run.parallel.is_some()),
             (Group::Run, "--wait-jobs", self.run.wait_jobs),
             (Group::Run, "--use-context", self.run.use_context),
@@ -286,6 +367,11 @@ impl Options {
         ];
         all.into_iter().filter(|(_, _, is_given)| *is_given).map(|(g, name, _)| (g, name)).collect()
     }
+}
+
+/// An option with its value, quoted for a shell. A value that no shell takes, with a zero byte in it, was not typed.
+fn option(flag: &str, value: &str) -> String {
+    format!("{flag} {}", shlex::try_quote(value).unwrap_or(value.into()))
 }
 
 fn joined<T>(mut below: Vec<T>, over: Vec<T>) -> Vec<T> {

@@ -120,17 +120,21 @@ fn nothing_here(request: &LoadRequest, embedded: &Embedded) -> Problem {
 fn elsewhere(request: &LoadRequest, embedded: &Embedded) -> String {
     let here = yaml_files(&request.folder.join("flavours")).into_values();
     let inside = embedded.below(Path::new("flavours")).map(|(path, _)| path);
-    let inside = inside.filter(|path| path.extension().is_some_and(|end| end == "yaml"));
+    // Values files stand in a folder below.
+    let inside = inside.filter(|path| {
+        path.extension().is_some_and(|end| end == "yaml")
+            && path.parent() == Some(Path::new("flavours"))
+    });
     candidates(here.chain(inside.map(Path::to_owned)), request)
 }
 
 fn candidates(paths: impl Iterator<Item = PathBuf>, request: &LoadRequest) -> String {
     let names: BTreeSet<String> =
-        paths.map(|path| format!("-f {}", shown(&request.folder, &path).display())).collect();
+        paths.map(|path| format!("\n    -f {}", shown(&request.folder, &path).display())).collect();
     if names.is_empty() {
         return "name a flavour file with `-f FILE`".to_owned();
     }
-    format!("name one: {}", names.into_iter().collect::<Vec<_>>().join(", "))
+    format!("name one:{}", names.into_iter().collect::<String>())
 }
 
 #[cfg(test)]
@@ -178,7 +182,10 @@ mod tests {
         files::write(&values.0.path().join("flavours/v.yaml"), "image: x\n").unwrap();
         assert_eq!(values.find(None).unwrap().0.stem, "a");
         let unclear = Here::with(&["flavours/a.yaml", "flavours/b.yaml"]).find(None).unwrap_err();
-        assert_eq!(unclear.help.unwrap(), "name one: -f flavours/a.yaml, -f flavours/b.yaml");
+        assert_eq!(
+            unclear.help.unwrap(),
+            "name one:\n    -f flavours/a.yaml\n    -f flavours/b.yaml"
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod digest;
+mod endpoint;
 mod failure;
 mod id;
 mod identity;
@@ -11,11 +12,15 @@ mod object;
 mod observed;
 mod output;
 mod resource;
+mod run;
 mod secret;
 mod value;
 
-pub use cluster::{ClusterFacts, ClusterSpec, NodeSpec, Taint};
+pub use cluster::{
+    ClusterFacts, ClusterSpec, KindNode, KindRole, KindSpec, Mount, NodeSpec, Port, Taint,
+};
 pub use digest::Digest;
+pub use endpoint::{Endpoint, Login, LoginPart};
 pub use failure::{Failure, FailureKind};
 pub use id::{Family, Name, NameError, ResourceId, ResourceIdError, ResourceKind, Scope};
 pub use identity::{Identity, InstallationId, RunId};
@@ -32,5 +37,6 @@ pub use observed::{
 };
 pub use output::{Known, OutputName, Outputs};
 pub use resource::{Class, CloudSpec, Desired, KubernetesSpec, Patience, Rendered, Resource, Spec};
+pub use run::{Intent, JournalLine, RunEnd, RunRecord, RunResult, Runner};
 pub use secret::{Redactor, Secret, SecretRef};
 pub use value::{Leaf, Value};

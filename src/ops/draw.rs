@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 
 use crate::catalogue::Expansion;
+use crate::config::Environment;
 use crate::model::{Desired, Failure, FailureKind, Name, ResourceId, ResourceKind};
+use crate::plan::preflight::Finding;
 use crate::plan::{self, Action, Block, Plan, Request, Selection};
 
 use super::load;
 use super::look::{Look, look};
+use super::preflight;
 use super::scene::Scene;
 
 /// What a run is for.
@@ -26,6 +29,19 @@ pub(super) struct Drawing {
     pub(super) plan: Plan,
     pub(super) look: Look,
     pub(super) expansion: Expansion,
+    pub(super) findings: Vec<Finding>,
+}
+
+impl Drawing {
+    /// Looks for what stands in the way, and writes it into the plan.
+    pub(super) async fn preflight(&mut self, scene: &Scene<'_>) {
+        self.findings = Box::pin(preflight::preflight(scene, &mut self.plan)).await;
+    }
+
+    /// Refuses a plan that cannot be carried out, or in whose way preflight found something.
+    pub(super) fn refuse(&self, scene: &Scene<'_>, goal: Goal) -> Result<(), Failure> {
+        preflight::refuse(scene, goal, &self.plan, &self.findings)
+    }
 }
 
 /// Draws the plan for a goal.
@@ -57,7 +73,7 @@ pub(super) async fn draw(
             .because(rules)
             .hint("report this with the flavour file: it is a fault of datamill")
     })?;
-    Ok(Drawing { plan, look, expansion })
+    Ok(Drawing { plan, look, expansion, findings: Vec::new() })
 }
 
 /// All instances wired, for the cluster as it is or as it is declared.
@@ -147,7 +163,7 @@ fn with_needs(desired: &Desired, named: &BTreeSet<Name>) -> BTreeSet<Name> {
 
 /// The failure of a plan that cannot be carried out: its cause decides the exit code, the first of several by
 /// `semantics.md` 5.
-pub(super) fn refuse_blocked(plan: &Plan) -> Result<(), Failure> {
+pub(super) fn refuse_blocked(scene: &Scene<'_>, goal: Goal, plan: &Plan) -> Result<(), Failure> {
     let blocked: Vec<_> =
         plan.steps.iter().filter_map(|step| Some((&step.id, step.action.block()?))).collect();
     let Some(kind) = blocked.iter().map(|(_, by)| by.kind()).min_by_key(|kind| kind.rank()) else {
@@ -156,7 +172,7 @@ pub(super) fn refuse_blocked(plan: &Plan) -> Result<(), Failure> {
     let mut failure = Failure::new(kind, "the plan cannot be carried out; nothing was changed");
     for (id, by) in &blocked {
         failure.causes.push(format!("`{id}`: {}", by.says()));
-        for hint in hints(id, by) {
+        for hint in hints(scene, goal, id, by) {
             if !failure.hints.contains(&hint) {
                 failure.hints.push(hint);
             }
@@ -165,20 +181,32 @@ pub(super) fn refuse_blocked(plan: &Plan) -> Result<(), Failure> {
     Err(failure)
 }
 
-fn hints(id: &ResourceId, by: &Block) -> Vec<String> {
+/// What to do about a block. The screen completes commands with the user's own options.
+fn hints(scene: &Scene<'_>, goal: Goal, id: &ResourceId, by: &Block) -> Vec<String> {
     match by {
         Block::Foreign { .. } => {
             vec!["what bears no mark of ours is never changed: rename it, remove it yourself, or choose another namespace or release name".to_owned()]
         }
+        Block::Protected { .. } if scene.project.environment == Environment::Production => {
+            vec!["the flavour says `environment: production`; what holds data or state there is not taken away".to_owned()]
+        }
         Block::Protected { .. } => {
-            vec!["data goes only when it is named:\n    datamill destroy --include-data --confirm-project NAME".to_owned()]
+            let command = match goal {
+                Goal::Install => "apply",
+                Goal::Uninstall => "uninstall",
+                Goal::Destroy => "destroy",
+            };
+            let project = &scene.identity.project;
+            vec![format!(
+                "data goes only when it is named:\n    datamill {command} --include-data --confirm-project {project}"
+            )]
         }
         Block::Needed { .. } => {
             let name = id.instance_name().map(ToString::to_string).unwrap_or_default();
             vec![format!("take along what needs it:\n    datamill uninstall -c {name} --cascade")]
         }
         Block::MissingNeed { .. } => {
-            vec!["install what it needs as well:\n    add --with-needs".to_owned()]
+            vec!["install what it needs as well:\n    datamill apply --with-needs".to_owned()]
         }
         Block::Held { .. } | Block::Preflight { .. } | Block::Unreachable { .. } => Vec::new(),
     }

@@ -15,7 +15,7 @@ use super::{Ended, Settings, describe, load, target};
 /// Checks all files and all wiring; reports every problem at once and touches nothing.
 pub async fn validate(settings: &Settings, screen: &Screen) -> Result<Ended, Failure> {
     let project = load::load(settings, screen)?;
-    match project.expand(&target::declared(&project)) {
+    match project.expand(&target::declared_by_files(&project)) {
         Ok(expansion) => {
             screen.show_problems(&expansion.warnings);
             screen.show_valid(&project.name, &project.flavour, expansion.desired.resources.len());
@@ -43,7 +43,7 @@ pub async fn schema(
             "component": config::schema(SchemaKind::Component),
         }),
     };
-    screen.print_document(&document, &format!("{document:#}\n"));
+    screen.print_verbatim(&document);
     Ok(Ended::Well)
 }
 
@@ -68,7 +68,7 @@ pub async fn components_list(settings: &Settings, screen: &Screen) -> Result<End
         }));
     }
     let text = screen.table(&["component", "status", "from", "what it is"], &rows);
-    screen.print_document(&json!({ "components": listed }), &text);
+    screen.print_document("components", &json!({ "components": listed }), &text);
     Ok(Ended::Well)
 }
 
@@ -83,7 +83,8 @@ pub async fn components_show(
         let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
         return Err(unknown("component", name, &names));
     };
-    screen.print_document(&describe::document(component), &describe::text(component, screen));
+    let text = describe::text(component, screen);
+    screen.print_document("component", &describe::document(component), &text);
     Ok(Ended::Well)
 }
 
@@ -125,7 +126,7 @@ pub async fn flavours_list(settings: &Settings, screen: &Screen) -> Result<Ended
         })
         .collect();
     let text = screen.table(&["flavour", "file", "from", "components"], &rows);
-    screen.print_document(&json!({ "flavours": listed }), &text);
+    screen.print_document("flavours", &json!({ "flavours": listed }), &text);
     Ok(Ended::Well)
 }
 
@@ -141,7 +142,7 @@ pub async fn flavours_show(
         return Err(unknown("flavour", name, &names));
     };
     let document = json!({ "name": entry.name, "file": entry.file, "text": entry.text });
-    screen.print_document(&document, &entry.text);
+    screen.print_document("flavour", &document, &entry.text);
     Ok(Ended::Well)
 }
 

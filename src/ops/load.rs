@@ -1,5 +1,6 @@
 //! Files in: what the settings name, read and resolved.
 
+use crate::adapter::files;
 use crate::config::{self, Project};
 use crate::model::{Failure, FailureKind, Name, NameError};
 use crate::ui::Screen;
@@ -9,6 +10,7 @@ use super::Settings;
 
 /// Loads the project; all problems of all files are shown at once.
 pub(super) fn load(settings: &Settings, screen: &Screen) -> Result<Project, Failure> {
+    usable_cache(settings)?;
     match config::load(&settings.files) {
         Ok(project) => {
             screen.show_problems(&project.warnings);
@@ -19,6 +21,17 @@ pub(super) fn load(settings: &Settings, screen: &Screen) -> Result<Project, Fail
             Err(refused(&problems))
         }
     }
+}
+
+/// What is shipped in the binary, tools and charts are unpacked into the cache: without one nothing goes.
+pub(super) fn usable_cache(settings: &Settings) -> Result<(), Failure> {
+    let cache = &settings.files.cache;
+    files::create_folder(cache).map_err(|error| {
+        let what = format!("the cache `{}` cannot be used", cache.display());
+        Failure::new(FailureKind::Preflight, what).caused_by(&error).hint(
+            "name a folder that you may write to:\n    export DATAMILL_CACHE=/path/to/a/folder",
+        )
+    })
 }
 
 /// The failure that ends a command after problems were shown.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
-    Desired, Failure, FailureKind, Family, Known, Observed, Power, Resource, ResourceId, Snapshot,
+    Desired, Discovery, Failure, FailureKind, Family, Known, Observed, Power, Resource, ResourceId,
+    Snapshot,
 };
 use crate::provider::{Provider as _, Renderer as _};
 
@@ -21,6 +22,7 @@ pub(super) async fn look(scene: &Scene<'_>, desired: Desired) -> Result<Look, Fa
     let mut known = scene.known.clone();
     if scene.runs() {
         snapshot.discovered = scene.kubernetes.discover(&scene.identity, &scene.known).await;
+        look_into_what_may_go(scene, &desired, &mut snapshot.discovered).await;
         for (id, found) in &snapshot.discovered.found {
             known.insert(id.clone(), found.outputs.clone());
         }
@@ -39,6 +41,21 @@ pub(super) async fn look(scene: &Scene<'_>, desired: Desired) -> Result<Look, Fa
         snapshot.discovered.found.insert(scene.cluster.id.clone(), found.as_ref().clone());
     }
     Ok(Look { desired, snapshot })
+}
+
+/// Finds out what is not ours inside the hosts that are wanted no more. Those that stay are not looked into: it takes a list
+/// for each kind the cluster serves.
+async fn look_into_what_may_go(scene: &Scene<'_>, desired: &Desired, discovered: &mut Discovery) {
+    let may_go = |id: &&ResourceId| desired.get(id).is_none();
+    let hosts: Vec<ResourceId> = discovered.found.keys().filter(may_go).cloned().collect();
+    let inside = scene.kubernetes.strangers(&hosts, &scene.identity, &scene.known).await;
+    for (id, strangers) in inside {
+        match (discovered.found.get_mut(&id), strangers) {
+            (Some(found), Ok(strangers)) => found.foreign = strangers,
+            (_, Err(because)) => discovered.unlisted.push(because),
+            (None, Ok(_)) => {}
+        }
+    }
 }
 
 /// What lives in a cluster that does not run: absent with it, or out of reach in it.

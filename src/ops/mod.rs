@@ -1,21 +1,24 @@
 //! Use cases: load, look, plan, ask, execute. The only module that sees all below. A use case is a short list of the steps in
 //! `ARCHITECTURE.md` 1; what they share lives in `scene` (what a run stands on) and `look` (what was seen).
 
-mod address;
 mod apply;
 mod describe;
 mod destroy;
 mod draw;
+mod history;
 mod listing;
 mod load;
 mod lock;
 mod look;
 mod power;
+mod preflight;
 mod scene;
 mod settings;
 mod status;
 mod target;
 mod tools;
+mod turn;
+mod unlock;
 
 pub use apply::{apply, plan, uninstall};
 pub use destroy::destroy;
@@ -26,9 +29,11 @@ pub use power::{start, stop};
 pub use settings::{Confirm, Manner, OutputFormat, Reach, Settings};
 pub use status::status;
 pub use tools::{tools, tools_install};
+pub use unlock::unlock;
 
 pub use crate::config::{LoadRequest, Location, SchemaKind};
 pub use crate::engine::Cancel;
+pub use crate::plan::preflight::Check;
 
 /// How a command ended when it did not fail: the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,11 +9,11 @@ use crate::config::Project;
 use crate::model::{Failure, FailureKind, Redactor, RemoteFile};
 use crate::provider::kubernetes::KubernetesSettings;
 use crate::provider::local::{LocalSettings, usual_kubeconfig};
-use crate::toolchain::{self, Tool, ToolSettings, ToolState, Toolchain};
+use crate::toolchain::{self, How, Tool, ToolSettings, ToolState, Toolchain};
 use crate::ui::{Screen, ToolEvent, ToolRow, duration};
 
 use super::lock::Lock;
-use super::{Ended, Settings};
+use super::{Ended, Settings, load};
 
 /// Lists the tools: wanted, found, where, and how each would be got.
 pub async fn tools(settings: &Settings, screen: &Screen) -> Result<Ended, Failure> {
@@ -24,6 +24,7 @@ pub async fn tools(settings: &Settings, screen: &Screen) -> Result<Ended, Failur
 
 /// Gets every tool that is missing.
 pub async fn tools_install(settings: &Settings, screen: &Screen) -> Result<Ended, Failure> {
+    load::usable_cache(settings)?;
     let toolchain = toolchain(settings, &Redactor::default());
     toolchain.ensure(&Tool::ALL, &|event| tell(screen, event)).await?;
     screen.show_tools(&rows(&toolchain.states().await));
@@ -38,13 +39,22 @@ fn rows(states: &[ToolState]) -> Vec<ToolRow> {
             wanted: state.wanted.to_string(),
             found: state.found.as_ref().map(ToString::to_string),
             location: state.location.as_ref().map(|path| path.display().to_string()),
-            how: state.how.words().to_owned(),
+            how: how(state.how).to_owned(),
             pinned: state.pinned,
             takes: (!state.takes.is_zero()).then_some(state.takes),
             build_takes: state.build_takes,
             passed_over: state.passed_over.clone(),
         })
         .collect()
+}
+
+/// How a tool is had, or would be got, in few words.
+fn how(how: How) -> &'static str {
+    match how {
+        How::Download => "download",
+        How::Build => "build by Go",
+        How::Path | How::Downloaded | How::Built | How::Nowhere => how.words(),
+    }
 }
 
 /// Shows what happens while a tool is got.
@@ -54,17 +64,21 @@ fn tell(screen: &Screen, event: toolchain::ToolEvent) {
         |tool: Tool, says: String| ToolEvent::Building { tool: tool.name().to_owned(), says };
     screen.tool_event(&match event {
         Event::Started { tool, how, takes } => {
-            building(tool, format!("{}, about {}", how.words(), duration(takes)))
+            let doing = if how == How::Download { "downloading" } else { "Go builds it" };
+            building(tool, format!("{doing}, about {}", duration(takes)))
         }
         Event::Bytes { tool, done, total } => {
             ToolEvent::Downloading { tool: tool.name().to_owned(), done, total }
         }
         Event::Packages { tool, done, last } => building(tool, format!("{done} packages, {last}")),
-        Event::Waiting { tool, what } => building(tool, format!("waits for {what}")),
-        Event::Failed { tool, how, because } => ToolEvent::Failed {
-            tool: tool.name().to_owned(),
-            says: format!("{}: {because}", how.words()),
-        },
+        Event::Waiting { tool, what } => {
+            ToolEvent::Waiting { tool: tool.name().to_owned(), says: format!("waiting for {what}") }
+        }
+        Event::Failed { tool, how, because } => {
+            let what = if how == How::Download { "the download" } else { "the build" };
+            let says = format!("{what} failed: {because}");
+            ToolEvent::Failed { tool: tool.name().to_owned(), says }
+        }
         // The screen says how long it took.
         Event::Done { tool, how, .. } => {
             ToolEvent::Ready { tool: tool.name().to_owned(), says: how.words().to_owned() }
@@ -120,6 +134,9 @@ pub(super) async fn helm(
     let tools = toolchain.ensure(&[Tool::Helm], &|event| tell(screen, event)).await?;
     let program = tools.path(Tool::Helm);
     let mut helm = HelmSettings::new(program, settings.program.clone(), &settings.files.cache);
+    let files = &settings.files;
+    helm.registry_config =
+        Some(HelmSettings::usual_registry_config(&files.environment, &files.home));
     helm.mirrors.clone_from(&project.mirrors);
     helm.pins.clone_from(lock.digests());
     helm.host = process::host();

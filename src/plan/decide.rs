@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::decision::{Decision, Fill};
 use super::memory::{Inputs, inputs, settled};
 use super::objects::Survey;
-use super::{Action, Block, Change, Effect, Origin, Permits, Precondition, Shown, diff};
+use super::{Action, Block, Change, Effect, Origin, Permits, Precondition, Shown, diff, growth};
 use crate::model::{
     Class, ClusterSpec, Found, KubernetesSpec, Leaf, Name, Object, ObjectRef, Owner, Power,
     Rendered, Resource, ResourceId, ResourceKind, Spec,
@@ -49,7 +49,7 @@ pub(super) fn present(
         return decision;
     }
     let mut decision = match &wanted.spec {
-        Spec::Cluster(spec) => super::fields::cluster(spec, found),
+        Spec::Cluster(spec) => super::fields::cluster(spec, found, permits),
         Spec::Cloud(spec) => super::fields::cloud(wanted, spec, found, permits, fill),
         Spec::Kubernetes(_) => kubernetes(wanted, found, permits),
     };
@@ -108,7 +108,9 @@ pub(super) fn held_by(id: &ResourceId, flavour: &str) -> Decision {
 }
 
 fn take_over(decision: Decision, name: &Name, flavour: &str) -> Decision {
-    decision.note(format!("to take it over: datamill adopt {name} --from {flavour}"))
+    decision.note(format!(
+        "it belongs to flavour {flavour}: uninstall `{name}` with that flavour first (its data stays), or leave it out here"
+    ))
 }
 
 /// Namespaces that every cluster has from the start: there before anything of ours is, and never ours.
@@ -163,11 +165,12 @@ fn kubernetes(wanted: &Resource, found: &Found, permits: &Permits) -> Decision {
     };
     let survey = Survey::of(wanted, found, origin);
     if let Some((object, says)) = survey.refused.first() {
-        let why = format!("the cluster refuses {object}: {says}");
+        let why = growth::refusal(wanted, found, object, says)
+            .unwrap_or_else(|| format!("the cluster refuses {object}: {says}"));
         return Decision::blocked(Block::Preflight { why });
     }
     if !survey.immutable.is_empty() {
-        return immutable(wanted, survey, permits, origin);
+        return immutable(wanted, found, survey, permits, origin);
     }
     let is_release = wanted.id.kind == ResourceKind::Release;
     let nothing_there = survey.nothing_there && found.release.is_none();
@@ -201,7 +204,13 @@ fn kubernetes(wanted: &Resource, found: &Found, permits: &Permits) -> Decision {
 }
 
 /// Fields that cannot change in place: stateless things are made anew, data is not.
-fn immutable(wanted: &Resource, survey: Survey, permits: &Permits, origin: Origin) -> Decision {
+fn immutable(
+    wanted: &Resource,
+    found: &Found,
+    survey: Survey,
+    permits: &Permits,
+    origin: Origin,
+) -> Decision {
     let data = survey.immutable.iter().find(|refused| refused.class == Class::Data);
     let class = if data.is_some() { Class::Data } else { wanted.class };
     let Some(first) = data.or(survey.immutable.first()) else {
@@ -209,7 +218,10 @@ fn immutable(wanted: &Resource, survey: Survey, permits: &Permits, origin: Origi
     };
     match class {
         Class::Data => {
-            let why = format!("{} cannot be changed in place: {}", first.object, first.says);
+            let why =
+                growth::refusal(wanted, found, &first.object, &first.says).unwrap_or_else(|| {
+                    format!("{} cannot be changed in place: {}", first.object, first.says)
+                });
             Decision::blocked(Block::Preflight { why })
         }
         Class::Stateful if permits.production => Decision::blocked(Block::Protected {

@@ -11,8 +11,8 @@ use futures::future::BoxFuture;
 use tokio::sync::watch;
 
 use crate::model::{
-    ClusterFacts, Discovery, Failure, Family, Health, Identity, Known, Observed, Outputs, Redactor,
-    Rendered, Resource, ResourceId,
+    ClusterFacts, Discovery, Failure, Family, Health, Identity, Known, ObjectRef, Observed,
+    Outputs, Redactor, Rendered, Resource, ResourceId,
 };
 use crate::plan::Step;
 
@@ -20,6 +20,17 @@ use crate::plan::Step;
 pub trait Provider: Send + Sync {
     /// All that bears the marks of this installation, wanted or not; names what it could not list.
     fn discover<'a>(&'a self, who: &'a Identity, known: &'a Known) -> BoxFuture<'a, Discovery>;
+
+    /// What is not ours inside hosts that may go (namespaces): it would go with them. Hosts that cannot be looked into are in the
+    /// answer with the reason.
+    fn strangers<'a>(
+        &'a self,
+        _hosts: &'a [ResourceId],
+        _who: &'a Identity,
+        _known: &'a Known,
+    ) -> BoxFuture<'a, BTreeMap<ResourceId, Result<Vec<ObjectRef>, String>>> {
+        Box::pin(std::future::ready(BTreeMap::new()))
+    }
 
     /// Looks at wanted resources, in one batch. Each of them has an entry in the answer.
     fn observe<'a>(

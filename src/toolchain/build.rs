@@ -51,11 +51,11 @@ impl Toolchain {
         let _turn = if let Ok(turn) = self.building.try_lock() {
             turn
         } else {
-            waiting("Go builds another tool");
+            waiting("Go, which builds another tool");
             self.building.lock().await
         };
         let door = self.settings.cache.join("tools/go.lock");
-        let _lock = lock::lock(&door, || waiting("another run builds a tool")).await?;
+        let _lock = lock::lock(&door, || waiting("another run, which builds a tool")).await?;
         let takes = tool.build_takes();
         progress(ToolEvent::Started { tool, how: How::Build, takes });
         let workplace = self.workplace(tool)?;

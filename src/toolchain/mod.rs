@@ -27,7 +27,7 @@ use crate::adapter::{files, lock};
 use crate::model::{Failure, FailureKind, Redactor};
 
 pub use platform::Platform;
-pub use tool::{ETCD, HELM, KUBERNETES, KWOK, Recipe, Release, Sources, Tool};
+pub use tool::{ETCD, HELM, KIND, KUBERNETES, KWOK, Recipe, Release, Sources, Tool};
 pub use tool::{checksum_in, version_in};
 
 /// Where tools are looked for and kept.
@@ -276,7 +276,7 @@ impl Toolchain {
         }
         let folder = self.folder(tool);
         let waiting = || {
-            let what = format!("another run gets {}", tool.name());
+            let what = "another run, which gets it".to_owned();
             progress(ToolEvent::Waiting { tool, what });
         };
         let held = lock::lock(&folder.join("lock"), waiting).await;

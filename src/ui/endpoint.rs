@@ -4,55 +4,18 @@ use std::fmt::Write as _;
 
 use serde_json::{Value as Json, json};
 
+use crate::model::Endpoint;
+
 use super::report::heading;
 use super::screen::Screen;
 use super::text::{length, wrap};
 
-/// Where something answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint {
-    /// Of which instance.
-    pub instance: String,
-    /// Its id among the instance's.
-    pub id: String,
-    /// `ui`, `api`, `grpc`, `tcp` or `metrics`.
-    pub kind: String,
-    /// The Service.
-    pub service: String,
-    /// Its namespace.
-    pub namespace: String,
-    /// Its port.
-    pub port: u16,
-    /// The path, with a slash; empty without.
-    pub path: String,
-    /// Whether it speaks TLS.
-    pub tls: bool,
-    /// The port on this machine to take first.
-    pub forward: Option<u16>,
-    /// How to log in, in words; never a password.
-    pub login: Option<String>,
-}
-
-impl Endpoint {
-    /// The address inside the cluster.
-    pub fn address(&self) -> String {
-        let host = format!("{}.{}:{}", self.service, self.namespace, self.port);
-        match (self.kind.as_str(), self.tls) {
-            ("ui" | "api" | "metrics", true) => format!("https://{host}{}", self.path),
-            ("ui" | "api" | "metrics", false) => format!("http://{host}{}", self.path),
-            (_, _) => format!("{host}{}", self.path),
-        }
-    }
-
-    /// The command that brings it to this machine.
-    fn forward_command(&self, context: Option<&str>) -> String {
-        let context = context.map(|name| format!(" --context {name}")).unwrap_or_default();
-        let local = self.forward.unwrap_or(if self.port < 1024 { 8080 } else { self.port });
-        format!(
-            "kubectl{context} -n {} port-forward svc/{} {local}:{}",
-            self.namespace, self.service, self.port
-        )
-    }
+/// The command that brings an endpoint to this machine.
+fn forward_command(endpoint: &Endpoint, context: Option<&str>) -> String {
+    let context = context.map(|name| format!(" --context {name}")).unwrap_or_default();
+    let Endpoint { port, service, namespace, .. } = endpoint;
+    let local = endpoint.forward.unwrap_or(if *port < 1024 { 8080 } else { *port });
+    format!("kubectl{context} -n {namespace} port-forward svc/{service} {local}:{port}")
 }
 
 impl Screen {
@@ -76,7 +39,7 @@ impl Screen {
             let (what, address) = (what(endpoint), endpoint.address());
             writeln!(text, "  {what:column$}  {:7}  {address}", endpoint.kind).ok();
             if let Some(login) = &endpoint.login {
-                text.push_str(&wrap(login, self.look().width, "      ", "      "));
+                text.push_str(&wrap(&login.to_string(), self.look().width, "      ", "      "));
                 text.push('\n');
             }
         }
@@ -84,9 +47,9 @@ impl Screen {
             text.push_str("  nothing answers there: no container runs\n");
         } else {
             text.push_str("\nTo reach one from here, such as ");
-            text.push_str(&first.instance);
+            text.push_str(first.instance.as_str());
             text.push_str(", run:\n    ");
-            text.push_str(&first.forward_command(context));
+            text.push_str(&forward_command(first, context));
             text.push('\n');
         }
         text
@@ -105,7 +68,7 @@ pub(super) fn endpoint_json(endpoint: &Endpoint) -> Json {
         "path": endpoint.path,
         "tls": endpoint.tls,
         "address": endpoint.address(),
-        "login": endpoint.login,
+        "login": endpoint.login.as_ref().map(ToString::to_string),
     })
 }
 
@@ -114,25 +77,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_speaks_the_protocol_of_its_kind() {
-        let endpoint = |kind: &str, tls| Endpoint {
-            instance: "a".to_owned(),
+    fn a_forward_takes_a_port_that_everybody_may_open() {
+        let mut endpoint = Endpoint {
+            instance: "a".parse().unwrap(),
             id: "b".to_owned(),
-            kind: kind.to_owned(),
+            kind: "ui".to_owned(),
             service: "s".to_owned(),
             namespace: "n".to_owned(),
             port: 443,
             path: String::new(),
-            tls,
+            tls: true,
             forward: None,
+            expose: false,
             login: None,
         };
-        assert_eq!(endpoint("ui", true).address(), "https://s.n:443");
-        assert_eq!(endpoint("api", false).address(), "http://s.n:443");
-        assert_eq!(endpoint("tcp", false).address(), "s.n:443");
-        assert_eq!(
-            endpoint("ui", true).forward_command(None),
-            "kubectl -n n port-forward svc/s 8080:443"
-        );
+        let command = forward_command(&endpoint, None);
+        assert_eq!(command, "kubectl -n n port-forward svc/s 8080:443");
+        endpoint.forward = Some(8443);
+        let command = forward_command(&endpoint, Some("c"));
+        assert_eq!(command, "kubectl --context c -n n port-forward svc/s 8443:443");
     }
 }

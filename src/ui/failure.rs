@@ -8,7 +8,7 @@ use super::paint::{Colour, Paint};
 use super::text::wrap;
 
 /// What could not be done, why, and what to do; commands in hints stand alone on indented lines.
-pub fn failure_text(failure: &Failure, width: usize, paint: Paint) -> String {
+pub(super) fn failure_text(failure: &Failure, width: usize, paint: Paint) -> String {
     failure_with(failure, "error: ", Colour::Red, width, paint)
 }
 
@@ -58,12 +58,12 @@ fn labelled(
     }
 }
 
-/// The failure as JSON: `kind`, `exit`, `what`, `causes`, `hints`.
-pub fn failure_json(failure: &Failure) -> Json {
+/// The failure as JSON: `kind`, `exit`, `message`, `causes`, `hints`.
+pub(super) fn failure_json(failure: &Failure) -> Json {
     json!({
         "kind": kind_word(failure.kind),
         "exit": failure.kind.exit_code(),
-        "what": failure.what,
+        "message": failure.what,
         "causes": failure.causes,
         "hints": failure.hints,
     })
@@ -95,7 +95,7 @@ mod tests {
             .because("`helm` ended with exit status: 1: cannot re-use a name that is still in use")
             .hint(
                 "release `kafka` exists in namespace `data-mill` but datamill did not create it; \
-                 to take it over, run:\n    datamill adopt kafka",
+                 to see what it is, run:\n    helm status kafka -n data-mill",
             )
     }
 
@@ -108,8 +108,8 @@ error: cannot create `component/kafka`
          use
 
 hint: release `kafka` exists in namespace `data-mill` but datamill did not
-      create it; to take it over, run:
-          datamill adopt kafka
+      create it; to see what it is, run:
+          helm status kafka -n data-mill
 ";
         assert_eq!(text, wanted);
     }

@@ -8,7 +8,7 @@ use crate::engine::{Outcome, SkipReason};
 use crate::model::ResourceId;
 use crate::plan::{Action, Change, Effect, Origin, Plan, Shown, Step};
 
-use super::failure::failure_json;
+use super::failure::{failure_json, kind_word};
 use super::plan::PlanHeader;
 
 /// A plan.
@@ -29,10 +29,23 @@ pub struct PlanDocument {
     pub has_changes: bool,
     /// How many steps of each action.
     pub counts: BTreeMap<&'static str, usize>,
+    /// What stands in the way of carrying it out; empty where nothing does.
+    pub blocked: Vec<BlockedDocument>,
     /// The steps; what a step waits for stands before it.
     pub steps: Vec<StepDocument>,
     /// What a person should know.
     pub notes: Vec<String>,
+}
+
+/// What stands in the way of a plan.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BlockedDocument {
+    /// The resource.
+    pub id: ResourceId,
+    /// The kind of failure, as in `error`: `foreign`, `protected`, `usage`, …
+    pub kind: &'static str,
+    /// Why.
+    pub because: String,
 }
 
 /// A step of a plan.
@@ -104,9 +117,17 @@ impl PlanDocument {
             simulated: header.simulated,
             has_changes: plan.has_changes(),
             counts,
+            blocked: plan.steps.iter().filter_map(BlockedDocument::new).collect(),
             steps: plan.steps.iter().map(StepDocument::new).collect(),
             notes: plan.notes.clone(),
         }
+    }
+}
+
+impl BlockedDocument {
+    fn new(step: &Step) -> Option<Self> {
+        let by = step.action.block()?;
+        Some(Self { id: step.id.clone(), kind: kind_word(by.kind()), because: by.says() })
     }
 }
 
@@ -198,7 +219,7 @@ pub struct OutcomeDocument {
     /// Why it was skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub because: Option<String>,
-    /// The failure: `kind`, `exit`, `what`, `causes`, `hints`.
+    /// The failure: `kind`, `exit`, `message`, `causes`, `hints`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<serde_json::Value>,
 }
@@ -224,6 +245,7 @@ pub(super) fn skipped(reason: &SkipReason) -> String {
     match reason {
         SkipReason::NeedFailed(id) => format!("`{id}` failed"),
         SkipReason::Interrupted => "the run was interrupted".to_owned(),
+        SkipReason::LockLost => "the run lost the lock of its target".to_owned(),
         SkipReason::Waiting(id) => format!("it waits for `{id}`"),
         SkipReason::Deferred(id) => format!("it is decided once `{id}` is there; apply again"),
     }
@@ -257,5 +279,7 @@ mod tests {
         let steps = document["steps"].as_array().unwrap();
         let blocked = steps.iter().find(|step| step["action"] == "blocked").unwrap();
         assert!(blocked["because"].as_str().unwrap().contains("belongs to"));
+        assert_eq!(document["blocked"][0]["id"], "x/objects/y");
+        assert_eq!(document["blocked"][0]["kind"], "foreign");
     }
 }

@@ -28,13 +28,16 @@ pub struct PlanHeader {
 pub(super) const SIMULATED: &str = "simulated: no container runs in this cluster";
 
 impl Screen {
-    /// Shows a plan: on standard output where it was asked for, else on standard error.
+    /// Shows a plan: on standard output where it was asked for, else on standard error. For a script, a plan that cannot be
+    /// carried out is all that comes of a command, hence its document.
     pub fn show_plan(&self, plan: &Plan, header: &PlanHeader) {
+        let notes = plan.notes.iter().map(|note| self.completed(note)).collect();
+        let plan = &Plan { notes, ..plan.clone() };
         let asked = self.look().asked == Asked::Plan;
         if self.look().is_document() {
-            let document = json!(PlanDocument::new(plan, header));
-            if asked {
-                self.print_document(&document, "");
+            let document = PlanDocument::new(plan, header);
+            if asked || !document.blocked.is_empty() {
+                self.print_document("plan", &json!(document), "");
             } else {
                 self.event(&json!({"event": "plan", "plan": document}));
             }

@@ -8,23 +8,23 @@ use serde_json::{Value as Json, json};
 use crate::yaml::{LONGEST_LINE, Problem, Problems, Severity};
 
 use super::paint::{Colour, Paint};
-use super::screen::{Asked, Mode, Screen};
+use super::screen::{Mode, Screen};
 use super::text::{count, length, wrap};
 
 impl Screen {
-    /// Shows problems, all of them; nothing when there is none.
+    /// Shows problems, each once, however often they are found; a script reads them in the document.
     pub fn show_problems(&self, problems: &Problems) {
-        let sorted = problems.sorted();
-        if self.look().is_document() {
-            let all: Vec<_> = sorted.into_iter().map(problem_json).collect();
-            if self.look().asked == Asked::Problems {
-                self.findings().problems.extend(all);
-            } else if !all.is_empty() {
-                self.event(&json!({"event": "problems", "problems": all}));
+        for problem in problems.sorted() {
+            let document = problem_json(problem);
+            let mut answers = self.answers();
+            if answers.problems.contains(&document) {
+                continue;
             }
-            return;
-        }
-        for problem in sorted {
+            answers.problems.push(document);
+            drop(answers);
+            if self.look().is_document() {
+                continue;
+            }
             let text = match self.look().mode {
                 Mode::Terminal => self.framed(problem),
                 Mode::Plain | Mode::Json | Mode::Yaml => {
@@ -37,31 +37,13 @@ impl Screen {
 
     /// Says that the files are in order.
     pub fn show_valid(&self, project: &str, flavour: &str, resources: usize) {
-        if self.look().is_document() {
-            let facts = json!({"project": project, "flavour": flavour, "resources": resources});
-            self.findings().valid = Some(facts);
-        } else {
-            let resources = count(resources, "resource");
-            let ok = self.paint_out().text(Colour::Green, "valid:");
-            self.answer(&format!("{ok} project `{project}`, flavour `{flavour}`, {resources}"));
-        }
-    }
-
-    /// Ends a command: takes bars off the screen and prints the document that `validate` collected.
-    pub fn finish(&self) {
-        self.end_run();
-        if !self.look().is_document() || self.look().asked != Asked::Problems {
-            return;
-        }
-        let findings = std::mem::take(&mut *self.findings());
-        let mut document = json!({
-            "valid": findings.valid.is_some(),
-            "problems": findings.problems,
+        let document = json!({
+            "valid": true, "project": project, "flavour": flavour, "resources": resources,
         });
-        if let (Some(Json::Object(facts)), Some(all)) = (findings.valid, document.as_object_mut()) {
-            all.extend(facts);
-        }
-        self.print_document(&document, "");
+        let resources = count(resources, "resource");
+        let ok = self.paint_out().text(Colour::Green, "valid:");
+        let text = format!("{ok} project `{project}`, flavour `{flavour}`, {resources}");
+        self.print_document("validation", &document, &text);
     }
 
     fn framed(&self, problem: &Problem) -> String {
@@ -142,8 +124,8 @@ fn problem_json(problem: &Problem) -> Json {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Look;
     use super::super::screen::tests::recorded;
+    use super::super::{Asked, Look};
     use super::*;
     use crate::yaml::{Source, Span};
 
@@ -186,9 +168,11 @@ error[unknown-key]: unknown key `prot`
     fn validate_gives_scripts_one_document() {
         let recorded = recorded(Look { asked: Asked::Problems, ..Look::new(Mode::Json) });
         recorded.screen.show_problems(&problems());
-        recorded.screen.finish();
+        recorded.screen.show_problems(&problems());
+        recorded.screen.finish(None);
         let document: Json = serde_json::from_str(&recorded.stdout()).unwrap();
         assert_eq!(document["valid"], false);
+        assert_eq!(document["problems"].as_array().unwrap().len(), 1);
         assert_eq!(document["problems"][0]["line"], 3);
         assert_eq!(document["problems"][0]["column"], 3);
         assert_eq!(document["problems"][0]["code"], "unknown-key");
@@ -200,7 +184,7 @@ error[unknown-key]: unknown key `prot`
         let recorded = recorded(Look { asked: Asked::Problems, ..Look::new(Mode::Json) });
         recorded.screen.show_problems(&Problems::default());
         recorded.screen.show_valid("demo", "demo", 12);
-        recorded.screen.finish();
+        recorded.screen.finish(None);
         let document: Json = serde_json::from_str(&recorded.stdout()).unwrap();
         assert_eq!(document["valid"], true);
         assert_eq!(document["resources"], 12);

@@ -17,7 +17,7 @@ use super::text::{cut, duration, wrap};
 use super::tool;
 
 /// A step that takes longer says so this often.
-const HEARTBEAT: Duration = Duration::from_secs(10);
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// How often spinners turn.
 pub(super) const TURN: Duration = Duration::from_millis(120);
@@ -50,6 +50,8 @@ pub(super) struct ToolRun {
     pub(super) says: String,
     pub(super) since: Instant,
     pub(super) spoke: Instant,
+    /// Whether it waits for somebody else's work.
+    pub(super) waits: bool,
     pub(super) bar: Option<ProgressBar>,
 }
 
@@ -71,6 +73,11 @@ fn total_style() -> ProgressStyle {
 
 impl Observer for Screen {
     fn on_event(&self, event: &Event) {
+        let mut event = event.clone();
+        if let Event::Finished { outcome: Outcome::Failed(failure), .. } = &mut event {
+            *failure = self.completed_failure(failure);
+        }
+        let event = &event;
         let is_news = self.remember(event);
         match self.look().mode {
             Mode::Terminal => self.draw(event),
@@ -89,8 +96,16 @@ impl Screen {
 
     /// Whether a run is under way: an interrupt then lets running steps end.
     pub fn is_running(&self) -> bool {
+        if self.is_busy() {
+            return true;
+        }
         let run = self.run();
         run.since.is_some() && (run.finished < run.steps || !run.running.is_empty())
+    }
+
+    /// The steps under way.
+    pub fn under_way(&self) -> Vec<String> {
+        self.run().running.keys().map(ToString::to_string).collect()
     }
 
     /// Whether a run was begun.
@@ -116,14 +131,7 @@ impl Screen {
                 lines.push((line + &says, json));
             }
         }
-        for (name, step) in &mut run.tools {
-            if now.saturating_duration_since(step.spoke) >= HEARTBEAT {
-                step.spoke = now;
-                let json =
-                    json!({"event": "tool", "tool": name, "state": "getting", "says": step.says});
-                lines.push((tool::still(name, step, now), json));
-            }
-        }
+        lines.extend(tool::beat(&mut run.tools, now));
         drop(run);
         for (line, json) in lines {
             if self.look().is_document() { self.event(&json) } else { self.say(&line) }
@@ -168,7 +176,7 @@ impl Screen {
                     run.running.remove(id);
                 }
             }
-            Event::Interrupted => {}
+            Event::Interrupted | Event::LockLost => {}
         }
         true
     }
@@ -206,6 +214,7 @@ impl Screen {
                 self.draw_total();
             }
             Event::Interrupted => self.warn(event::interrupted()),
+            Event::LockLost => self.warn(event::lock_lost()),
         }
     }
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use crate::engine::{Outcome, Report};
-use crate::model::{Name, ResourceId};
+use crate::model::{Endpoint, Name, ResourceId};
 
-use super::endpoint::{Endpoint, endpoint_json};
+use super::endpoint::endpoint_json;
 use super::event::millis;
 use super::failure::failure_with;
 use super::json::{OutcomeDocument, skipped};
@@ -62,32 +62,46 @@ impl Screen {
     /// Shows what came of a run, with what stands below it.
     pub fn show_report(&self, report: &Report, summary: &Summary) {
         let done = self.done();
+        let (report, mut summary) = (self.completed_report(report), summary.clone());
+        for (command, _) in &mut summary.next {
+            *command = self.completed(command);
+        }
         if self.look().is_document() {
-            self.print_document(&document(report, &done, Some(summary)), "");
+            self.print_document("report", &document(&report, &done, Some(&summary)), "");
             return;
         }
         let (width, paint) = (self.look().width, self.paint_out());
-        let mut text = outcome_text(report, &done, width, paint);
+        let mut text = outcome_text(&report, &done, width, paint);
         if summary.header.simulated {
             text.push_str(&paint.text(Colour::Yellow, &format!("  {SIMULATED}")));
             text.push('\n');
         }
-        text.push_str(&details(report, width, paint));
-        text.push_str(&self.summary_text(summary));
+        text.push_str(&details(&report, width, paint));
+        text.push_str(&self.summary_text(&summary));
         self.answer(&text);
     }
 
     /// Shows what came of a run, and nothing below it.
     pub fn show_short_report(&self, report: &Report) {
-        let done = self.done();
+        let (done, report) = (self.done(), self.completed_report(report));
         if self.look().is_document() {
-            self.print_document(&document(report, &done, None), "");
+            self.print_document("report", &document(&report, &done, None), "");
             return;
         }
         let (width, paint) = (self.look().width, self.paint_out());
-        let mut text = outcome_text(report, &done, width, paint);
-        text.push_str(&details(report, width, paint));
+        let mut text = outcome_text(&report, &done, width, paint);
+        text.push_str(&details(&report, width, paint));
         self.answer(&text);
+    }
+
+    fn completed_report(&self, report: &Report) -> Report {
+        let mut report = report.clone();
+        for outcome in report.outcomes.values_mut() {
+            if let Outcome::Failed(failure) = outcome {
+                *failure = self.completed_failure(failure);
+            }
+        }
+        report
     }
 
     fn done(&self) -> Done {
@@ -215,6 +229,11 @@ fn details(report: &Report, width: usize, paint: Paint) -> String {
     text
 }
 
+/// The document of a run that had nothing to do.
+pub(super) fn nothing_done() -> Json {
+    document(&Report::default(), &Done { tally: BTreeMap::new(), took: None }, None)
+}
+
 /// The document of a run: `result` (`done`, `failed`, `interrupted`), `counts` by past participle, `tookMs`, `outcomes` by
 /// resource id, and with a summary `project flavour target cluster simulated context endpoints notes kept leftOut next`.
 fn document(report: &Report, done: &Done, summary: Option<&Summary>) -> Json {
@@ -285,7 +304,7 @@ mod tests {
 
     fn summary(simulated: bool) -> Summary {
         let endpoint = Endpoint {
-            instance: "jupyterhub".to_owned(),
+            instance: "jupyterhub".parse().unwrap(),
             id: "hub".to_owned(),
             kind: "ui".to_owned(),
             service: "proxy-public".to_owned(),
@@ -294,7 +313,8 @@ mod tests {
             path: "/hub".to_owned(),
             tls: false,
             forward: Some(8000),
-            login: Some("user admin, password in Secret data-mill/hub".to_owned()),
+            expose: false,
+            login: None,
         };
         Summary {
             header: PlanHeader { simulated, ..header() },
@@ -369,6 +389,7 @@ mod tests {
             took: Duration::from_secs(1),
         });
         recorded.screen.show_report(&Report::default(), &summary(true));
+        recorded.screen.finish(None);
         let document: Json = serde_json::from_str(&recorded.stdout()).unwrap();
         assert_eq!(document["result"], "done");
         assert_eq!(document["counts"]["created"], 1);

@@ -2,14 +2,14 @@
 
 use std::fmt;
 use std::io::Write;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use serde_json::{Value as Json, json};
 
-use crate::yaml;
-
+use super::answer::{Answers, VERSION};
 use super::paint::{Colour, Paint};
 use super::progress::Run;
 use super::question::Typed;
@@ -20,6 +20,9 @@ pub type Sink = Arc<Mutex<dyn Write + Send>>;
 
 /// Waits for a line from the keyboard, or for an interrupt.
 pub type Typist = Box<dyn FnMut() -> Typed + Send>;
+
+/// Completes commands in a text with the options that the user gave, so that they work when they are pasted.
+pub type Completer = Box<dyn Fn(&str) -> String + Send + Sync>;
 
 /// The width of the terminal that standard error, or else standard output, goes to, in characters.
 pub fn terminal_width(of_stderr: bool) -> Option<usize> {
@@ -36,7 +39,7 @@ pub enum Mode {
     Terminal,
     /// For a log: one line per event.
     Plain,
-    /// For a script: events as JSON lines on standard error, one JSON document on standard output.
+    /// For a script: events as JSON lines on standard error, one JSON document on standard output, however it ends.
     Json,
     /// The same with a YAML document.
     Yaml,
@@ -102,14 +105,19 @@ struct Inner {
     typist: Mutex<Typist>,
     bars: MultiProgress,
     run: Mutex<Run>,
-    findings: Mutex<Findings>,
+    answers: Mutex<Answers>,
+    completer: OnceLock<Completer>,
+    busy: AtomicUsize,
 }
 
-/// What `validate` found so far; one document is made of it at the end.
-#[derive(Default)]
-pub(super) struct Findings {
-    pub(super) problems: Vec<Json>,
-    pub(super) valid: Option<Json>,
+/// As long as this lives, an interrupt waits for what is under way.
+#[must_use = "it counts as long as it is held"]
+pub struct Busy(Screen);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.0.busy.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 fn held<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -130,8 +138,20 @@ impl Screen {
             typist: Mutex::new(typist),
             bars: MultiProgress::with_draw_target(target),
             run: Mutex::new(Run::default()),
-            findings: Mutex::new(Findings::default()),
+            answers: Mutex::new(Answers::default()),
+            completer: OnceLock::new(),
+            busy: AtomicUsize::new(0),
         }))
+    }
+
+    /// Says how commands in hints are completed; the first word counts.
+    pub fn complete_by(&self, completer: Completer) {
+        self.0.completer.set(completer).ok();
+    }
+
+    /// A text with its commands completed.
+    pub(super) fn completed(&self, text: &str) -> String {
+        self.0.completer.get().map_or_else(|| text.to_owned(), |complete| complete(text))
     }
 
     /// How it looks.
@@ -149,6 +169,16 @@ impl Screen {
         Paint { on: self.look().colour_out }
     }
 
+    /// Something that must come to its end is under way: an interrupt must not cut it off.
+    pub fn busy(&self) -> Busy {
+        self.0.busy.fetch_add(1, Ordering::SeqCst);
+        Busy(self.clone())
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        self.0.busy.load(Ordering::SeqCst) > 0
+    }
+
     pub(super) fn bars(&self) -> &MultiProgress {
         &self.0.bars
     }
@@ -157,8 +187,8 @@ impl Screen {
         held(&self.0.run)
     }
 
-    pub(super) fn findings(&self) -> MutexGuard<'_, Findings> {
-        held(&self.0.findings)
+    pub(super) fn answers(&self) -> MutexGuard<'_, Answers> {
+        held(&self.0.answers)
     }
 
     pub(super) fn typed(&self) -> Typed {
@@ -191,11 +221,16 @@ impl Screen {
 
     /// Writes an event as a JSON line to standard error.
     pub(super) fn event(&self, event: &Json) {
+        let mut event = event.clone();
+        if let Some(event) = event.as_object_mut() {
+            event.insert("version".to_owned(), json!(VERSION));
+        }
         self.say(&event.to_string());
     }
 
     /// Something worth knowing.
     pub fn note(&self, message: &str) {
+        let message = &self.completed(message);
         if self.look().is_document() {
             self.event(&json!({"event": "note", "message": message}));
         } else {
@@ -205,21 +240,13 @@ impl Screen {
 
     /// Something that may be wrong; the command goes on.
     pub fn warn(&self, message: &str) {
+        let message = &self.completed(message);
         if self.look().is_document() {
             self.event(&json!({"event": "warning", "message": message}));
         } else {
             let text = wrap(message, self.look().width, "warning: ", "         ");
             let tail = text.strip_prefix("warning:").unwrap_or(&text);
             self.say(&format!("{}{tail}", self.paint().text(Colour::Yellow, "warning:")));
-        }
-    }
-
-    /// Prints what was asked for: the document where a script reads, the text where a person does.
-    pub fn print_document(&self, document: &Json, text: &str) {
-        match self.look().mode {
-            Mode::Terminal | Mode::Plain => self.answer(text),
-            Mode::Json => self.answer(&format!("{document:#}")),
-            Mode::Yaml => self.answer(&yaml::to_yaml(document)),
         }
     }
 
@@ -317,22 +344,9 @@ pub(super) mod tests {
         let recorded = recorded(Look::new(Mode::Plain));
         recorded.screen.note("a note");
         recorded.screen.warn("a warning");
-        recorded.screen.print_document(&json!({"a": 1}), "a is 1");
+        recorded.screen.print_document("thing", &json!({"a": 1}), "a is 1");
         assert_eq!(recorded.stdout(), "a is 1\n");
         assert_eq!(recorded.stderr(), "a note\nwarning: a warning\n");
-    }
-
-    #[test]
-    fn scripts_get_one_document_and_events_as_lines() {
-        let json = recorded(Look::new(Mode::Json));
-        json.screen.warn("a warning");
-        json.screen.print_document(&json!({"a": 1}), "a is 1");
-        assert_eq!(json.stdout(), "{\n  \"a\": 1\n}\n");
-        let event: Json = serde_json::from_str(&json.stderr()).unwrap();
-        assert_eq!(event["event"], "warning");
-        let yaml = recorded(Look::new(Mode::Yaml));
-        yaml.screen.print_document(&json!({"a": 1}), "a is 1");
-        assert_eq!(yaml.stdout(), "a: 1\n");
     }
 
     #[test]

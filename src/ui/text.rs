@@ -58,7 +58,7 @@ pub fn duration(took: Duration) -> String {
     if took.as_millis() < 100 {
         return format!("{} ms", took.as_millis());
     }
-    if seconds < 10 {
+    if seconds < 10 && took.subsec_millis() >= 50 {
         return format!("{:.1} s", took.as_secs_f64());
     }
     let (minutes, hours) = (seconds / 60, seconds / 3600);
@@ -91,7 +91,7 @@ mod tests {
     fn commands_and_long_words_stay_whole() {
         let long = "x".repeat(60);
         assert_eq!(wrap(&long, 20, "", ""), long);
-        let text = "run:\n    datamill adopt kafka --from another-flavour-with-a-long-name";
+        let text = "run:\n    datamill plan --flavour another-flavour-with-a-long-name";
         assert_eq!(wrap(text, 20, "", "").lines().count(), 2);
     }
 
@@ -102,6 +102,7 @@ mod tests {
         assert_eq!(text(99), "99 ms");
         assert_eq!(text(100), "0.1 s");
         assert_eq!(text(1_240), "1.2 s");
+        assert_eq!(text(3_000), "3 s");
         assert_eq!(text(59_900), "59 s");
         assert_eq!(text(125_000), "2 min 5 s");
         assert_eq!(text(300_000), "5 min");

@@ -1,13 +1,14 @@
 //! The programs datamill drives: their list, and the progress of getting one.
 
-use std::collections::btree_map::Entry;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value as Json, json};
 
 use super::paint::Colour;
-use super::progress::{TURN, ToolRun, spinner};
+use super::progress::{HEARTBEAT, TURN, ToolRun, spinner};
 use super::screen::{Mode, Screen};
 use super::text::{cut, duration, length, wrap};
 
@@ -22,6 +23,13 @@ pub enum ToolEvent {
         done: u64,
         /// Bytes in all, when the server says so.
         total: Option<u64>,
+    },
+    /// It waits for somebody else's work.
+    Waiting {
+        /// The tool.
+        tool: String,
+        /// For what.
+        says: String,
     },
     /// It is compiled, or something else that has no measure.
     Building {
@@ -78,57 +86,64 @@ impl Screen {
                     Some(total) => format!("downloading, {} of {}", bytes(*done), bytes(*total)),
                     None => format!("downloading, {} so far", bytes(*done)),
                 };
-                self.tool_goes_on(tool, says, Some((*done, *total)));
+                self.tool_goes_on(tool, says, Some((*done, *total)), false);
             }
-            ToolEvent::Building { tool, says } => self.tool_goes_on(tool, says.clone(), None),
+            ToolEvent::Waiting { tool, says } => self.tool_goes_on(tool, says.clone(), None, true),
+            ToolEvent::Building { tool, says } => {
+                self.tool_goes_on(tool, says.clone(), None, false);
+            }
             ToolEvent::Ready { tool, says } => self.tool_ended(tool, says, "ready"),
             ToolEvent::Failed { tool, says } => self.tool_ended(tool, says, "failed"),
         }
     }
 
-    fn tool_goes_on(&self, tool: &str, says: String, bytes: Option<(u64, Option<u64>)>) {
+    /// Notes what a tool is at. In a log it is news when the tool begins, and when its own work begins after a wait; of several
+    /// that wait for the same, the first says so.
+    fn tool_goes_on(
+        &self,
+        tool: &str,
+        says: String,
+        bytes: Option<(u64, Option<u64>)>,
+        waits: bool,
+    ) {
         let now = Instant::now();
+        let is_document = self.look().is_document();
         let mut run = self.run();
-        let first = match run.tools.entry(tool.to_owned()) {
-            Entry::Occupied(mut known) => {
-                known.get_mut().says.clone_from(&says);
-                false
-            }
-            Entry::Vacant(free) => {
-                let bar = (self.look().mode == Mode::Terminal).then(|| self.tool_bar(tool, bytes));
-                free.insert(ToolRun { says: says.clone(), since: now, spoke: now, bar });
-                true
-            }
-        };
-        let bar = run.tools.get(tool).and_then(|tool| tool.bar.clone());
+        let known = run.tools.get(tool).map(|run| run.waits);
+        let somebody_said_it = run.tools.values().any(|other| other.waits && other.says == says);
+        let begins = known.is_none_or(|waited| waited && !waits);
+        let is_news = begins && (is_document || !waits || !somebody_said_it);
+        let step = run.tools.entry(tool.to_owned()).or_insert_with(|| {
+            let bar = (self.look().mode == Mode::Terminal).then(|| self.tool_bar(tool));
+            ToolRun { says: String::new(), since: now, spoke: now, waits, bar }
+        });
+        if begins {
+            (step.since, step.spoke) = (now, now);
+        }
+        step.waits = waits;
+        step.says.clone_from(&says);
+        let bar = step.bar.clone();
         drop(run);
         match (bar, bytes) {
             (Some(bar), Some((done, total))) => {
-                if let Some(total) = total {
+                if let Some(total) = total
+                    && bar.length() != Some(total)
+                {
+                    bar.set_style(bytes_style());
                     bar.set_length(total);
                 }
+                bar.set_message(says);
                 bar.set_position(done);
             }
             (Some(bar), None) => bar.set_message(says),
-            (None, _) if first && self.look().is_document() => {
-                self.event(
-                    &json!({"event": "tool", "tool": tool, "state": "getting", "says": says}),
-                );
-            }
-            (None, _) if first => self.say(&format!("{tool}: {says}")),
+            (None, _) if is_news && is_document => self.event(&tool_event(tool, waits, &says)),
+            (None, _) if is_news => self.say(&format!("{tool}: {says}")),
             (None, _) => {}
         }
     }
 
-    fn tool_bar(&self, tool: &str, bytes: Option<(u64, Option<u64>)>) -> ProgressBar {
-        let bar = if let Some((_, Some(total))) = bytes {
-            let style = "  {prefix} [{bar:30}] {bytes} of {total_bytes}, {eta} left";
-            let style = ProgressStyle::with_template(style)
-                .unwrap_or_else(|_| ProgressStyle::default_bar());
-            ProgressBar::new(total).with_style(style.progress_chars("=> "))
-        } else {
-            ProgressBar::new_spinner().with_style(spinner(self.look().colour_err))
-        };
+    fn tool_bar(&self, tool: &str) -> ProgressBar {
+        let bar = ProgressBar::new_spinner().with_style(spinner(self.look().colour_err));
         let bar = self.bars().add(bar.with_prefix(tool.to_owned()));
         bar.enable_steady_tick(TURN);
         bar
@@ -143,7 +158,8 @@ impl Screen {
         if self.look().is_document() {
             self.event(&json!({"event": "tool", "tool": tool, "state": state, "says": says}));
         } else {
-            self.say(&format!("{tool}: {says}{}", time.unwrap_or_default()));
+            let time = time.filter(|_| state == "ready").unwrap_or_default();
+            self.say(&format!("{tool}: {says}{time}"));
         }
     }
 
@@ -160,6 +176,9 @@ impl Screen {
             let rest = " ".repeat(length(&lead));
             table.push('\n');
             table.push_str(&wrap(&how(tool), self.look().width, &lead, &rest));
+            if let Some(takes) = tool.build_takes {
+                write!(table, "\n{rest}else by Go, about {}", duration(takes)).ok();
+            }
             // A path stays on one line, so that it can be copied.
             if let Some(location) = &tool.location {
                 table.push_str("\n    ");
@@ -170,15 +189,20 @@ impl Screen {
                 table.push_str(&wrap(why, self.look().width, "    passed over: ", "        "));
             }
         }
-        self.print_document(&document, &table);
+        let unpinned = tools.iter().filter(|tool| tool.pinned == Some(false));
+        let unpinned: Vec<_> = unpinned.map(|tool| tool.name.as_str()).collect();
+        if !unpinned.is_empty() {
+            let text = format!("no checksum is pinned for {}", unpinned.join(", "));
+            table.push_str("\n\n");
+            table.push_str(&wrap(&text, self.look().width, "", "  "));
+        }
+        self.print_document("tools", &document, &table);
     }
 }
 
 fn how(tool: &ToolRow) -> String {
     let takes = tool.takes.map(|takes| format!("about {}", duration(takes)));
-    let pinned = (tool.pinned == Some(false)).then(|| "not pinned".to_owned());
-    let build = tool.build_takes.map(|t| format!("else built by Go in about {}", duration(t)));
-    let parts = [Some(tool.how.clone()), takes, pinned, build];
+    let parts = [Some(tool.how.clone()), takes];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
@@ -206,10 +230,49 @@ fn bytes(number: u64) -> String {
     }
 }
 
-/// What a heartbeat says of a tool.
-pub(super) fn still(tool: &str, run: &ToolRun, now: Instant) -> String {
-    let since = duration(now.saturating_duration_since(run.since));
-    format!("{tool}: still at it after {since}: {}", cut(&run.says, 100))
+/// What a script reads of a tool under way.
+fn tool_event(tool: &str, waits: bool, says: &str) -> Json {
+    let state = if waits { "waiting" } else { "getting" };
+    json!({"event": "tool", "tool": tool, "state": state, "says": says})
+}
+
+fn bytes_style() -> ProgressStyle {
+    ProgressStyle::with_template("  {prefix} [{bar:30}] {bytes} of {total_bytes}, {eta} left")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ")
+}
+
+/// What a heartbeat says of tools: a line for each that is worked on; where none is, one for all that wait for the same. Each
+/// is a text for a log, with an event for scripts.
+pub(super) fn beat(tools: &mut BTreeMap<String, ToolRun>, now: Instant) -> Vec<(String, Json)> {
+    let mut lines = Vec::new();
+    let mut waiting: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let number = tools.values().filter(|run| run.waits).count();
+    let all_wait = number == tools.len();
+    for (name, run) in tools {
+        if run.waits && !all_wait {
+            continue;
+        }
+        if now.saturating_duration_since(run.spoke) < HEARTBEAT {
+            continue;
+        }
+        run.spoke = now;
+        if run.waits {
+            waiting.entry(run.says.clone()).or_default().push(name.clone());
+        } else {
+            let since = duration(now.saturating_duration_since(run.since));
+            let says = cut(&run.says, 100);
+            let wait = if number == 0 { String::new() } else { format!(" ({number} more wait)") };
+            let line = format!("{name}: still at it after {since}: {says}{wait}");
+            lines.push((line, tool_event(name, false, &run.says)));
+        }
+    }
+    lines.extend(waiting.into_iter().map(|(says, names)| {
+        let names = names.join(", ");
+        let event = tool_event(&names, true, &says);
+        (format!("{names}: still {says}"), event)
+    }));
+    lines
 }
 
 #[cfg(test)]
@@ -237,6 +300,53 @@ mod tests {
         );
     }
 
+    fn goes_on(tool: &str, says: &str, waits: bool) -> ToolEvent {
+        let (tool, says) = (tool.to_owned(), says.to_owned());
+        if waits { ToolEvent::Waiting { tool, says } } else { ToolEvent::Building { tool, says } }
+    }
+
+    #[test]
+    fn tools_that_wait_for_the_same_are_one_line() {
+        let recorded = recorded(Look::new(Mode::Plain));
+        recorded.screen.tool_event(&goes_on("helm", "building, about 2 min", false));
+        for tool in ["kwok", "kubectl", "etcd"] {
+            recorded.screen.tool_event(&goes_on(tool, "waiting for Go", true));
+        }
+        let begin = Instant::now();
+        for seconds in [5, 12, 15] {
+            recorded.screen.beat(begin + Duration::from_secs(seconds));
+        }
+        let (tool, says) = ("helm".to_owned(), "built".to_owned());
+        recorded.screen.tool_event(&ToolEvent::Ready { tool, says });
+        for seconds in [16, 20] {
+            recorded.screen.beat(begin + Duration::from_secs(seconds));
+        }
+        recorded.screen.tool_event(&goes_on("etcd", "building, about 10 s", false));
+        recorded.screen.tool_event(&goes_on("etcd", "7 packages", false));
+        let wanted = "\
+helm: building, about 2 min
+kwok: waiting for Go
+helm: still at it after 12 s: building, about 2 min (3 more wait)
+helm: built in 0 ms
+etcd, kubectl, kwok: still waiting for Go
+etcd: building, about 10 s
+";
+        assert_eq!(recorded.stderr(), wanted);
+    }
+
+    #[test]
+    fn scripts_know_each_tool_that_waits() {
+        let recorded = recorded(Look::new(Mode::Json));
+        for tool in ["kwok", "kubectl"] {
+            recorded.screen.tool_event(&goes_on(tool, "waiting for Go", true));
+        }
+        let events: Vec<Json> =
+            recorded.stderr().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(events.len(), 2);
+        assert_eq!(events[1]["tool"], "kubectl");
+        assert_eq!(events[1]["state"], "waiting");
+    }
+
     #[test]
     fn the_list_fits_80_columns() {
         let recorded = recorded(Look::new(Mode::Plain));
@@ -245,7 +355,7 @@ mod tests {
             wanted: "1.35.4".to_owned(),
             found: None,
             location: Some("/home/somebody/.cache/datamill/tools/1.35.4/helm".to_owned()),
-            how: "download, else `go build`".to_owned(),
+            how: "download".to_owned(),
             pinned: Some(false),
             takes: Some(Duration::from_mins(5)),
             build_takes: Some(Duration::from_secs(145)),
@@ -260,8 +370,11 @@ mod tests {
             text.contains("\n    /home/somebody/.cache/datamill/tools/1.35.4/helm\n"),
             "{text}"
         );
-        assert!(text.contains("about 5") && text.contains("not pinned"), "{text}");
-        assert!(text.contains("else built by Go"), "{text}");
+        assert!(
+            text.contains("about 5 min") && text.contains("no checksum is pinned for"),
+            "{text}"
+        );
+        assert!(text.contains(" else by Go, about 2 min 25 s\n"), "{text}");
         assert!(text.contains("\n    passed over: `/usr/bin/kubectl` is version 1.33.4"), "{text}");
     }
 }

@@ -192,7 +192,11 @@ async fn other_flavours_and_extras_are_left_alone_and_hold_the_cluster() {
     lab.drop_instance("app");
     let plan = lab.plan().await;
     assert!(!plan.has_changes(), "{}", text(&plan, 80));
-    assert!(plan.notes[0].contains("-u -c app takes it away"), "{:?}", plan.notes);
+    assert!(
+        plan.notes[0].contains("`datamill uninstall -c app` takes it away"),
+        "{:?}",
+        plan.notes
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -313,7 +317,11 @@ async fn what_another_flavour_holds_says_how_to_take_it_over() {
         thing.flavour = Some("second".to_owned());
     });
     let plan = lab.plan().await;
-    assert!(text(&plan, 80).contains("datamill adopt app --from second"), "{}", text(&plan, 80));
+    assert!(
+        text(&plan, 80).contains("it belongs to flavour second: uninstall `app`"),
+        "{}",
+        text(&plan, 80)
+    );
     assert_eq!(plan.blocked(), Some(FailureKind::Foreign));
 }
 
@@ -330,7 +338,11 @@ async fn an_instance_that_another_flavour_holds_elsewhere_is_not_made_twice() {
         panic!("{}", text(&plan, 80))
     };
     assert!(matches!(by, Block::Foreign { owner, .. } if owner == "flavour second"), "{by:?}");
-    assert!(text(&plan, 80).contains("datamill adopt app --from second"), "{}", text(&plan, 80));
+    assert!(
+        text(&plan, 80).contains("it belongs to flavour second: uninstall `app`"),
+        "{}",
+        text(&plan, 80)
+    );
     assert_eq!(plan.blocked(), Some(FailureKind::Foreign));
 }
 

@@ -3,6 +3,9 @@
 mod files;
 mod flags;
 mod getting_tools;
+mod kind;
+mod newcomer;
+mod output;
 
 use crate::support::sandbox::{Run, Sandbox};
 

@@ -5,4 +5,5 @@ pub(crate) mod lab;
 pub(crate) mod node;
 mod rules;
 pub(crate) mod sandbox;
+pub(crate) mod slot;
 pub(crate) mod world;

@@ -15,10 +15,10 @@ use super::component::Keeping;
 use super::scope::{Found, Scope};
 use super::wiring;
 use super::world::{Member, World};
-use super::{Catalogue, Endpoint, Expansion, Login, LoginPart, Platform};
+use super::{Catalogue, Expansion, Platform};
 use crate::model::{
-    Class, ClusterFacts, Desired, KubernetesSpec, NamespaceSpec, Resource, ResourceId,
-    ResourceKind, Spec, WaitSpec,
+    Class, ClusterFacts, Desired, Endpoint, KubernetesSpec, Login, LoginPart, NamespaceSpec,
+    Resource, ResourceId, ResourceKind, Spec, WaitSpec,
 };
 use crate::yaml::{Located, Node, Problem, Problems, Span};
 

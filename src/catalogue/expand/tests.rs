@@ -2,13 +2,14 @@
 
 use serde_json::json;
 
+use crate::catalogue::Wire;
 use crate::catalogue::fixture::{
     KAFKA, MINIO, MLFLOW, component, errors, expanded, expanded_on, facts, id, messages, name,
     needs, platform, release, resource, values, well,
 };
-use crate::catalogue::{LoginPart, Wire};
 use crate::model::{
-    ChartSource, Class, ConditionTest, CrdPolicy, KubernetesSpec, Manifests, SecretRef, SecretRule,
+    ChartSource, Class, ConditionTest, CrdPolicy, KubernetesSpec, LoginPart, Manifests, SecretRef,
+    SecretRule,
 };
 
 fn secret(name: &str, key: &str) -> SecretRef {

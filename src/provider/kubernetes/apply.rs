@@ -256,7 +256,11 @@ async fn mark_made(session: &Session, step: &Step) -> Result<(), ProviderError> 
         let what = format!("cannot mark the claims that `{}` made", step.id);
         provider_error(what, &error, &session.redactor)
     };
+    let claims = claim::without_marks(session).await.map_err(failed)?;
+    if claims.is_empty() {
+        return Ok(());
+    }
     let marked = discover::marked(session).await.map_err(failed)?;
     let manager = manager(&session.identity, &step.id);
-    claim::mark_made(session, &marked, &manager).await.map_err(failed)
+    claim::mark_made(session, &marked, claims, &manager).await.map_err(failed)
 }

@@ -80,10 +80,18 @@ async fn ancestor(
     Ok(None)
 }
 
-/// Claims without our marks that things of ours made, under the id they will have, marks included.
-pub(super) async fn unmarked(
+/// Claims that bear no mark of anybody: what we make may have made some of them.
+pub(super) async fn without_marks(session: &Session) -> Result<Vec<Object>, KubeError> {
+    let nobodys = format!("!{}", label::OWNER);
+    let listing = Listing::of("v1", "PersistentVolumeClaim").labels(nobodys);
+    session.cluster.list(&listing).await
+}
+
+/// Those of the claims without marks that things of ours made, under the id they will have, marks included.
+pub(super) async fn made(
     session: &Session,
     marked: &Marked,
+    claims: Vec<Object>,
 ) -> Result<Vec<(ResourceId, Object)>, KubeError> {
     let ours: Vec<&Object> = marked.objects.values().flatten().collect();
     let makers =
@@ -92,14 +100,15 @@ pub(super) async fn unmarked(
         makers.filter_map(|object| object.reference()?.namespace).collect();
     let by_uid: BTreeMap<&str, &Object> =
         ours.iter().filter_map(|object| Some((object.uid()?, *object))).collect();
-    let mut found = Vec::new();
-    for namespace in namespaces {
-        let listing = Listing::of("v1", "PersistentVolumeClaim").namespace(&namespace);
-        let mut claims = session.cluster.list(&listing).await?;
-        claims.retain(|claim| claim.label(label::OWNER).is_none());
-        if claims.is_empty() {
-            continue;
+    let mut by_namespace: BTreeMap<String, Vec<Object>> = BTreeMap::new();
+    for claim in claims {
+        let namespace = claim.reference().and_then(|name| name.namespace);
+        if let Some(namespace) = namespace.filter(|name| namespaces.contains(name)) {
+            by_namespace.entry(namespace).or_default().push(claim);
         }
+    }
+    let mut found = Vec::new();
+    for (namespace, claims) in by_namespace {
         let sets = sets_of_ours(session, &namespace, &by_uid).await?;
         let pods = session.cluster.list(&Listing::of("v1", "Pod").namespace(&namespace)).await?;
         for claim in claims {
@@ -178,9 +187,10 @@ fn marks(session: &Session, id: &ResourceId) -> Json {
 pub(super) async fn mark_made(
     session: &Session,
     marked: &Marked,
+    claims: Vec<Object>,
     manager: &str,
 ) -> Result<(), KubeError> {
-    for (id, claim) in unmarked(session, marked).await? {
+    for (id, claim) in made(session, marked, claims).await? {
         let Some(name) = claim.reference() else { continue };
         let mut metadata = marks(session, &id);
         // Nobody else's claim of the same name gets our marks.

@@ -72,7 +72,8 @@ pub async fn marked(session: &Session) -> Result<Marked, KubeError> {
             Err(error) => marked.unlisted.push(format!("{}: {error}", kind.plural)),
         }
     }
-    for (id, object) in claim::unmarked(session, &marked).await? {
+    let claims = claim::without_marks(session).await?;
+    for (id, object) in claim::made(session, &marked, claims).await? {
         marked.objects.entry(id).or_default().push(object);
     }
     Ok(marked)

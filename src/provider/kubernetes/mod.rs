@@ -11,15 +11,19 @@ mod field;
 mod health;
 pub mod installation;
 mod later;
+pub mod lease;
 mod manifests;
+mod memory;
 mod namespace;
 mod normal;
 mod objects;
 mod observe;
 mod owner;
+mod preflight;
 pub mod readiness;
 pub mod release;
 mod render;
+pub mod runs;
 pub mod secret;
 pub mod session;
 mod several;
@@ -44,7 +48,7 @@ use self::several::several;
 use crate::adapter::kube::KubeError;
 use crate::model::{
     ClusterFacts, Digest, Discovery, Failure, Health, Identity, Known, KubernetesSpec, Object,
-    Observed, Outputs, Progress, Redactor, Rendered, Resource, ResourceId, ResourceKind,
+    ObjectRef, Observed, Outputs, Progress, Redactor, Rendered, Resource, ResourceId, ResourceKind,
 };
 use crate::plan::Step;
 use crate::provider::{Provider, ProviderError, Renderer, RunContext};
@@ -180,26 +184,36 @@ impl Kubernetes {
         let releases = release::discover(&session, &self.settings.helm, &releases).await;
         all.found.extend(releases.found);
         all.unlisted.extend(releases.unlisted);
-        self.look_into_namespaces(&session, &mut all).await;
         all
     }
 
-    /// Adds what is not ours to the namespaces that are.
-    async fn look_into_namespaces(&self, session: &Session, all: &mut Discovery) {
-        let ids: Vec<ResourceId> =
-            all.found.keys().filter(|id| id.kind == ResourceKind::Namespace).cloned().collect();
-        let look = |id: &ResourceId| {
-            let name = id.name.clone();
-            async move { namespace::content(session, &name).await }
+    /// What is not ours in namespaces.
+    async fn look_into(
+        &self,
+        hosts: &[ResourceId],
+        who: &Identity,
+        known: &Known,
+    ) -> BTreeMap<ResourceId, Result<Vec<ObjectRef>, String>> {
+        let namespaces: Vec<&ResourceId> =
+            hosts.iter().filter(|id| id.kind == ResourceKind::Namespace).collect();
+        let all = |says: &str| {
+            namespaces.iter().map(|id| ((*id).clone(), Err(says.to_owned()))).collect()
         };
-        let contents = several(ids.iter().map(look).collect(), AT_A_TIME).await;
-        for (id, content) in ids.into_iter().zip(contents) {
-            match (all.found.get_mut(&id), content) {
-                (Some(found), Ok(content)) => found.foreign = content.foreign,
-                (_, Err(error)) => all.unlisted.push(format!("namespace {}: {error}", id.name)),
-                (None, Ok(_)) => {}
+        let session = match self.session(known, None, who).await {
+            Ok(Some(session)) if !namespaces.is_empty() => session,
+            Ok(_) => return BTreeMap::new(),
+            Err(error) => return all(&self.settings.redactor.redact(&error.to_string())),
+        };
+        let look = |id: &ResourceId| {
+            let (id, session) = (id.clone(), &session);
+            async move {
+                let content = namespace::content(session, &id.name).await;
+                let foreign = content.map(|content| content.foreign);
+                (id.clone(), foreign.map_err(|error| format!("namespace {}: {error}", id.name)))
             }
-        }
+        };
+        let looks = namespaces.iter().map(|id| look(id)).collect();
+        several(looks, AT_A_TIME).await.into_iter().collect()
     }
 
     async fn draw_all(
@@ -335,6 +349,15 @@ async fn served_cluster_wide(session: &Session) -> BTreeSet<String> {
 impl Provider for Kubernetes {
     fn discover<'a>(&'a self, who: &'a Identity, known: &'a Known) -> BoxFuture<'a, Discovery> {
         Box::pin(self.all_of_ours(who, known))
+    }
+
+    fn strangers<'a>(
+        &'a self,
+        hosts: &'a [ResourceId],
+        who: &'a Identity,
+        known: &'a Known,
+    ) -> BoxFuture<'a, BTreeMap<ResourceId, Result<Vec<ObjectRef>, String>>> {
+        Box::pin(self.look_into(hosts, who, known))
     }
 
     fn observe<'a>(

@@ -75,7 +75,7 @@ impl Kubernetes {
         let others = wanted.iter().filter(|resource| resource.id.kind != ResourceKind::Release);
         let (others, releases) = futures::join!(
             several(others.map(|resource| look(resource)).collect(), AT_A_TIME),
-            release::observe(&session, &self.settings.helm, &releases),
+            release::observe(&session, &self.settings.helm, &releases, &marked),
         );
         let mut all: BTreeMap<_, _> = others.into_iter().chain(releases).collect();
         later::take_back_refusals(wanted, &mut all);
@@ -112,7 +112,8 @@ impl Kubernetes {
     }
 }
 
-fn link(session: &Session) -> Link {
+/// The cluster of a session, whoever acts.
+pub(super) fn link(session: &Session) -> Link {
     Link {
         cluster: session.cluster.clone(),
         host: session.host.clone(),
@@ -121,6 +122,7 @@ fn link(session: &Session) -> Link {
         context: session.context.clone(),
         version: session.version.clone(),
         redactor: session.redactor.clone(),
+        embedded: false,
     }
 }
 

@@ -4,6 +4,7 @@
 mod apply;
 mod cache;
 mod claims;
+mod compared;
 mod crds;
 mod deferred;
 mod delete;
@@ -17,6 +18,7 @@ mod scope;
 mod stored;
 mod upgrade;
 mod values;
+mod watch;
 
 use std::collections::BTreeMap;
 

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::compare::{observe_objects, read_live, version_of};
+use super::super::discover::Marked;
 use super::super::owner::{class_of, owner_of};
 use super::super::session::Session;
 use super::super::several::several;
+use super::compared::{self, Compared, Listed};
 use super::scope::Scopes;
 use super::stored::{Head, Heads, PayloadError};
 use super::{HelmSettings, MANAGER, crds, lock, outputs, ownership, short_inputs, stored};
@@ -18,11 +20,13 @@ use crate::model::{
 /// Releases looked at at a time.
 const AT_A_TIME: usize = 16;
 
-/// Looks at wanted releases.
+/// Looks at wanted releases. `marked` is what bears our marks, listed just now: a release that was not written since it was
+/// compared last is not compared again.
 pub async fn observe(
     session: &Session,
     helm: &HelmSettings,
     wanted: &[(&Resource, &ReleaseSpec)],
+    marked: &Marked,
 ) -> BTreeMap<ResourceId, Observed> {
     let namespaces: BTreeSet<_> = wanted.iter().map(|(_, spec)| spec.namespace.clone()).collect();
     let list = |namespace: String| async move {
@@ -31,6 +35,9 @@ pub async fn observe(
     };
     let lists = several(namespaces.into_iter().map(list).collect(), AT_A_TIME).await;
     let lists: BTreeMap<String, Result<Heads, KubeError>> = lists.into_iter().collect();
+    let compared = Compared::load(session, helm);
+    let listed = Listed::new(marked);
+    let view = View { session, helm, listed: &listed, compared: &compared };
     let look = |resource: &Resource, spec: &ReleaseSpec| {
         let (resource, spec) = (resource.clone(), spec.clone());
         let heads = lists.get(&spec.namespace);
@@ -38,7 +45,7 @@ pub async fn observe(
             let seen = match heads {
                 Some(Ok(heads)) => {
                     let head = heads.get(&(spec.namespace.clone(), spec.release.clone()));
-                    one(session, helm, &resource, &spec, head).await
+                    view.one(&resource, &spec, head).await
                 }
                 Some(Err(error)) => Err(error.clone().into()),
                 None => Ok(Observed::Absent),
@@ -50,37 +57,69 @@ pub async fn observe(
         }
     };
     let looks = wanted.iter().map(|(resource, spec)| look(resource, spec)).collect();
-    several(looks, AT_A_TIME).await.into_iter().collect()
+    let all = several(looks, AT_A_TIME).await.into_iter().collect();
+    compared.save();
+    all
 }
 
-async fn one(
-    session: &Session,
-    helm: &HelmSettings,
-    resource: &Resource,
-    spec: &ReleaseSpec,
-    head: Option<&Head>,
-) -> Result<Observed, PayloadError> {
-    let Some(head) = head else { return not_stored(session, resource, spec).await };
-    let mut found = Found::ours();
-    found.owner = whose(session, resource, spec, head);
-    found.flavour = head.secret.label(label::FLAVOUR).map(str::to_owned);
-    found.extra = head.secret.label(label::EXTRA).is_some();
-    found.class = class_of(&head.secret);
-    found.host.clone_from(&resource.host);
-    found.needs.clone_from(&resource.needs);
-    found.outputs = outputs(&spec.release, &spec.namespace, head.revision);
-    found.applied = head.applied();
-    found.release = Some(ReleaseFound {
-        revision: head.revision,
-        status: head.status,
-        held: lock::held(session, helm, head, resource.patience.ceiling).await,
-    });
-    if found.owner == Owner::Ours {
-        let objects = wanted_objects(session, resource, spec, head).await?;
-        found.objects = look(session, resource, spec, &objects).await?;
+/// What a look at one release needs.
+#[derive(Clone, Copy)]
+struct View<'a> {
+    session: &'a Session,
+    helm: &'a HelmSettings,
+    listed: &'a Listed<'a>,
+    compared: &'a Compared,
+}
+
+impl View<'_> {
+    async fn one(
+        self,
+        resource: &Resource,
+        spec: &ReleaseSpec,
+        head: Option<&Head>,
+    ) -> Result<Observed, PayloadError> {
+        let (session, helm) = (self.session, self.helm);
+        let Some(head) = head else { return not_stored(session, resource, spec).await };
+        let mut found = Found::ours();
+        found.owner = whose(session, resource, spec, head);
+        found.flavour = head.secret.label(label::FLAVOUR).map(str::to_owned);
+        found.extra = head.secret.label(label::EXTRA).is_some();
+        found.class = class_of(&head.secret);
+        found.host.clone_from(&resource.host);
+        found.needs.clone_from(&resource.needs);
+        found.outputs = outputs(&spec.release, &spec.namespace, head.revision);
+        found.applied = head.applied();
+        found.release = Some(ReleaseFound {
+            revision: head.revision,
+            status: head.status,
+            held: lock::held(session, helm, head, resource.patience.ceiling).await,
+        });
+        if found.owner == Owner::Ours {
+            found.objects = self.objects(resource, spec, head).await?;
+        }
+        found.version = Version { uid: None, ..version_of(&found.objects) };
+        Ok(Observed::Present(Box::new(found)))
     }
-    found.version = Version { uid: None, ..version_of(&found.objects) };
-    Ok(Observed::Present(Box::new(found)))
+
+    async fn objects(
+        self,
+        resource: &Resource,
+        spec: &ReleaseSpec,
+        head: &Head,
+    ) -> Result<Vec<ObjectFound>, PayloadError> {
+        let key = compared::key(resource, head, self.listed);
+        let recalled =
+            key.as_ref().and_then(|key| self.compared.recall(key, resource, self.listed));
+        if let Some(objects) = recalled {
+            return Ok(objects);
+        }
+        let wanted = wanted_objects(self.session, resource, spec, head).await?;
+        let objects = look(self.session, resource, spec, &wanted).await?;
+        if let Some(key) = key {
+            self.compared.learn(key, resource, &objects);
+        }
+        Ok(objects)
+    }
 }
 
 /// A release without storage is absent, unless objects in its place live already (those of others block; those of ours, kept

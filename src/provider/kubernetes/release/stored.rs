@@ -27,7 +27,8 @@ pub(super) struct Head {
 }
 
 impl Head {
-    fn read(secret: Object) -> Option<Self> {
+    /// Reads what a Secret's labels tell; nothing for one that is no revision.
+    pub(super) fn read(secret: Object) -> Option<Self> {
         Some(Self {
             namespace: secret.reference()?.namespace?,
             name: secret.label("name")?.to_owned(),

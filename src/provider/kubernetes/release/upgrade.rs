@@ -1,22 +1,23 @@
 //! `helm upgrade --install` with everything around it: values, CRDs, marks, and whether fields are taken back.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::super::compare::with_ownership;
 use super::super::session::Session;
+use super::super::several::several;
 use super::apply::Work;
 use super::lock::{CEILING, Taken};
 use super::render::hook_events;
 use super::stored::{self, Head};
 use super::{
     MANAGER, RenderContext, access, claims, crds, deferred, ownership, render, rules, short_inputs,
-    values,
+    values, watch,
 };
 use crate::adapter::helm::{Upgrade, WaitFor};
 use crate::adapter::kube::{KubeError, Write};
 use crate::model::{
-    ClusterFacts, Failure, FailureKind, Leaf, Object, ObjectRef, Outputs, ReleaseSpec,
-    ReleaseStatus, Rendered, Resource, label, label_value,
+    ClusterFacts, Failure, FailureKind, Leaf, ObjectRef, Outputs, ReleaseSpec, ReleaseStatus,
+    Rendered, Resource, label, label_value,
 };
 use crate::provider::ProviderError;
 
@@ -70,10 +71,11 @@ pub(super) async fn upgrade(
         force_conflicts,
     };
     (work.run.progress)(format!("helm writes revision {revision} of `{}`", spec.release));
-    work.helm
-        .upgrade(&upgrade, &access(session), work.hold(&taken))
-        .await
-        .map_err(|error| Work::called(&what, &error))?;
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let access = access(session);
+    let call = work.helm.upgrade(&upgrade, &access, Work::hold_until(&taken, stopped));
+    let watched = watch::with_hooks(resource, spec, &rendered);
+    watch::beside(work, &what, watched, stop, call).await?;
     drop(taken);
     claims::mark_claims(session, resource, spec, &rendered.objects).await.map_err(|error| {
         ProviderError::transient(
@@ -144,6 +146,9 @@ fn is_done(head: Option<&Head>, rendered: &Rendered) -> bool {
     })
 }
 
+/// Dry runs of one release at a time.
+const AT_A_TIME: usize = 16;
+
 /// Whether others hold fields that this upgrade writes. The plan listed every field that differs and was approved, and nothing
 /// changed since; a field that others hold in an object the plan does not change is a reason to look again.
 async fn takes_back(
@@ -151,48 +156,59 @@ async fn takes_back(
     spec: &ReleaseSpec,
     rendered: &Rendered,
 ) -> Result<bool, ProviderError> {
-    let Some(found) = &work.step.found else { return Ok(false) };
     let approved: BTreeSet<&ObjectRef> =
         work.step.changes.iter().filter_map(|change| change.object.as_ref()).collect();
-    let live: BTreeSet<_> =
-        found.objects.iter().filter(|o| o.live.is_some()).map(|o| &o.object).collect();
-    let objects: BTreeMap<ObjectRef, &Object> = rendered
-        .objects
-        .iter()
-        .filter(|object| !crds::is_ours_to_apply(object))
-        .filter_map(|object| Some((object.reference()?, object)))
-        .collect();
+    let found = work.step.found.iter().flat_map(|found| &found.objects);
+    let live: BTreeSet<_> = found.filter(|o| o.live.is_some()).map(|o| &o.object).collect();
     let mut force = false;
-    for (name, object) in objects.iter().filter(|(name, _)| live.contains(name)) {
-        match held_by_others(work.session, object, spec).await {
-            Ok(None) => {}
-            Ok(Some(_)) if approved.contains(name) => force = true,
-            Ok(Some(whose)) => {
+    for (name, tried) in tried(work.session, spec, rendered).await {
+        let is_there = live.contains(&name);
+        match tried {
+            Ok(()) => {}
+            Err(KubeError::Conflict { .. }) if is_there && approved.contains(&name) => force = true,
+            Err(conflict @ KubeError::Conflict { .. }) if is_there => {
                 let what = format!("{name} is held by others since the plan was made");
-                let failure = Failure::new(FailureKind::Stale, what).because(whose);
+                let failure = Failure::new(FailureKind::Stale, what).caused_by(&conflict);
                 return Err(ProviderError::permanent(
                     failure.hint("look again and decide anew:\n\n    datamill plan"),
                 ));
             }
-            Err(error) => {
+            Err(error) if error.is_transient() => {
                 let what = format!("cannot ask what {name} would be");
                 return Err(ProviderError::transient(work.asked(what, &error)));
             }
+            // Nothing is written yet, and Helm would fail at it in the middle.
+            Err(error) if is_wrong_in_itself(&error) => {
+                let what = format!("the cluster refuses {name} of release `{}`", spec.release);
+                return Err(ProviderError::permanent(work.asked(what, &error)));
+            }
+            // It may come from what the release itself brings; Helm will say it better.
+            Err(_) => {}
         }
     }
     Ok(force)
 }
 
-async fn held_by_others(
+/// Whether an object can never be written as it is: a field is unknown or has a wrong value. Anything else (a quota, a service
+/// account that is not there) may come right with the other objects of the release.
+fn is_wrong_in_itself(error: &KubeError) -> bool {
+    matches!(error, KubeError::Invalid(says)
+        if says.contains(" is invalid: ") || says.contains("failed to create typed patch object"))
+}
+
+/// What the server says to each object of a release that Helm will write.
+async fn tried(
     session: &Session,
-    object: &Object,
     spec: &ReleaseSpec,
-) -> Result<Option<String>, KubeError> {
-    let sent = with_ownership(object, Some(ownership(spec)));
-    match session.cluster.apply(&sent, &Write::by(MANAGER).dry()).await {
-        Err(conflict @ KubeError::Conflict { .. }) => Ok(Some(conflict.to_string())),
-        Err(error) if error.is_transient() => Err(error),
-        // Helm will say it better.
-        Ok(_) | Err(_) => Ok(None),
-    }
+    rendered: &Rendered,
+) -> Vec<(ObjectRef, Result<(), KubeError>)> {
+    let write = Write::by(MANAGER).dry();
+    let write = &write;
+    let objects = rendered.objects.iter().filter(|object| !crds::is_ours_to_apply(object));
+    let asks = objects.filter_map(|object| {
+        let name = object.reference()?;
+        let sent = with_ownership(object, Some(ownership(spec)));
+        Some(async move { (name, session.cluster.apply(&sent, write).await.map(drop)) })
+    });
+    several(asks.collect(), AT_A_TIME).await
 }

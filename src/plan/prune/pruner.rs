@@ -1,170 +1,25 @@
-//! What is there and wanted no more: what goes, what stays and why. Data stays, and so does what it needs.
+//! What goes and what stays of the things that are wanted no more, each in the light of the others.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use super::decide::whole;
-use super::decision::{Decision, Entries, Entry};
-use super::place::World;
-use super::{Action, Block, Change, Effect, Origin, Precondition, Selection, Shown};
-use crate::model::{
-    Class, Family, Found, Name, ObjectFound, Owner, ResourceId, ResourceKind, Scope,
-};
+use super::entry::{Fate, kept_because, left_behind};
+use super::held::Held;
+use super::{everything, is_of_others};
+use crate::model::{Class, Family, Name, ObjectFound, ResourceId, ResourceKind, Scope};
+use crate::plan::Block;
+use crate::plan::decision::Entries;
+use crate::plan::place::World;
 
-/// What pruning adds to a plan.
-#[derive(Debug, Default)]
-pub(super) struct Pruned {
-    /// Decided resources.
-    pub(super) entries: Entries,
-    /// For a person.
-    pub(super) notes: Vec<String>,
-}
-
-/// The instances that go because they need one that goes, when that is permitted.
-pub(super) fn taken_along(world: &World<'_>) -> BTreeSet<Name> {
-    let mut taken = BTreeSet::new();
-    if !world.request.permits.cascade {
-        return taken;
-    }
-    loop {
-        let leaving: BTreeSet<_> = candidates(world, &taken)
-            .into_iter()
-            .filter_map(|id| id.instance_name().cloned())
-            .filter(|name| taken.contains(name) || !has_wanted(world, name))
-            .collect();
-        let next =
-            everything(world).into_iter().filter(|id| !is_of_others(world, id)).find_map(|id| {
-                let name = id.instance_name()?;
-                let fresh = !taken.contains(name) && !leaving.contains(name);
-                (fresh && leaving.iter().any(|gone| world.needs_instance(id, gone))).then_some(name)
-            });
-        match next {
-            Some(name) => taken.insert(name.clone()),
-            None => return taken,
-        };
-    }
-}
-
-/// Whether anything of an instance is wanted.
-fn has_wanted(world: &World<'_>, name: &Name) -> bool {
-    world.request.desired.resources.keys().any(|id| id.instance_name() == Some(name))
-}
-
-/// All ids, wanted or found.
-fn everything<'a>(world: &World<'a>) -> BTreeSet<&'a ResourceId> {
-    let request = world.request;
-    request.desired.resources.keys().chain(request.snapshot.discovered.found.keys()).collect()
-}
-
-/// Whether another flavour holds it.
-fn is_of_others(world: &World<'_>, id: &ResourceId) -> bool {
-    let theirs = world.discovered(id).and_then(|found| found.flavour.as_deref());
-    theirs.is_some_and(|theirs| world.is_another(theirs))
-}
-
-/// Whether it was installed by name outside the flavour, and is not meant by this run.
-fn is_extra(world: &World<'_>, id: &ResourceId) -> bool {
-    let meant = match world.request.selection {
-        Selection::All => world.request.desired.resources.is_empty(),
-        Selection::Instances(_) => true,
-    };
-    !meant && world.discovered(id).is_some_and(|found| found.extra)
-}
-
-/// Whether it is a claim that a workload of a wanted instance made for itself: no file names it, and it is in use.
-fn is_in_use(world: &World<'_>, id: &ResourceId, found: &Found) -> bool {
-    let made_by_a_workload = id.kind == ResourceKind::Claim && found.applied.is_none();
-    made_by_a_workload && id.instance_name().is_some_and(|name| has_wanted(world, name))
-}
-
-/// What is ours, found, within this run and wanted no more.
-fn candidates<'a>(world: &World<'a>, taken: &BTreeSet<Name>) -> BTreeSet<&'a ResourceId> {
-    let discovered = &world.request.snapshot.discovered.found;
-    discovered
-        .iter()
-        .filter(|(id, found)| {
-            let along = id.instance_name().is_some_and(|name| taken.contains(name));
-            found.owner == Owner::Ours
-                && !id.kind.only_looks()
-                && (along || world.desired(id).is_none() && world.is_selected(id))
-                && !is_of_others(world, id)
-                && !is_extra(world, id)
-                && (along || !is_in_use(world, id, found))
-        })
-        .map(|(id, _)| id)
-        .collect()
-}
-
-/// Decides all that is wanted no more.
-pub(super) fn prune(world: &World<'_>, taken: &BTreeSet<Name>, staying: &Entries) -> Pruned {
-    let candidates = candidates(world, taken);
-    let mut pruned = Pruned { notes: notes(world), ..Pruned::default() };
-    let unlisted = &world.request.snapshot.discovered.unlisted;
-    let mut fates = Pruner { world, taken, staying, going: BTreeMap::new() };
-    for id in candidates {
-        let fate = match unlisted.first() {
-            Some(what) => Fate::Stays(format!("not everything could be listed: {what}")),
-            None => fates.own(id),
-        };
-        fates.going.insert(id, fate);
-    }
-    if unlisted.is_empty() {
-        fates.settle();
-        fates.refuse_needed();
-    }
-    for (id, fate) in &fates.going {
-        if let Some(found) = world.discovered(id) {
-            pruned.entries.insert((*id).clone(), entry(world, id, found, fate));
-        }
-    }
-    pruned
-}
-
-/// What a person should know about things that this run leaves alone.
-fn notes(world: &World<'_>) -> Vec<String> {
-    let discovered = &world.request.snapshot.discovered;
-    let mut notes: Vec<_> = discovered
-        .unlisted
-        .iter()
-        .map(|what| format!("could not list {what}: nothing is removed in this run"))
-        .collect();
-    let extras: BTreeSet<_> = discovered
-        .found
-        .keys()
-        .filter(|id| is_extra(world, id) && world.desired(id).is_none() && !is_of_others(world, id))
-        .filter_map(ResourceId::instance_name)
-        .collect();
-    notes.extend(extras.into_iter().map(|name| {
-        format!("`{name}` was installed outside the flavour and is left alone; -u -c {name} takes it away")
-    }));
-    notes
-}
-
-/// What becomes of a thing that is wanted no more.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Fate {
-    Goes,
-    GoesWith(ResourceId),
-    Stays(String),
-    Refused(Block),
-}
-
-impl Fate {
-    fn is_gone(&self) -> bool {
-        matches!(self, Self::Goes | Self::GoesWith(_))
-    }
-}
-
-struct Pruner<'w, 'a> {
-    world: &'w World<'a>,
-    taken: &'w BTreeSet<Name>,
-    staying: &'w Entries,
-    going: BTreeMap<&'a ResourceId, Fate>,
+pub(super) struct Pruner<'w, 'a> {
+    pub(super) world: &'w World<'a>,
+    pub(super) taken: &'w BTreeSet<Name>,
+    pub(super) staying: &'w Entries,
+    pub(super) going: BTreeMap<&'a ResourceId, Fate>,
 }
 
 impl<'a> Pruner<'_, 'a> {
     /// What its own marks say.
-    fn own(&self, id: &ResourceId) -> Fate {
+    pub(super) fn own(&self, id: &ResourceId) -> Fate {
         let permits = self.world.request.permits;
         let Some(found) = self.world.discovered(id) else { return Fate::Goes };
         let data = found.class == Class::Data;
@@ -185,7 +40,7 @@ impl<'a> Pruner<'_, 'a> {
     }
 
     /// Lets what stays keep what it lives in and what it needs, and lets hosts take along what is in them.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         let clusters: Vec<_> =
             self.going.keys().copied().filter(|id| id.kind == ResourceKind::Cluster).collect();
         for cluster in clusters {
@@ -349,7 +204,7 @@ impl<'a> Pruner<'_, 'a> {
     }
 
     /// An instance that a remaining one needs does not go.
-    fn refuse_needed(&mut self) {
+    pub(super) fn refuse_needed(&mut self) {
         let leaving: BTreeSet<_> = self
             .going
             .iter()
@@ -382,97 +237,4 @@ impl<'a> Pruner<'_, 'a> {
         let real = self.staying.contains_key(id) || self.world.found(id).is_some();
         !gone && real
     }
-}
-
-/// What stays, by what it holds back: what it needs and lives in, and the whole instance behind a need that only looks.
-struct Held<'a> {
-    ids: BTreeMap<&'a ResourceId, &'a ResourceId>,
-    instances: BTreeMap<&'a Scope, &'a ResourceId>,
-}
-
-impl<'a> Held<'a> {
-    fn by(world: &World<'a>, going: &BTreeMap<&'a ResourceId, Fate>) -> Self {
-        let mut held = Self { ids: BTreeMap::new(), instances: BTreeMap::new() };
-        for (id, _) in going.iter().filter(|(_, fate)| matches!(fate, Fate::Stays(_))) {
-            let Some(found) = world.discovered(id) else { continue };
-            for need in found.needs.iter().chain(&found.host) {
-                if need.kind.only_looks() && need.scope != Scope::Target {
-                    held.instances.entry(&need.scope).or_insert(id);
-                }
-                held.ids.entry(need).or_insert(id);
-            }
-        }
-        held
-    }
-
-    fn by_what(&self, id: &ResourceId) -> Option<&'a ResourceId> {
-        self.ids.get(id).or_else(|| self.instances.get(&id.scope)).copied()
-    }
-}
-
-fn kept_because(found: &Found) -> String {
-    match (found.class, &found.size) {
-        (Class::Data, Some(size)) => format!("it holds data ({size})"),
-        (Class::Data, None) => "it holds data".to_owned(),
-        (Class::Stateful | Class::Stateless, _) => "it is marked to be kept".to_owned(),
-    }
-}
-
-/// What stays of a release that goes: Helm keeps volumes, claims, definitions and namespaces, and data is kept in any case
-/// unless the run includes it.
-fn left_behind<'f>(world: &World<'_>, id: &ResourceId, found: &'f Found) -> Vec<&'f ObjectFound> {
-    let include_data = world.request.permits.include_data;
-    let stays = |object: &&ObjectFound| match object.object.kind.as_str() {
-        "CustomResourceDefinition" | "Namespace" => true,
-        "PersistentVolumeClaim" | "PersistentVolume" => !include_data,
-        _ => object.class == Class::Data && !include_data,
-    };
-    let of_release = found.objects.iter().filter(|_| id.kind == ResourceKind::Release);
-    of_release.filter(|object| object.live.is_some()).filter(stays).collect()
-}
-
-fn entry(world: &World<'_>, id: &ResourceId, found: &Found, fate: &Fate) -> Entry {
-    let mut decision = match fate {
-        Fate::Goes => Decision::plain(Action::Delete),
-        Fate::GoesWith(host) => Decision::plain(Action::GoesWith { host: host.clone() }),
-        Fate::Stays(why) => Decision::plain(Action::Retain { why: why.clone() }),
-        Fate::Refused(by) => Decision::blocked(by.clone()),
-    };
-    if *fate == Fate::Goes {
-        decision.precondition = Precondition::of(found);
-        let kept = left_behind(world, id, found);
-        decision.changes = removed(found, &kept);
-        decision.notes.extend(kept.iter().map(|object| format!("{} is kept", object.object)));
-    }
-    if fate.is_gone() && id.kind == ResourceKind::Cluster && !found.foreign.is_empty() {
-        let names: Vec<_> = found.foreign.iter().map(ToString::to_string).collect();
-        decision.notes.push(format!("not ours, and goes with it: {}", names.join(", ")));
-    }
-    Entry { decision, wanted: None, found: Some(Arc::new(found.clone())) }
-}
-
-/// All that goes, object by object.
-fn removed(found: &Found, kept: &[&ObjectFound]) -> Vec<Change> {
-    let effect = |class| if class == Class::Data { Effect::LosesData } else { Effect::InPlace };
-    let mut changes: Vec<_> = found
-        .objects
-        .iter()
-        .filter(|object| object.live.is_some() && !kept.contains(object))
-        .map(|object| {
-            let class = if found.class == Class::Data { found.class } else { object.class };
-            let from = Shown::Text("present".to_owned());
-            whole(object.object.clone(), (from, Shown::Absent), effect(class), Origin::You)
-        })
-        .collect();
-    if changes.is_empty() {
-        changes.push(Change {
-            object: None,
-            path: String::new(),
-            from: Shown::Text(found.size.clone().unwrap_or_else(|| "present".to_owned())),
-            to: Shown::Absent,
-            effect: effect(found.class),
-            origin: Origin::You,
-        });
-    }
-    changes
 }

@@ -1,0 +1,96 @@
+//! What becomes of a thing that is wanted no more, and how the plan says it.
+
+use std::sync::Arc;
+
+use crate::model::{Class, Found, ObjectFound, ResourceId, ResourceKind};
+use crate::plan::decide::whole;
+use crate::plan::decision::{Decision, Entry};
+use crate::plan::place::World;
+use crate::plan::{Action, Block, Change, Effect, Origin, Precondition, Shown};
+
+/// What becomes of a thing that is wanted no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fate {
+    Goes,
+    GoesWith(ResourceId),
+    Stays(String),
+    Refused(Block),
+}
+
+impl Fate {
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(self, Self::Goes | Self::GoesWith(_))
+    }
+}
+
+pub(super) fn kept_because(found: &Found) -> String {
+    match (found.class, &found.size) {
+        (Class::Data, Some(size)) => format!("it holds data ({size})"),
+        (Class::Data, None) => "it holds data".to_owned(),
+        (Class::Stateful | Class::Stateless, _) => "it is marked to be kept".to_owned(),
+    }
+}
+
+/// What stays of a release that goes: Helm keeps volumes, claims, definitions and namespaces, and data is kept in any case
+/// unless the run includes it.
+pub(super) fn left_behind<'f>(
+    world: &World<'_>,
+    id: &ResourceId,
+    found: &'f Found,
+) -> Vec<&'f ObjectFound> {
+    let include_data = world.request.permits.include_data;
+    let stays = |object: &&ObjectFound| match object.object.kind.as_str() {
+        "CustomResourceDefinition" | "Namespace" => true,
+        "PersistentVolumeClaim" | "PersistentVolume" => !include_data,
+        _ => object.class == Class::Data && !include_data,
+    };
+    let of_release = found.objects.iter().filter(|_| id.kind == ResourceKind::Release);
+    of_release.filter(|object| object.live.is_some()).filter(stays).collect()
+}
+
+/// The plan's entry for a thing that is wanted no more.
+pub(super) fn entry(world: &World<'_>, id: &ResourceId, found: &Found, fate: &Fate) -> Entry {
+    let mut decision = match fate {
+        Fate::Goes => Decision::plain(Action::Delete),
+        Fate::GoesWith(host) => Decision::plain(Action::GoesWith { host: host.clone() }),
+        Fate::Stays(why) => Decision::plain(Action::Retain { why: why.clone() }),
+        Fate::Refused(by) => Decision::blocked(by.clone()),
+    };
+    if *fate == Fate::Goes {
+        decision.precondition = Precondition::of(found);
+        let kept = left_behind(world, id, found);
+        decision.changes = removed(found, &kept);
+        decision.notes.extend(kept.iter().map(|object| format!("{} is kept", object.object)));
+    }
+    if fate.is_gone() && id.kind == ResourceKind::Cluster && !found.foreign.is_empty() {
+        let names: Vec<_> = found.foreign.iter().map(ToString::to_string).collect();
+        decision.notes.push(format!("not ours, and goes with it: {}", names.join(", ")));
+    }
+    Entry { decision, wanted: None, found: Some(Arc::new(found.clone())) }
+}
+
+/// All that goes, object by object.
+fn removed(found: &Found, kept: &[&ObjectFound]) -> Vec<Change> {
+    let effect = |class| if class == Class::Data { Effect::LosesData } else { Effect::InPlace };
+    let mut changes: Vec<_> = found
+        .objects
+        .iter()
+        .filter(|object| object.live.is_some() && !kept.contains(object))
+        .map(|object| {
+            let class = if found.class == Class::Data { found.class } else { object.class };
+            let from = Shown::Text("present".to_owned());
+            whole(object.object.clone(), (from, Shown::Absent), effect(class), Origin::You)
+        })
+        .collect();
+    if changes.is_empty() {
+        changes.push(Change {
+            object: None,
+            path: String::new(),
+            from: Shown::Text(found.size.clone().unwrap_or_else(|| "present".to_owned())),
+            to: Shown::Absent,
+            effect: effect(found.class),
+            origin: Origin::You,
+        });
+    }
+    changes
+}

@@ -1,0 +1,143 @@
+//! What is there and wanted no more: what goes, what stays and why. Data stays, and so does what it needs.
+
+mod entry;
+mod held;
+mod pruner;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use self::entry::{Fate, entry};
+use self::pruner::Pruner;
+use super::Selection;
+use super::decision::Entries;
+use super::place::World;
+use crate::model::{Found, Name, Owner, ResourceId, ResourceKind};
+
+/// What pruning adds to a plan.
+#[derive(Debug, Default)]
+pub(super) struct Pruned {
+    /// Decided resources.
+    pub(super) entries: Entries,
+    /// For a person.
+    pub(super) notes: Vec<String>,
+}
+
+/// The instances that go because they need one that goes, when that is permitted.
+pub(super) fn taken_along(world: &World<'_>) -> BTreeSet<Name> {
+    let mut taken = BTreeSet::new();
+    if !world.request.permits.cascade {
+        return taken;
+    }
+    loop {
+        let leaving: BTreeSet<_> = candidates(world, &taken)
+            .into_iter()
+            .filter_map(|id| id.instance_name().cloned())
+            .filter(|name| taken.contains(name) || !has_wanted(world, name))
+            .collect();
+        let next =
+            everything(world).into_iter().filter(|id| !is_of_others(world, id)).find_map(|id| {
+                let name = id.instance_name()?;
+                let fresh = !taken.contains(name) && !leaving.contains(name);
+                (fresh && leaving.iter().any(|gone| world.needs_instance(id, gone))).then_some(name)
+            });
+        match next {
+            Some(name) => taken.insert(name.clone()),
+            None => return taken,
+        };
+    }
+}
+
+/// Whether anything of an instance is wanted.
+fn has_wanted(world: &World<'_>, name: &Name) -> bool {
+    world.request.desired.resources.keys().any(|id| id.instance_name() == Some(name))
+}
+
+/// All ids, wanted or found.
+fn everything<'a>(world: &World<'a>) -> BTreeSet<&'a ResourceId> {
+    let request = world.request;
+    request.desired.resources.keys().chain(request.snapshot.discovered.found.keys()).collect()
+}
+
+/// Whether another flavour holds it.
+fn is_of_others(world: &World<'_>, id: &ResourceId) -> bool {
+    let theirs = world.discovered(id).and_then(|found| found.flavour.as_deref());
+    theirs.is_some_and(|theirs| world.is_another(theirs))
+}
+
+/// Whether it was installed by name outside the flavour, and is not meant by this run.
+fn is_extra(world: &World<'_>, id: &ResourceId) -> bool {
+    let meant = match world.request.selection {
+        Selection::All => world.request.desired.resources.is_empty(),
+        Selection::Instances(_) => true,
+    };
+    !meant && world.discovered(id).is_some_and(|found| found.extra)
+}
+
+/// Whether it is a claim that a workload of a wanted instance made for itself: no file names it, and it is in use.
+fn is_in_use(world: &World<'_>, id: &ResourceId, found: &Found) -> bool {
+    let made_by_a_workload = id.kind == ResourceKind::Claim && found.applied.is_none();
+    made_by_a_workload && id.instance_name().is_some_and(|name| has_wanted(world, name))
+}
+
+/// What is ours, found, within this run and wanted no more.
+fn candidates<'a>(world: &World<'a>, taken: &BTreeSet<Name>) -> BTreeSet<&'a ResourceId> {
+    let discovered = &world.request.snapshot.discovered.found;
+    discovered
+        .iter()
+        .filter(|(id, found)| {
+            let along = id.instance_name().is_some_and(|name| taken.contains(name));
+            found.owner == Owner::Ours
+                && !id.kind.only_looks()
+                && (along || world.desired(id).is_none() && world.is_selected(id))
+                && !is_of_others(world, id)
+                && !is_extra(world, id)
+                && (along || !is_in_use(world, id, found))
+        })
+        .map(|(id, _)| id)
+        .collect()
+}
+
+/// Decides all that is wanted no more.
+pub(super) fn prune(world: &World<'_>, taken: &BTreeSet<Name>, staying: &Entries) -> Pruned {
+    let candidates = candidates(world, taken);
+    let mut pruned = Pruned { notes: notes(world), ..Pruned::default() };
+    let unlisted = &world.request.snapshot.discovered.unlisted;
+    let mut fates = Pruner { world, taken, staying, going: BTreeMap::new() };
+    for id in candidates {
+        let fate = match unlisted.first() {
+            Some(what) => Fate::Stays(format!("not everything could be listed: {what}")),
+            None => fates.own(id),
+        };
+        fates.going.insert(id, fate);
+    }
+    if unlisted.is_empty() {
+        fates.settle();
+        fates.refuse_needed();
+    }
+    for (id, fate) in &fates.going {
+        if let Some(found) = world.discovered(id) {
+            pruned.entries.insert((*id).clone(), entry(world, id, found, fate));
+        }
+    }
+    pruned
+}
+
+/// What a person should know about things that this run leaves alone.
+fn notes(world: &World<'_>) -> Vec<String> {
+    let discovered = &world.request.snapshot.discovered;
+    let mut notes: Vec<_> = discovered
+        .unlisted
+        .iter()
+        .map(|what| format!("could not list {what}: nothing is removed in this run"))
+        .collect();
+    let extras: BTreeSet<_> = discovered
+        .found
+        .keys()
+        .filter(|id| is_extra(world, id) && world.desired(id).is_none() && !is_of_others(world, id))
+        .filter_map(ResourceId::instance_name)
+        .collect();
+    notes.extend(extras.into_iter().map(|name| {
+        format!("`{name}` was installed outside the flavour and is left alone; `datamill uninstall -c {name}` takes it away")
+    }));
+    notes
+}
