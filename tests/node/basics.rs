@@ -8,7 +8,7 @@ use crate::support::node::{self, Image, Registry, Serve};
 /// A pod of the web server of `programs/answer`, and its Service.
 fn answer(name: &str, image: &str, more: &str) -> String {
     format!(
-        r#"
+        r"
 apiVersion: v1
 kind: Pod
 metadata: {{name: {name}, labels: {{app: {name}}}}}
@@ -25,7 +25,7 @@ apiVersion: v1
 kind: Service
 metadata: {{name: {name}}}
 spec: {{selector: {{app: {name}}}, ports: [{{port: 80, targetPort: 8080}}]}}
-"#
+"
     )
 }
 

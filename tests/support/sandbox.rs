@@ -227,9 +227,10 @@ pub(crate) fn tools() -> &'static Path {
         std::fs::create_dir_all(&folder).unwrap();
         for tool in listed["tools"].as_array().unwrap() {
             let name = tool["name"].as_str().unwrap();
-            let link = folder.join(name);
-            std::fs::remove_file(&link).ok();
+            // At one stroke: other test processes use these links too.
+            let link = folder.join(format!("{name}.{}", std::process::id()));
             std::os::unix::fs::symlink(tool["location"].as_str().unwrap(), &link).unwrap();
+            std::fs::rename(&link, folder.join(name)).unwrap();
         }
         folder
     })

@@ -8,13 +8,12 @@ use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use datamill::model::Digest;
-use datamill::toolchain::{ETCD, KUBERNETES};
+use datamill::toolchain::{ETCD, KIND, KUBERNETES};
 
 use super::engine::Engine;
 use super::run::{said, text_of};
 use crate::support::sandbox::{repository, tools};
 
-const KIND: &str = "sigs.k8s.io/kind@v0.33.0";
 const COREDNS: &str = "github.com/coredns/coredns@v1.15.0";
 const LOCAL_PATH: &str = "github.com/rancher/local-path-provisioner@v0.0.30";
 const MINIO: &str = "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c";
@@ -81,6 +80,11 @@ fn go(args: &[&str]) -> Command {
     command
 }
 
+/// The module of the `kind` that datamill gets; the files of a node's image come from there.
+fn kind_module() -> String {
+    format!("sigs.k8s.io/kind@v{KIND}")
+}
+
 /// A program of somebody's module.
 fn install(package: &str, into: &Path) -> Result<()> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
@@ -96,22 +100,6 @@ fn install(package: &str, into: &Path) -> Result<()> {
 fn build(package: &str, flags: &str, into: &Path) -> Result<()> {
     let mut call = go(&["build", "-trimpath", "-ldflags", flags, "-o"]);
     said(call.arg(into).arg(package)).map(drop)
-}
-
-/// `kind`.
-pub(super) fn kind() -> Result<PathBuf> {
-    let file = cached("kind", [KIND], |into| install(KIND, into))?;
-    // It is found by its name.
-    let folder = file.with_extension("bin");
-    let io = |error: std::io::Error| error.to_string();
-    fs::create_dir_all(&folder).map_err(io)?;
-    let link = folder.join("kind");
-    if !link.exists() {
-        std::os::unix::fs::symlink(&file, &link)
-            .or_else(|error| if link.exists() { Ok(()) } else { Err(error) })
-            .map_err(io)?;
-    }
-    Ok(link)
 }
 
 fn ours(name: &str) -> Result<PathBuf> {
@@ -146,7 +134,7 @@ pub(super) fn node(engine: &Engine) -> Result<String> {
         ["image/root", "image/node", "image/busybox", "image/storage.yaml", "programs/go.sum"];
     let mut inputs: Vec<String> = files.iter().map(|file| text_of(&here(file))).collect();
     inputs.extend([KUBERNETES.to_string(), ETCD.to_string()]);
-    inputs.extend([KIND, COREDNS, LOCAL_PATH].map(str::to_owned));
+    inputs.extend([&*kind_module(), COREDNS, LOCAL_PATH].map(str::to_owned));
     let name = "datamill.test/node:1";
     let archive = cached("node", inputs.iter().map(String::as_str), |into| {
         make_node(engine, name)?;
@@ -178,7 +166,7 @@ fn make_node(engine: &Engine, name: &str) -> Result<()> {
     {
         std::os::unix::fs::symlink(tools().join(program), programs.join(program)).map_err(io)?;
     }
-    let module = said(&mut go(&["mod", "download", "-json", KIND]))?;
+    let module = said(&mut go(&["mod", "download", "-json", &kind_module()]))?;
     let module: serde_json::Value =
         serde_json::from_str(&module).map_err(|error| error.to_string())?;
     let tree = work.path().join("tree");

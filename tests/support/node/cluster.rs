@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -33,7 +33,7 @@ impl Cluster {
         let config = engine.folder().join("kind.yaml");
         fs::write(&config, configuration()).map_err(|error| error.to_string())?;
         let cluster = Self { engine, kubeconfig, loaded: Mutex::default() };
-        let mut create = cluster.kind()?;
+        let mut create = cluster.kind();
         create.args(["create", "cluster", "--wait", "120s", "--name", &cluster.name()]);
         create.arg("--config").arg(config).arg("--kubeconfig").arg(&cluster.kubeconfig);
         if let Some(image) = image {
@@ -55,10 +55,10 @@ impl Cluster {
         let public = "docker.io/library/busybox:1.37";
         said(self.engine.docker().args(["pull", "-q", public]))?;
         said(self.engine.docker().args(["tag", public, BUSYBOX]))?;
-        said(self.kind()?.args(["load", "docker-image", BUSYBOX, "--name", &self.name()])).map(drop)
+        said(self.kind().args(["load", "docker-image", BUSYBOX, "--name", &self.name()])).map(drop)
     }
 
-    /// CoreDNS answers some time after kind says that all is ready.
+    /// `CoreDNS` answers some time after kind says that all is ready.
     fn wait_for_names(&self) -> Result<(), String> {
         let ask = "until nslookup kubernetes.default.svc.cluster.local; do sleep 0.2; done";
         let pod =
@@ -92,8 +92,8 @@ impl Cluster {
         &self.engine
     }
 
-    fn kind(&self) -> Result<Command, String> {
-        Ok(self.engine.command(build::kind()?))
+    fn kind(&self) -> Command {
+        self.engine.command(tools().join("kind"))
     }
 
     /// Runs a program on the node.
@@ -110,7 +110,7 @@ impl Cluster {
         }
         let archive = self.engine.folder().join("image.tar");
         image.save(&archive).unwrap();
-        let mut call = self.kind().unwrap();
+        let mut call = self.kind();
         call.args(["load", "image-archive", "--name", &self.name()]).arg(&archive);
         said(&mut call).unwrap();
         fs::remove_file(archive).unwrap();
@@ -147,11 +147,10 @@ impl Cluster {
     pub(crate) fn sandbox(&self) -> Sandbox {
         let mut sandbox = Sandbox::with_tools();
         sandbox.start_by(self.engine.prefix());
-        let kind = build::kind().unwrap();
-        let folders =
-            [tools(), kind.parent().unwrap(), "/usr/local/bin".as_ref(), "/usr/sbin".as_ref()];
-        let more = ["/usr/bin".as_ref(), "/sbin".as_ref(), "/bin".as_ref()];
-        sandbox.set("PATH", std::env::join_paths(folders.into_iter().chain(more)).unwrap());
+        // docker may stand anywhere, and nsenter does.
+        let folders = ["/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"].map(Path::new);
+        let all = std::iter::once(tools()).chain(folders);
+        sandbox.set("PATH", std::env::join_paths(all).unwrap());
         if let Some(host) = self.engine.host() {
             sandbox.set("DOCKER_HOST", host);
         }
@@ -196,7 +195,7 @@ impl Drop for Namespace<'_> {
 
 /// What kind is told: more than its defaults only where cgroups are of the first version.
 fn configuration() -> &'static str {
-    if std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+    if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
         return "kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\n";
     }
     r#"kind: Cluster

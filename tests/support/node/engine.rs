@@ -3,12 +3,13 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use super::run::{Mark, children, keeper, said, text_of};
 use super::{Stop, build};
+use crate::support::sandbox::tools;
 
 /// An engine, and how programs get into its network.
 pub(crate) struct Engine {
@@ -26,7 +27,7 @@ impl Engine {
     pub(super) fn running() -> Result<Self, Stop> {
         let mark = Mark::own();
         let name = mark.name();
-        let kind = build::kind()?;
+        let kind = tools().join("kind");
         let keeper = hold(&mark, &[OsStr::new("cluster")], &[kind.as_os_str(), name.as_ref()])?;
         Ok(Self { host: None, inside: None, keeper, mark })
     }
@@ -37,7 +38,7 @@ impl Engine {
         let name = mark.name();
         let runtime = if lacks_sys_resource() { Some(build::runtime()?) } else { None };
         let mut last = vec![OsStr::new(&name)];
-        last.extend(runtime.as_deref().map(|path| path.as_os_str()));
+        last.extend(runtime.as_deref().map(Path::as_os_str));
         let keeper = hold(&mark, &[OsStr::new("engine")], &last)?;
         let host = Some(format!("unix://{}", mark.folder().join("docker.sock").display()));
         let mut engine = Self { host, inside: None, keeper, mark };

@@ -67,7 +67,7 @@ impl From<String> for Stop {
 
 fn start() -> Result<Cluster, Stop> {
     let place = place::find().map_err(Stop::Skip)?;
-    run::sweep(&place)?;
+    run::sweep(place)?;
     let engine = match place {
         Place::Running => engine::Engine::running()?,
         Place::Own => engine::Engine::own()?,

@@ -68,8 +68,8 @@ impl Registry {
 
     /// Serves an image; what comes back is the name to pull it by. Whatever is not served is missing.
     pub(crate) fn serve(&self, repository: &str, image: Image, serve: Serve) -> String {
-        let mut shelf = self.shelf.lock().unwrap();
-        shelf.repositories.insert(repository.to_owned(), (serve, image));
+        let mut shelves = self.shelf.lock().unwrap();
+        shelves.repositories.insert(repository.to_owned(), (serve, image));
         self.name(repository)
     }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::place::Place;
-use crate::support::sandbox::repository;
+use crate::support::sandbox::{repository, tools};
 
 /// Whose something is: a process, told from a later one with the same id by when it started.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,7 +82,7 @@ pub(super) fn keeper() -> PathBuf {
 }
 
 /// Takes away what dead runs left: folders and cgroups of engines, clusters in an engine that is not ours.
-pub(super) fn sweep(place: &Place) -> Result<(), String> {
+pub(super) fn sweep(place: Place) -> Result<(), String> {
     let entries = fs::read_dir(base()).map_err(|error| error.to_string())?;
     for entry in entries.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -101,10 +101,10 @@ pub(super) fn sweep(place: &Place) -> Result<(), String> {
             said(call.arg("sweep").arg(entry.path()).arg(&name))?;
         }
     }
-    if *place == Place::Running {
-        for name in said(Command::new(super::build::kind()?).args(["get", "clusters"]))?.lines() {
+    if place == Place::Running {
+        for name in said(Command::new(tools().join("kind")).args(["get", "clusters"]))?.lines() {
             if Mark::read(name).is_some_and(|mark| !mark.lives()) {
-                let mut call = Command::new(super::build::kind()?);
+                let mut call = Command::new(tools().join("kind"));
                 said(call.args(["delete", "cluster", "--name", name]))?;
             }
         }
