@@ -139,7 +139,7 @@ fn helm_outlives_a_killed_run_and_the_next_one_waits_for_it() {
 }
 
 #[test]
-fn a_release_begun_on_another_machine_is_held_until_its_ceiling() {
+fn a_release_begun_on_another_machine_is_held_as_long_as_that_run_holds_the_lock() {
     let sandbox = with_open_hook();
     let first = sandbox.start(["-l", "-i", "-f", FLAVOUR, "--skip-preflight", "capacity"]);
     let helm = running_helm(&sandbox, "upgrade");
@@ -148,17 +148,22 @@ fn a_release_begun_on_another_machine_is_held_until_its_ceiling() {
     kill(helm, Signal::SIGKILL).unwrap();
     drop(finish(first));
     let secret = "sh.helm.release.v1.thing.v1";
-    let label = |label: &str| {
-        sandbox.kubectl(["label", "secret", secret, "-n", "kit", "--overwrite", label]);
-    };
-    label("datamill.dev/run=elsewhere-1700000000-abcdef");
+    let run = "datamill.dev/run=elsewhere-1700000000-abcdef";
+    sandbox.kubectl(["label", "secret", secret, "-n", "kit", "--overwrite", run]);
+    let holder = "somebody@elsewhere elsewhere-1700000000-abcdef apply";
+    let patch = serde_json::json!({"spec": {"holderIdentity": holder}}).to_string();
+    let lease = ["lease", "datamill-kit", "-n", "kube-system"];
+    sandbox.kubectl(["patch"].into_iter().chain(lease).chain(["--type=merge", "-p", &patch]));
     let whose = ["elsewhere-1700000000-abcdef on another machine"];
     ends_with(&on(&sandbox, &["plan", "--skip-preflight", "capacity"]), 0, &whose);
     ends_with(&on(&sandbox, &["-i", "--skip-preflight", "capacity"]), 5, &whose);
-    ends_with(&on(&sandbox, &["-u", "--yes", "--skip-preflight", "capacity"]), 5, &whose);
-    // Its ceiling has passed: it is taken over.
-    label("modifiedAt=1700000000");
-    label("createdAt=1700000000");
+    ends_with(
+        &on(&sandbox, &["-u", "--yes", "--skip-preflight", "capacity"]),
+        5,
+        &["elsewhere-1700000000-abcdef"],
+    );
+    // The lock is its own no more: what it began is taken over.
+    sandbox.kubectl(["delete"].into_iter().chain(lease));
     sandbox.kubectl(["delete", "job", "gate", "-n", "kit", "--wait=true"]);
     let taken = sandbox.start(["-l", "-i", "-f", FLAVOUR, "--skip-preflight", "capacity"]);
     let mut taken = Some(taken);
