@@ -1,5 +1,6 @@
 //! The binary against kwok: a real API server, real Helm, own charts.
 
+mod catalogue;
 mod claims;
 mod deferred;
 mod drift;
@@ -16,6 +17,7 @@ mod main_job;
 mod outages;
 mod preflight;
 mod readiness;
+mod saved;
 mod seeds;
 mod sources;
 mod webhooks;

@@ -54,6 +54,18 @@ impl Sandbox {
         sandbox
     }
 
+    /// Another machine: the same project and environment, an empty HOME.
+    pub(crate) fn elsewhere(&self) -> Self {
+        let mut other = Self::bare();
+        for (key, value) in &self.env {
+            if !matches!(key.as_str(), "HOME" | "TMPDIR") {
+                other.set(key, value.clone());
+            }
+        }
+        copy(&self.project(), &other.project());
+        other
+    }
+
     /// The sandbox's HOME.
     pub(crate) fn home(&self) -> PathBuf {
         self.root.path().join("home")

@@ -5,6 +5,7 @@ mod cause;
 mod claim;
 pub mod compare;
 mod crds;
+mod credential;
 pub mod discover;
 mod failure;
 mod field;
@@ -22,11 +23,13 @@ mod owner;
 mod preflight;
 pub mod readiness;
 pub mod release;
+mod removal;
 mod render;
 pub mod runs;
 pub mod secret;
 pub mod session;
 mod several;
+mod survey;
 pub mod wait;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -184,6 +187,7 @@ impl Kubernetes {
         let releases = release::discover(&session, &self.settings.helm, &releases).await;
         all.found.extend(releases.found);
         all.unlisted.extend(releases.unlisted);
+        Box::pin(removal::weigh(&session, &marked, &mut all)).await;
         all
     }
 
@@ -416,6 +420,7 @@ fn outputs_of(resource: &Resource, objects: &[Object], who: &Identity) -> Output
             KubernetesSpec::Crds(_)
             | KubernetesSpec::Objects(_)
             | KubernetesSpec::Release(_)
+            | KubernetesSpec::Removal(_)
             | KubernetesSpec::Wait(_),
         )
         | None => Outputs::new(),
