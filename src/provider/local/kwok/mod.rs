@@ -29,6 +29,10 @@ use crate::toolchain::{KUBERNETES, Tool, ToolSet};
 
 /// How long a server may take to answer when it is looked at.
 const ANSWER: Duration = Duration::from_secs(5);
+/// How often a cluster is made in all, when others take its ports before it does.
+const TRIES: usize = 3;
+/// What a program says whose port is taken.
+const TAKEN: &str = "address already in use";
 /// How long until a started cluster takes pods.
 const USABLE: Duration = Duration::from_mins(2);
 
@@ -138,15 +142,30 @@ impl Kwok {
             (run.progress)("removing what an earlier try left".to_owned());
             self.clear().await?;
         }
-        let (marker, entry) = match self.bring_up(&tools, &lock, run).await {
-            // Somebody took a port in between; other ones will do.
-            Err(failure) if failure.causes.iter().any(|c| c.contains("address already in use")) => {
-                self.clear().await?;
-                self.bring_up(&tools, &lock, run).await?
+        let mut tries = 1;
+        let (marker, entry) = loop {
+            let why = match self.bring_up(&tools, &lock, run).await {
+                Ok(made) => {
+                    self.furnish(nodes, &run.progress).await?;
+                    let missing = self.missing().await;
+                    if missing.is_empty() {
+                        break made;
+                    }
+                    // `kwokctl` waits for the API server alone.
+                    let says = format!("these ended at once: {}", missing.join(", "));
+                    self.failure("create").because(says)
+                }
+                Err(failure) if failure.causes.iter().any(|c| c.contains(TAKEN)) => failure,
+                Err(failure) => return Err(failure),
+            };
+            if tries == TRIES {
+                return Err(why);
             }
-            other => other?,
+            tries += 1;
+            // Somebody took a port in between; other ones will do.
+            (run.progress)("its ports were taken by others; trying other ones".to_owned());
+            self.clear().await?;
         };
-        self.furnish(nodes, &run.progress).await?;
         user::merge(&self.settings, &entry).await?;
         let written = self.folder.complete(&marker);
         written.map_err(|error| self.failure("create").caused_by(&error))?;
