@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::catalogue::Expansion;
 use crate::config::Environment;
 use crate::model::{Desired, Failure, FailureKind, Name, ResourceId, ResourceKind};
+use crate::plan::preflight::Check;
 use crate::plan::preflight::Finding;
 use crate::plan::{self, Action, Block, Plan, Request, Selection};
 
@@ -54,7 +55,9 @@ pub(super) async fn draw(
     let mut expansion = match goal {
         Goal::Install => {
             let expansion = expand(scene)?;
-            Box::pin(super::requirement::check(scene, &expansion)).await?;
+            if !scene.settings.skip_preflight.contains(&Check::Requirements) {
+                Box::pin(super::requirement::check(scene, &expansion)).await?;
+            }
             expansion
         }
         Goal::Uninstall => expand(scene)?,

@@ -61,7 +61,7 @@ pub(super) async fn preflight(scene: &Scene<'_>, plan: &mut Plan) -> Vec<Finding
     if let Some(nodes) = nodes_to_come(scene, plan) {
         facts.nodes = Some(nodes.iter().map(node).collect());
     }
-    let findings = preflight::judge(plan, &facts, &[], &rules);
+    let findings = preflight::judge(plan, &facts, &rules);
     preflight::attach(plan, &findings);
     findings
 }

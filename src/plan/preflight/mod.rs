@@ -11,7 +11,6 @@ mod pod;
 mod quantity;
 mod quota;
 mod read;
-mod require;
 mod storage;
 mod webhook;
 mod wish;
@@ -19,7 +18,6 @@ mod wish;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use access::{Access, Grants, Rule, needed};
-pub use require::{NodeNeed, Requirement, StorageNeed};
 pub use webhook::{backend, services};
 pub use wish::{Served, ServedKinds, Wishes};
 
@@ -206,12 +204,7 @@ pub fn concerns(plan: &Plan) -> bool {
 }
 
 /// Judges a plan. Findings stand in the order of the checks, the worst first within each.
-pub fn judge(
-    plan: &Plan,
-    facts: &Facts,
-    requirements: &[Requirement],
-    rules: &Rules,
-) -> Vec<Finding> {
+pub fn judge(plan: &Plan, facts: &Facts, rules: &Rules) -> Vec<Finding> {
     let wishes = Wishes::of(plan);
     let mut findings = Vec::new();
     for check in Check::ALL.into_iter().filter(|check| !rules.skip.contains(check)) {
@@ -224,7 +217,8 @@ pub fn judge(
             Check::Capacity => capacity::findings(&wishes, facts),
             Check::Apis => api::findings(&wishes, facts),
             Check::Quotas => quota::findings(&wishes, facts),
-            Check::Requirements => require::findings(requirements, facts),
+            // Looked into before there is a plan: what the cluster lacks decides what can be planned.
+            Check::Requirements => Vec::new(),
         };
         found.sort_by_key(|finding| finding.severity);
         findings.extend(found);

@@ -85,7 +85,7 @@ fn asking(cpu: &str, memory: &str) -> Json {
 
 /// All that is found, as severity and words.
 fn found(plan: &Plan, facts: &Facts) -> Vec<(Severity, String)> {
-    judge(plan, facts, &[], &Rules::default())
+    judge(plan, facts, &Rules::default())
         .into_iter()
         .map(|finding| {
             let words = std::iter::once(finding.what).chain(finding.why);
@@ -437,61 +437,6 @@ fn a_namespace_on_its_way_out_names_what_holds_it() {
 }
 
 #[test]
-fn components_say_what_they_require() {
-    let mut facts = facts();
-    facts.nodes = Some(objects(
-        &json!([{"metadata": {"name": "a", "labels": {"kubernetes.io/arch": "amd64"}}, "status": {"capacity": {"cpu": "4"}}}]),
-    ));
-    facts.storage_classes = Some(objects(
-        &json!([{"metadata": {"name": "gp3", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}}, "provisioner": "ebs.csi.aws.com"}]),
-    ));
-    let nodes = |cpu: &str, arch: &str| NodeNeed {
-        resources: BTreeMap::from([("cpu".to_owned(), cpu.to_owned())]),
-        architectures: vec![arch.to_owned()],
-    };
-    let needs = |n: NodeNeed| Requirement {
-        by: "kafka".to_owned(),
-        nodes: Some(n),
-        ..Requirement::default()
-    };
-    let storage = |mode: &str| Requirement {
-        by: "kafka".to_owned(),
-        storage: Some(StorageNeed { class: None, access_mode: Some(mode.to_owned()) }),
-        ..Requirement::default()
-    };
-    let version = |range: &str| Requirement {
-        by: "kafka".to_owned(),
-        kubernetes: Some(range.to_owned()),
-        ..Requirement::default()
-    };
-    let helm = |range: &str| Requirement {
-        by: "kafka".to_owned(),
-        helm: Some((range.to_owned(), "4.3.1".to_owned())),
-        ..Requirement::default()
-    };
-    let cases = [
-        (needs(nodes("4", "amd64")), None),
-        (needs(nodes("5", "amd64")), Some("a node with cpu 5, amd64, and there is none")),
-        (needs(nodes("1", "arm64")), Some("arm64")),
-        (storage("ReadWriteOnce"), None),
-        (storage("ReadWriteMany"), Some("`gp3` gives volumes to one node at a time")),
-        (version(">=1.30"), None),
-        (version(">=1.36"), Some("needs Kubernetes >=1.36")),
-        (helm(">=4"), None),
-        (helm(">=5"), Some("needs Helm >=5")),
-    ];
-    let plan = plan(&json!([config(&json!({}))]));
-    for (requirement, wanted) in cases {
-        let all = judge(&plan, &facts, std::slice::from_ref(&requirement), &Rules::default());
-        let all: Vec<_> = all.iter().map(|f| f.what.as_str()).collect();
-        match wanted {
-            None => assert!(all.is_empty(), "{requirement:?}: {all:?}"),
-            Some(words) => assert!(all.len() == 1 && all[0].contains(words), "{all:?}"),
-        }
-    }
-}
-
-#[test]
 fn findings_stand_on_their_steps_and_the_plan_stays_whole() {
     let facts = Facts { nodes: Some(objects(&json!([node("a", "1", "1Gi")]))), ..facts() };
     let mut drawn = Plan {
@@ -501,7 +446,7 @@ fn findings_stand_on_their_steps_and_the_plan_stays_whole() {
         ],
         notes: Vec::new(),
     };
-    let findings = judge(&drawn, &facts, &[], &Rules::default());
+    let findings = judge(&drawn, &facts, &Rules::default());
     attach(&mut drawn, &findings);
     assert!(matches!(drawn.steps[0].action.block(), Some(Block::Preflight { .. })));
     assert_eq!(drawn.steps[1].action, Action::Create);
@@ -510,7 +455,7 @@ fn findings_stand_on_their_steps_and_the_plan_stays_whole() {
     assert!(failure.hints.iter().any(|hint| hint.contains("--skip-preflight capacity")));
     // A check that is left out finds nothing.
     let skip = Rules { skip: [Check::Capacity].into(), strict: true };
-    assert_eq!(judge(&drawn, &facts, &[], &skip), []);
+    assert_eq!(judge(&drawn, &facts, &skip), []);
 }
 
 #[test]
@@ -522,10 +467,9 @@ fn strict_makes_warnings_stop_the_run_and_what_is_unknown_is_a_note() {
     };
     let mut drawn = plan(&json!([deployment("x", 2, &asking("1", "1Gi"))]));
     let rules = Rules { strict: true, ..Rules::default() };
-    let severities: Vec<_> =
-        judge(&drawn, &facts, &[], &rules).iter().map(|f| f.severity).collect();
+    let severities: Vec<_> = judge(&drawn, &facts, &rules).iter().map(|f| f.severity).collect();
     assert_eq!(severities, [Severity::Blocking, Severity::Note]);
-    let findings = judge(&drawn, &facts, &[], &Rules::default());
+    let findings = judge(&drawn, &facts, &Rules::default());
     assert_eq!(failure(&findings), None);
     attach(&mut drawn, &findings);
     assert_eq!(drawn.notes.len(), 2, "{:?}", drawn.notes);
