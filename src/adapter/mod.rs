@@ -4,6 +4,7 @@ pub mod clock;
 pub mod download;
 pub mod engine;
 pub mod files;
+pub mod gzip;
 pub mod helm;
 pub mod journal;
 pub mod kube;

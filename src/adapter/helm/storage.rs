@@ -1,13 +1,9 @@
 //! How Helm stores a release: JSON, gzipped, base64 in the key `release` of a Secret, whose own data is base64 again.
 
-use std::io::{Read as _, Write as _};
-
 use data_encoding::BASE64;
-use flate2::Compression;
-use flate2::read::GzDecoder;
-use flate2::write::GzEncoder;
 use serde_json::{Value as Json, json};
 
+use crate::adapter::gzip::{self, Compression};
 use crate::model::{Object, ReleaseStatus};
 use crate::yaml;
 
@@ -41,21 +37,18 @@ impl StoredRelease {
         let data = secret.0.pointer("/data/release").and_then(Json::as_str);
         let outer = BASE64.decode(data.ok_or(StorageError::NoRelease)?.as_bytes());
         let inner = BASE64.decode(&outer.map_err(|e| damaged(&e))?).map_err(|e| damaged(&e))?;
-        let mut text = Vec::new();
-        if inner.starts_with(&GZIP) {
-            let mut unpacked = GzDecoder::new(inner.as_slice()).take(MOST_BYTES);
-            unpacked.read_to_end(&mut text).map_err(|e| damaged(&e))?;
+        let text = if inner.starts_with(&GZIP) {
+            gzip::unpack(&inner, MOST_BYTES).map_err(|e| damaged(&e))?
         } else {
-            text = inner;
-        }
+            inner
+        };
         serde_json::from_slice(&text).map(Self).map_err(|e| damaged(&e))
     }
 
     /// The text that belongs under `data.release`.
     pub fn encode(&self) -> Result<String, StorageError> {
-        let mut packed = GzEncoder::new(Vec::new(), Compression::best());
-        packed.write_all(self.0.to_string().as_bytes()).map_err(|e| damaged(&e))?;
-        let packed = packed.finish().map_err(|e| damaged(&e))?;
+        let packed = gzip::pack(self.0.to_string().as_bytes(), Compression::best());
+        let packed = packed.map_err(|e| damaged(&e))?;
         Ok(BASE64.encode(BASE64.encode(&packed).as_bytes()))
     }
 

@@ -1,18 +1,15 @@
 //! The document: versioned JSON, compressed, with a digest over all of it.
 
 use std::collections::BTreeMap;
-use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
-use flate2::Compression;
-use flate2::read::GzDecoder;
-use flate2::write::GzEncoder;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::request::SavedRequest;
+use crate::adapter::gzip::{self, Compression};
 use crate::model::{Digest, Failure, FailureKind};
 use crate::ops::SavedLock;
 use crate::ops::draw::Goal;
@@ -133,9 +130,7 @@ impl SavedPlan {
             Failure::new(FailureKind::Bug, "cannot write the plan").caused_by(error)
         };
         let json = serde_json::to_vec(self).map_err(|error| broken(&error))?;
-        let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
-        gzip.write_all(&json).map_err(|error| broken(&error))?;
-        gzip.finish().map_err(|error| broken(&error))
+        gzip::pack(&json, Compression::default()).map_err(|error| broken(&error))
     }
 
     /// Reads a document; checks its version and its digest, and nothing of what it says.
@@ -151,12 +146,9 @@ impl SavedPlan {
                 .because(because)
                 .hint("make a new plan:\n    datamill plan --out FILE")
         };
-        let mut text = String::new();
-        GzDecoder::new(bytes)
-            .take(LARGEST)
-            .read_to_string(&mut text)
-            .map_err(|error| no_plan(error.to_string()))?;
-        let json: Json = serde_json::from_str(&text).map_err(|error| no_plan(error.to_string()))?;
+        let text = gzip::unpack(bytes, LARGEST).map_err(|error| no_plan(error.to_string()))?;
+        let json: Json =
+            serde_json::from_slice(&text).map_err(|error| no_plan(error.to_string()))?;
         match json.get("schema").and_then(Json::as_u64) {
             Some(version) if version == u64::from(SCHEMA) => {}
             Some(version) => {

@@ -1,15 +1,11 @@
 //! The last runs of a project, beside its installation record: ConfigMap `kube-system/datamill-<project>`, compressed. Memory
 //! for people and for the next machine; nothing is decided by it, and without it nothing breaks.
 
-use std::io::{Read as _, Write as _};
-
 use data_encoding::BASE64;
-use flate2::Compression;
-use flate2::read::GzDecoder;
-use flate2::write::GzEncoder;
 use serde_json::{Value as Json, json};
 
 use super::lease::object_name;
+use crate::adapter::gzip::{self, Compression};
 use crate::adapter::kube::{Cluster, KubeError, Only, Propagation, Write};
 use crate::model::{Identity, Marks, Object, ObjectRef, RunRecord};
 
@@ -111,16 +107,13 @@ fn pack(mut runs: Vec<RunRecord>) -> String {
 
 fn compressed(runs: &[RunRecord]) -> String {
     let json = serde_json::to_vec(runs).unwrap_or_default();
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     // Writing to memory does not fail.
-    encoder.write_all(&json).ok();
-    BASE64.encode(&encoder.finish().unwrap_or_default())
+    BASE64.encode(&gzip::pack(&json, Compression::default()).unwrap_or_default())
 }
 
 fn unpack(text: &str) -> Option<Vec<RunRecord>> {
     let bytes = BASE64.decode(text.as_bytes()).ok()?;
-    let mut json = Vec::new();
-    GzDecoder::new(bytes.as_slice()).take(LARGEST_READ).read_to_end(&mut json).ok()?;
+    let json = gzip::unpack(&bytes, LARGEST_READ).ok()?;
     serde_json::from_slice(&json).ok()
 }
 
