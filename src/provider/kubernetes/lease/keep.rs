@@ -69,11 +69,6 @@ impl Keeper {
         self.inner.renew().await
     }
 
-    /// Stops renewing without giving it back: what it is kept in goes away.
-    pub fn let_go(self) {
-        self.task.abort();
-    }
-
     /// Gives it back. One that is lost, or cannot be reached, is left: it runs out by itself.
     pub async fn release(self) -> Result<(), KubeError> {
         // A renewal under way comes to its end first.
