@@ -92,6 +92,9 @@ pub struct ConsentArgs {
     /// Let data go, too; needs --confirm-project where nobody can be asked
     #[arg(long)]
     pub include_data: bool,
+    /// Write over what somebody changed on data
+    #[arg(long)]
+    pub overwrite_data: bool,
     /// Confirm the loss with the project's name
     #[arg(long, value_name = "NAME")]
     pub confirm_project: Option<String>,
@@ -134,6 +137,9 @@ pub struct ExitArgs {
     /// End with 2 when there is something to do
     #[arg(long = "detailed-exitcode")]
     pub detailed_exit_code: bool,
+    /// Print what to write into the flavour to accept what somebody changed
+    #[arg(long, help_heading = "What is planned")]
+    pub accept: bool,
 }
 
 /// How results are written.
@@ -236,6 +242,7 @@ impl Options {
             consent: ConsentArgs {
                 yes: self.consent.yes || below.consent.yes,
                 include_data: self.consent.include_data || below.consent.include_data,
+                overwrite_data: self.consent.overwrite_data || below.consent.overwrite_data,
                 confirm_project: self.consent.confirm_project.or(below.consent.confirm_project),
             },
             run: RunArgs {
@@ -250,6 +257,7 @@ impl Options {
             },
             exit: ExitArgs {
                 detailed_exit_code: self.exit.detailed_exit_code || below.exit.detailed_exit_code,
+                accept: self.exit.accept || below.exit.accept,
             },
         }
     }
@@ -320,6 +328,7 @@ impl Options {
             (Group::Cascade, "--cascade", self.cascade.cascade),
             (Group::Consent, "--yes", self.consent.yes),
             (Group::Consent, "--include-data", self.consent.include_data),
+            (Group::Consent, "--overwrite-data", self.consent.overwrite_data),
             (Group::Consent, "--confirm-project", self.consent.confirm_project.is_some()),
             (Group::Run, "--parallel", self.run.parallel.is_some()),
             (Group::Run, "--wait-jobs", self.run.wait_jobs),
@@ -328,6 +337,7 @@ impl Options {
             (Group::Destroy, "--project", destroy.project.is_some()),
             (Group::Destroy, "--flavour-name", destroy.flavour_name.is_some()),
             (Group::Exit, "--detailed-exitcode", self.exit.detailed_exit_code),
+            (Group::Exit, "--accept", self.exit.accept),
         ];
         all.into_iter().filter(|(_, _, is_given)| *is_given).map(|(g, name, _)| (g, name)).collect()
     }

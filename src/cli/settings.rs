@@ -162,6 +162,8 @@ pub fn resolve(request: &Request, around: &Surroundings) -> Result<Settings, Fai
         strict: parts.strict,
         confirm: confirm(&request.action, consent.yes),
         include_data: consent.include_data,
+        overwrite_data: consent.overwrite_data,
+        accept: exit.accept,
         confirm_project: consent.confirm_project,
         reach: Reach {
             cascade: cascade.cascade,

@@ -65,6 +65,10 @@ pub struct Settings {
     pub confirm: Confirm,
     /// `--include-data`: data may go.
     pub include_data: bool,
+    /// `--overwrite-data`: what somebody changed on data may be overwritten.
+    pub overwrite_data: bool,
+    /// `plan --accept`: says what to write into the flavour to accept what somebody changed.
+    pub accept: bool,
     /// `--confirm-project NAME`.
     pub confirm_project: Option<String>,
     /// How far the command reaches.

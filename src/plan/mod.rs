@@ -9,6 +9,7 @@ mod fields;
 mod memory;
 mod objects;
 mod order;
+mod origin;
 mod place;
 mod precondition;
 mod prune;
@@ -23,7 +24,9 @@ pub use check::{BrokenRule, check};
 pub use text::{Line, LineKind, lines, lines_within, text};
 pub use whole::plan;
 
-use crate::model::{Desired, Digest, Found, Name, ObjectRef, Resource, ResourceId, Snapshot};
+use crate::model::{
+    Desired, Digest, Found, Name, ObjectRef, Resource, ResourceId, Snapshot, Writer,
+};
 
 /// What a plan is made from.
 #[derive(Debug, Clone, Copy)]
@@ -63,6 +66,8 @@ pub struct Permits {
     pub cascade: bool,
     /// The run waits for long jobs (`--wait-jobs`), so nothing that needs their result is put off.
     pub wait_jobs: bool,
+    /// What somebody changed on data may be overwritten (`--overwrite-data`).
+    pub overwrite_data: bool,
 }
 
 /// What will be done, in order. Immutable, printable, comparable.
@@ -252,6 +257,8 @@ pub struct Change {
     pub effect: Effect,
     /// Who made the difference.
     pub origin: Origin,
+    /// Who changed the live value, where the server knows.
+    pub by: Option<Writer>,
 }
 
 /// A value as a plan shows it.
@@ -287,8 +294,20 @@ pub enum Origin {
     You,
     /// The live object changed.
     Somebody,
+    /// The files changed, and so did the live object: the change is written over somebody's.
+    Both,
     /// Without memory of the last apply nobody can tell.
     Unknown,
+}
+
+impl Origin {
+    /// Whether the live object was changed by somebody.
+    pub fn is_drift(self) -> bool {
+        match self {
+            Self::Somebody | Self::Both => true,
+            Self::You | Self::Unknown => false,
+        }
+    }
 }
 
 /// What must still be so directly before a write.

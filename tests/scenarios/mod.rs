@@ -82,6 +82,7 @@ fn draw(resource: &Resource) -> Rendered {
         inputs: Digest::of_json(&object),
         objects: vec![Object(object)],
         hooks: Vec::new(),
+        ignored: Vec::new(),
         unknown: BTreeSet::new(),
         unstable: BTreeSet::new(),
         chart: None,

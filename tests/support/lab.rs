@@ -62,6 +62,7 @@ pub(crate) fn render(
     Some(Rendered {
         objects,
         hooks: Vec::new(),
+        ignored: Vec::new(),
         inputs,
         unknown,
         unstable: BTreeSet::new(),

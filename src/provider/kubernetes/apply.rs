@@ -9,7 +9,7 @@ use super::render::secrets_in;
 use super::session::Session;
 use super::{
     Kubernetes, claim, discover, installation, manager, namespace, objects, outputs_of, release,
-    secret,
+    secret, snapshot,
 };
 use crate::adapter::kube::KubeError;
 use crate::model::{
@@ -121,9 +121,10 @@ impl Kubernetes {
         if let Some(KubernetesSpec::Namespace(spec)) = resource.kubernetes() {
             namespace::until_free(session, &spec.name, &*run.progress).await?;
         }
+        let written;
         if let Some(KubernetesSpec::Secret(spec)) = resource.kubernetes() {
             let given = |value: &Value| given(value, &run.known, &secrets);
-            secret::put(
+            written = secret::put(
                 session,
                 resource,
                 spec,
@@ -141,8 +142,9 @@ impl Kubernetes {
                 self.clear_for_replacement(session, step, found, run).await?;
             }
             let writable = without_used(step, drawing.real);
-            objects::write(session, &step.id, &writable, &manager).await?;
+            written = objects::write(session, step, &writable, &manager).await?;
         }
+        snapshot::remember(session, &step.id, &drawing.picture.inputs, &written).await;
         if let Some(found) = &step.found {
             objects::remove_surplus(session, &step.id, found, &*run.progress).await?;
         }
@@ -244,6 +246,7 @@ async fn remove(
         mark_made(session, step).await?;
     }
     objects::remove(session, &step.id, found, &*run.progress).await?;
+    snapshot::forget(session, &step.id).await;
     if step.id.kind == ResourceKind::Crds {
         session.cluster.refresh_kinds();
     }

@@ -8,6 +8,7 @@ use super::compare::version_of;
 use super::failure::{foreign, provider_error, stale};
 use super::normal::normal;
 use super::session::Session;
+use super::snapshot;
 use crate::adapter::clock;
 use crate::adapter::kube::{Cluster, KubeError, Only, Propagation, Write};
 use crate::model::{
@@ -171,7 +172,7 @@ fn overtaken(record: &Record) -> ProviderError {
     )
 }
 
-/// Takes our key out, and the ConfigMap with its last key.
+/// Takes our key out, and the ConfigMap with its last key, and what is remembered of our writes.
 pub(super) async fn remove(session: &Session, manager: &str) -> Result<(), ProviderError> {
     let identity = &session.identity;
     let failed = |error: KubeError| {
@@ -183,6 +184,8 @@ pub(super) async fn remove(session: &Session, manager: &str) -> Result<(), Provi
     if record.owner != identity.owner {
         return Err(foreign(&reference(), &format!("installation {}", record.owner)));
     }
+    // Before the record: a run that dies in between finds the record, and goes on here.
+    snapshot::forget_all(session).await.map_err(failed)?;
     let version = map.0.pointer("/metadata/resourceVersion").and_then(serde_json::Value::as_str);
     let others =
         map.0.get("data").and_then(serde_json::Value::as_object).is_some_and(|data| data.len() > 1);

@@ -9,6 +9,7 @@ pub mod discover;
 mod failure;
 mod field;
 mod health;
+mod history;
 pub mod installation;
 mod later;
 mod manifests;
@@ -23,6 +24,7 @@ mod render;
 pub mod secret;
 pub mod session;
 mod several;
+mod snapshot;
 pub mod wait;
 
 use std::collections::{BTreeMap, BTreeSet};
