@@ -88,6 +88,11 @@ pub fn remove_folder(path: &Path) -> Result<(), FileError> {
     }
 }
 
+/// Removes a folder that holds nothing; one that holds something stays, which is no failure.
+pub fn remove_empty_folder(path: &Path) {
+    std::fs::remove_dir(path).ok();
+}
+
 /// Renames a file or folder within a file system.
 pub fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
     std::fs::rename(from, to).map_err(error("rename", from))

@@ -1,7 +1,7 @@
 //! Locks between runs: a locked file. The operating system lets go when its holder dies, however it dies.
 
 use std::fs::{File, TryLockError};
-use std::io;
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -44,6 +44,25 @@ pub fn try_lock(path: &Path) -> Result<Option<Lock>, FileError> {
     }
 }
 
+/// Takes a lock and leaves words in it for others, or gives the words of the one who holds it.
+pub fn try_lock_as(path: &Path, words: &str) -> Result<Result<Lock, String>, FileError> {
+    let failed = |source: io::Error| FileError { what: "write", path: path.to_owned(), source };
+    if let Some(lock) = try_lock(path)? {
+        let mut file = lock.file();
+        file.set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| file.write_all(words.as_bytes()))
+            .map_err(failed)?;
+        return Ok(Ok(lock));
+    }
+    let mut words = String::new();
+    // Who it is matters less than that it is held.
+    if let Ok(mut file) = File::open(path) {
+        file.read_to_string(&mut words).ok();
+    }
+    Ok(Err(words.trim().to_owned()))
+}
+
 /// Waits for a lock as long as it takes; `on_wait` is told once when another run holds it.
 pub async fn lock(path: &Path, on_wait: impl FnOnce()) -> Result<Lock, FileError> {
     let mut on_wait = Some(on_wait);
@@ -61,6 +80,17 @@ pub async fn lock(path: &Path, on_wait: impl FnOnce()) -> Result<Lock, FileError
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_second_learns_who_holds_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/lock");
+        let first = try_lock_as(&path, "somebody with a long name").unwrap().unwrap();
+        assert_eq!(try_lock_as(&path, "b").unwrap().unwrap_err(), "somebody with a long name");
+        drop(first);
+        let _second = try_lock_as(&path, "b").unwrap().unwrap();
+        assert_eq!(try_lock_as(&path, "c").unwrap().unwrap_err(), "b");
+    }
 
     #[tokio::test]
     async fn the_second_waits_until_the_first_lets_go() {

@@ -2,8 +2,10 @@
 
 pub mod clock;
 pub mod download;
+pub mod engine;
 pub mod files;
 pub mod helm;
+pub mod journal;
 pub mod kube;
 pub mod kubeconfig;
 pub mod listener;

@@ -8,7 +8,7 @@ use clap::{
 
 use super::options::{
     CascadeArgs, ConsentArgs, DestroyArgs, ExitArgs, NeedsArgs, Options, OutputArg, PartArgs,
-    PlaceArgs, RunArgs,
+    PlaceArgs, PreflightArgs, RunArgs,
 };
 
 const TOP_AFTER: &str = "\
@@ -169,6 +169,11 @@ pub enum Command {
     /// Stop the local cluster; nothing in it is lost
     #[command(after_help = "Example:\n  datamill stop -l -f flavours/demo.yaml")]
     Stop(PlaceOnly),
+    /// Remove the lock of a run that is dead
+    #[command(
+        after_help = "Example:\n  datamill unlock -l -f flavours/demo.yaml --run laptop.4711.1770000000.x2bq"
+    )]
+    Unlock(UnlockArgs),
     /// Show how everything is
     #[command(after_help = "Example:\n  datamill status -l -f flavours/demo.yaml")]
     Status(ReadArgs),
@@ -240,6 +245,9 @@ pub struct PlanArgs {
     /// Answers that widen the plan.
     #[command(flatten)]
     pub consent: ConsentArgs,
+    /// Checks that are left out.
+    #[command(flatten)]
+    pub preflight: PreflightArgs,
     /// The exit code.
     #[command(flatten)]
     pub exit: ExitArgs,
@@ -260,6 +268,9 @@ pub struct ApplyArgs {
     /// Answers.
     #[command(flatten)]
     pub consent: ConsentArgs,
+    /// Checks that are left out.
+    #[command(flatten)]
+    pub preflight: PreflightArgs,
     /// How it runs.
     #[command(flatten)]
     pub run: RunArgs,
@@ -280,6 +291,9 @@ pub struct UninstallArgs {
     /// Answers.
     #[command(flatten)]
     pub consent: ConsentArgs,
+    /// Checks that are left out.
+    #[command(flatten)]
+    pub preflight: PreflightArgs,
     /// How it runs.
     #[command(flatten)]
     pub run: RunArgs,
@@ -311,6 +325,20 @@ pub struct StartArgs {
     /// How it runs.
     #[command(flatten)]
     pub run: RunArgs,
+}
+
+/// `unlock`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct UnlockArgs {
+    /// What it is about.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// Only if this run holds it; `status` names the run
+    #[arg(long, value_name = "ID")]
+    pub run: String,
+    /// Do not ask
+    #[arg(short, long, help_heading = "Answers")]
+    pub yes: bool,
 }
 
 /// What to do with tools.

@@ -5,7 +5,7 @@ use crate::ops::SchemaKind;
 use crate::ui::Asked;
 
 use super::args::{ActionFlags, Cli, Command, ListCommand, SchemaArg, ToolsCommand};
-use super::options::{Group, Options, OutputArg};
+use super::options::{ConsentArgs, Group, Options, OutputArg};
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub enum Action {
     Start,
     /// `stop`
     Stop,
+    /// `unlock --run ID`
+    Unlock(String),
     /// `status`
     Status,
     /// `tools`
@@ -76,6 +78,7 @@ impl Action {
             Self::Destroy => "destroy",
             Self::Start => "start",
             Self::Stop => "stop",
+            Self::Unlock(_) => "unlock",
             Self::Status => "status",
             Self::Tools | Self::ToolsInstall => "tools",
             Self::Schema(_) => "schema",
@@ -93,7 +96,8 @@ impl Action {
             Self::Apply { .. } | Self::Uninstall | Self::Destroy | Self::Start | Self::Stop => {
                 Asked::Report
             }
-            Self::Status
+            Self::Unlock(_)
+            | Self::Status
             | Self::Tools
             | Self::ToolsInstall
             | Self::Schema(_)
@@ -106,16 +110,34 @@ impl Action {
     pub(super) fn takes(&self) -> &'static [Group] {
         match self {
             Self::Validate | Self::Status => &[Group::Place, Group::Parts],
-            Self::Plan => &[Group::Place, Group::Parts, Group::Needs, Group::Consent, Group::Exit],
-            Self::Apply { .. } => {
-                &[Group::Place, Group::Parts, Group::Needs, Group::Consent, Group::Run]
-            }
-            Self::Uninstall => {
-                &[Group::Place, Group::Parts, Group::Cascade, Group::Consent, Group::Run]
-            }
+            Self::Plan => &[
+                Group::Place,
+                Group::Parts,
+                Group::Needs,
+                Group::Consent,
+                Group::Preflight,
+                Group::Exit,
+            ],
+            Self::Apply { .. } => &[
+                Group::Place,
+                Group::Parts,
+                Group::Needs,
+                Group::Consent,
+                Group::Preflight,
+                Group::Run,
+            ],
+            Self::Uninstall => &[
+                Group::Place,
+                Group::Parts,
+                Group::Cascade,
+                Group::Consent,
+                Group::Preflight,
+                Group::Run,
+            ],
             Self::Destroy => &[Group::Place, Group::Destroy, Group::Consent, Group::Run],
             Self::Start => &[Group::Place, Group::Run],
             Self::Stop | Self::List(_) => &[Group::Place],
+            Self::Unlock(_) => &[Group::Place, Group::Consent],
             Self::Tools | Self::ToolsInstall | Self::Schema(_) | Self::PostRender => &[],
         }
     }
@@ -172,19 +194,20 @@ fn split(command: Command) -> (Action, Options) {
         }
         Command::Plan(args) => {
             let (place, parts, needs) = (args.place, args.parts, args.needs);
-            let (consent, exit) = (args.consent, args.exit);
-            (Action::Plan, Options { place, parts, needs, consent, exit, ..none })
+            let (consent, preflight, exit) = (args.consent, args.preflight, args.exit);
+            (Action::Plan, Options { place, parts, needs, consent, preflight, exit, ..none })
         }
         Command::Apply(args) => {
             let (place, parts, needs) = (args.place, args.parts, args.needs);
-            let (consent, run) = (args.consent, args.run);
-            let options = Options { place, parts, needs, consent, run, ..none };
+            let (consent, preflight, run) = (args.consent, args.preflight, args.run);
+            let options = Options { place, parts, needs, consent, preflight, run, ..none };
             (Action::Apply { as_flag: false }, options)
         }
         Command::Uninstall(args) => {
             let (place, parts, cascade) = (args.place, args.parts, args.cascade);
-            let (consent, run) = (args.consent, args.run);
-            (Action::Uninstall, Options { place, parts, cascade, consent, run, ..none })
+            let (consent, preflight, run) = (args.consent, args.preflight, args.run);
+            let options = Options { place, parts, cascade, consent, preflight, run, ..none };
+            (Action::Uninstall, options)
         }
         Command::Destroy(args) => {
             let (place, destroy) = (args.place, args.destroy);
@@ -193,6 +216,10 @@ fn split(command: Command) -> (Action, Options) {
         }
         Command::Start(args) => {
             (Action::Start, Options { place: args.place, run: args.run, ..none })
+        }
+        Command::Unlock(args) => {
+            let consent = ConsentArgs { yes: args.yes, ..ConsentArgs::default() };
+            (Action::Unlock(args.run), Options { place: args.place, consent, ..none })
         }
         Command::Stop(args) => (Action::Stop, Options { place: args.place, ..none }),
         Command::Tools { action: None } => (Action::Tools, none),

@@ -13,6 +13,7 @@ use std::ffi::OsString;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use futures::future::BoxFuture;
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 
@@ -27,6 +28,8 @@ use self::settings::Surroundings;
 
 /// How often silent steps are looked for.
 const BEAT: Duration = Duration::from_secs(1);
+/// What a run gets after the second interrupt, to write down what was done and to give back its lock.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Runs one command; gives the exit code.
 pub fn run(args: &[OsString]) -> u8 {
@@ -119,26 +122,28 @@ fn carry_out(
     ended
 }
 
-async fn command(
-    request: &Request,
-    settings: &Settings,
-    screen: &Screen,
+/// One use case. Boxed, since a use case holds much and only one of them is held at a time.
+fn command<'a>(
+    request: &'a Request,
+    settings: &'a Settings,
+    screen: &'a Screen,
     cancel: watch::Receiver<Cancel>,
-) -> Result<Ended, Failure> {
+) -> BoxFuture<'a, Result<Ended, Failure>> {
     match &request.action {
-        Action::Validate => ops::validate(settings, screen).await,
-        Action::Plan => ops::plan(settings, screen).await,
-        Action::Apply { .. } => ops::apply(settings, screen, cancel).await,
-        Action::Uninstall => ops::uninstall(settings, screen, cancel).await,
-        Action::Destroy => ops::destroy(settings, screen, cancel).await,
-        Action::Start => ops::start(settings, screen, cancel).await,
-        Action::Stop => ops::stop(settings, screen).await,
-        Action::Status => ops::status(settings, screen).await,
-        Action::Tools => ops::tools(settings, screen).await,
-        Action::ToolsInstall => ops::tools_install(settings, screen).await,
-        Action::Schema(of) => ops::schema(settings, screen, *of).await,
-        Action::List(listing) => list(listing, settings, screen).await,
-        Action::PostRender => ops::post_render(settings, screen).await,
+        Action::Validate => Box::pin(ops::validate(settings, screen)),
+        Action::Plan => Box::pin(ops::plan(settings, screen)),
+        Action::Apply { .. } => Box::pin(ops::apply(settings, screen, cancel)),
+        Action::Uninstall => Box::pin(ops::uninstall(settings, screen, cancel)),
+        Action::Destroy => Box::pin(ops::destroy(settings, screen, cancel)),
+        Action::Start => Box::pin(ops::start(settings, screen, cancel)),
+        Action::Stop => Box::pin(ops::stop(settings, screen, cancel)),
+        Action::Unlock(run) => Box::pin(ops::unlock(settings, screen, run)),
+        Action::Status => Box::pin(ops::status(settings, screen)),
+        Action::Tools => Box::pin(ops::tools(settings, screen)),
+        Action::ToolsInstall => Box::pin(ops::tools_install(settings, screen)),
+        Action::Schema(of) => Box::pin(ops::schema(settings, screen, *of)),
+        Action::List(listing) => Box::pin(list(listing, settings, screen)),
+        Action::PostRender => Box::pin(ops::post_render(settings, screen)),
     }
 }
 
@@ -151,10 +156,14 @@ async fn list(listing: &Listing, settings: &Settings, screen: &Screen) -> Result
     }
 }
 
-/// Ends at the first interrupt while no step runs: there is nothing whose end is worth waiting for.
+/// Ends at the first interrupt while nothing runs whose end is worth waiting for; at the second soon after it.
 async fn given_up(mut cancel: watch::Receiver<Cancel>, screen: &Screen) {
     while cancel.changed().await.is_ok() {
         if !screen.is_running() {
+            return;
+        }
+        if *cancel.borrow() == Cancel::Stop {
+            tokio::time::sleep(LAST_WORDS).await;
             return;
         }
     }
@@ -169,12 +178,14 @@ async fn beats(screen: &Screen) {
 }
 
 fn interrupted(screen: &Screen) -> Failure {
-    let what = if screen.has_run() {
-        "interrupted; what was done is consistent, and the same command goes on"
-    } else {
-        "interrupted; nothing was changed"
-    };
-    Failure::new(FailureKind::Interrupted, what)
+    if !screen.has_run() {
+        return Failure::new(FailureKind::Interrupted, "interrupted; nothing was changed");
+    }
+    let what = "interrupted; what was done is consistent, and the same command goes on";
+    let cut = screen.under_way().into_iter().map(|id| format!("`{id}` was cut off on its way"));
+    let mut failure = Failure::new(FailureKind::Interrupted, what);
+    failure.causes.extend(cut);
+    failure
 }
 
 #[cfg(test)]

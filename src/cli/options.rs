@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::ops::Check;
+
 /// Which section of the flavour says where the cluster is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 #[group(id = "location", multiple = false)]
@@ -115,6 +117,28 @@ pub struct RunArgs {
     pub use_context: bool,
 }
 
+/// `--skip-preflight`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Answers")]
+pub struct PreflightArgs {
+    /// Leave out checks of the cluster: all, or some of permissions, webhooks, api-services, namespaces, storage, capacity, apis,
+    /// quotas, requirements
+    #[arg(long, value_name = "CHECK", value_delimiter = ',', value_parser = check)]
+    pub skip_preflight: Vec<Checks>,
+}
+
+/// One word of `--skip-preflight`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checks(pub Vec<Check>);
+
+fn check(text: &str) -> Result<Checks, String> {
+    let found = Check::from_word(text.trim());
+    found.map(|checks| Checks(checks.into_iter().collect())).ok_or_else(|| {
+        let words: Vec<_> = Check::ALL.into_iter().map(Check::word).collect();
+        format!("the checks are all, {}", words.join(", "))
+    })
+}
+
 /// What `destroy` reaches.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "What goes")]
@@ -172,6 +196,9 @@ pub struct Options {
     /// Answers.
     #[command(flatten)]
     pub consent: ConsentArgs,
+    /// Checks that are left out.
+    #[command(flatten)]
+    pub preflight: PreflightArgs,
     /// How it runs.
     #[command(flatten)]
     pub run: RunArgs,
@@ -196,6 +223,8 @@ pub enum Group {
     Cascade,
     /// [`ConsentArgs`]
     Consent,
+    /// [`PreflightArgs`]
+    Preflight,
     /// [`RunArgs`]
     Run,
     /// [`DestroyArgs`]
@@ -244,6 +273,12 @@ impl Options {
                 include_data: self.consent.include_data || below.consent.include_data,
                 overwrite_data: self.consent.overwrite_data || below.consent.overwrite_data,
                 confirm_project: self.consent.confirm_project.or(below.consent.confirm_project),
+            },
+            preflight: PreflightArgs {
+                skip_preflight: joined(
+                    below.preflight.skip_preflight,
+                    self.preflight.skip_preflight,
+                ),
             },
             run: RunArgs {
                 parallel: self.run.parallel.or(below.run.parallel),
@@ -330,6 +365,7 @@ impl Options {
             (Group::Consent, "--include-data", self.consent.include_data),
             (Group::Consent, "--overwrite-data", self.consent.overwrite_data),
             (Group::Consent, "--confirm-project", self.consent.confirm_project.is_some()),
+            (Group::Preflight, "--skip-preflight", !self.preflight.skip_preflight.is_empty()),
             (Group::Run, "--parallel", self.run.parallel.is_some()),
             (Group::Run, "--wait-jobs", self.run.wait_jobs),
             (Group::Run, "--use-context", self.run.use_context),

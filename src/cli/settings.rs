@@ -138,9 +138,10 @@ pub fn resolve(request: &Request, around: &Surroundings) -> Result<Settings, Fai
         return Err(Failure::new(FailureKind::Usage, "the folder you stand in does not exist")
             .hint("change to a folder that does:\n    cd"));
     }
-    let Options { place, parts, needs, cascade, consent, run, destroy, exit } =
+    let Options { place, parts, needs, cascade, consent, preflight, run, destroy, exit } =
         request.options.clone();
     Ok(Settings {
+        command: request.action.name().to_owned(),
         data: around.data(&home),
         program: around.program.clone(),
         files: LoadRequest {
@@ -160,6 +161,7 @@ pub fn resolve(request: &Request, around: &Surroundings) -> Result<Settings, Fai
             values: parts.values.into_iter().map(|(name, file)| (name, file.into())).collect(),
         },
         strict: parts.strict,
+        skip_preflight: preflight.skip_preflight.into_iter().flat_map(|checks| checks.0).collect(),
         confirm: confirm(&request.action, consent.yes),
         include_data: consent.include_data,
         overwrite_data: consent.overwrite_data,

@@ -27,7 +27,7 @@ pub(super) async fn listen(cancel: watch::Sender<Cancel>) {
         }
         let level = *cancel.borrow();
         match level {
-            Cancel::No => cancel.send_replace(Cancel::StartNothing),
+            Cancel::No | Cancel::LockLost => cancel.send_replace(Cancel::StartNothing),
             Cancel::StartNothing => cancel.send_replace(Cancel::Stop),
             Cancel::Stop => return,
         };

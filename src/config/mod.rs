@@ -25,8 +25,9 @@ pub use list::{ComponentEntry, FlavourEntry, list_components, list_flavours};
 pub use load::load;
 pub use project::Project;
 pub use request::{LoadRequest, Location};
-pub use resolve::{Environment, LeftOut};
+pub use resolve::{Environment, LeftOut, version_of_image};
 pub use schema::{SchemaKind, schema};
 pub use target::{
-    Gpu, HybridSettings, LocalProvider, LocalSettings, RemoteProvider, RemoteSettings, Target,
+    Gpu, HybridSettings, KindSettings, LocalProvider, LocalSettings, RemoteProvider,
+    RemoteSettings, Target,
 };

@@ -49,6 +49,12 @@ pub struct Project {
     pub lock_file: PathBuf,
 }
 
+/// What `--provider` names.
+fn named_provider(request: &LoadRequest) -> Option<LocalProvider> {
+    let word = request.provider.as_deref()?;
+    LocalProvider::WORDS.iter().find(|(known, _)| *known == word).map(|(_, provider)| *provider)
+}
+
 impl Project {
     /// A project known by name only, for a destroy that must work without readable files. Only what stands on the objects
     /// counts then: nothing is wanted.
@@ -63,7 +69,8 @@ impl Project {
                 Target::Remote { provider: RemoteProvider::Aws, settings: Box::default() }
             }
             Some(Location::Local) | None => Target::Local {
-                provider: LocalProvider::Kwok,
+                // Without a file the cluster that is there is meant.
+                provider: named_provider(request).unwrap_or(LocalProvider::Auto),
                 nodes: Vec::new(),
                 settings: LocalSettings::default(),
             },

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::model::NodeSpec;
+use crate::model::{KindNode, NodeSpec};
 use crate::yaml::{Located, Span};
 
 use super::request::Location;
@@ -159,6 +159,21 @@ pub struct LocalSettings {
     pub use_multipass: Option<bool>,
     /// The wanted version of Kubernetes, without `v`.
     pub kubernetes_version: Option<String>,
+    /// What the section means on kind.
+    pub kind: KindSettings,
+}
+
+/// What the section `local:` means on kind.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct KindSettings {
+    /// The image of the nodes; none when the wanted version has no known one.
+    pub image: Option<String>,
+    /// The nodes, control planes first.
+    pub nodes: Vec<KindNode>,
+    /// Patches of what kind writes for kubeadm.
+    pub kubeadm_patches: Vec<String>,
+    /// Patches of containerd's configuration.
+    pub containerd_patches: Vec<String>,
 }
 
 /// The section `remote:` beside the provider.

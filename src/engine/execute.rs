@@ -39,10 +39,8 @@ pub async fn execute(
     let mut cancel = cancel;
     let mut watching = true;
     loop {
-        if *cancel.borrow() != Cancel::No && !state.report.interrupted {
-            state.report.interrupted = true;
-            observer.on_event(&Event::Interrupted);
-        }
+        let now = *cancel.borrow();
+        state.hear(now, observer);
         state.start_what_may(observer);
         if state.running.is_empty() {
             break;
@@ -127,6 +125,21 @@ impl<'a> State<'a> {
         }
     }
 
+    /// Takes it to heart that the run is to be cut short.
+    fn hear(&mut self, cancel: Cancel, observer: &dyn Observer) {
+        match cancel {
+            Cancel::LockLost if self.report.lock_lost.is_none() => {
+                self.report.lock_lost = Some("the lock of this target was lost".to_owned());
+                observer.on_event(&Event::LockLost);
+            }
+            Cancel::StartNothing | Cancel::Stop if !self.report.interrupted => {
+                self.report.interrupted = true;
+                observer.on_event(&Event::Interrupted);
+            }
+            Cancel::No | Cancel::LockLost | Cancel::StartNothing | Cancel::Stop => {}
+        }
+    }
+
     /// How many steps change or wait for something.
     fn work_ahead(&self) -> usize {
         self.steps.iter().filter(|step| self.work(step).is_some()).count()
@@ -150,8 +163,10 @@ impl<'a> State<'a> {
                 let runs = step.found.as_ref().is_some_and(|found| found.health == Health::Started);
                 let is_job = step.id.kind == ResourceKind::Job;
                 let long_job = self.hands.options.wait_jobs && (is_job || runs);
-                let must_look = must_look || long_job;
-                (must_look && (!just_seen || long_job)).then_some(Work::Look)
+                // What an earlier run left behind unready is waited for as if this one had made it.
+                let unready = step.trouble().is_some();
+                let again = must_look && !just_seen;
+                (again || long_job || unready).then_some(Work::Look)
             }
             Action::Retain { .. }
             | Action::GoesWith { .. }
@@ -166,8 +181,8 @@ impl<'a> State<'a> {
         while let Some(step) = self.free.pop_first().and_then(|at| self.steps.get(at)) {
             if let Some(outcome) = self.without_work(step) {
                 self.settle(step, outcome, Duration::ZERO, observer);
-            } else if self.report.interrupted {
-                let outcome = Outcome::Skipped(SkipReason::Interrupted);
+            } else if let Some(reason) = self.hands.cut_short() {
+                let outcome = Outcome::Skipped(reason);
                 self.settle(step, outcome, Duration::ZERO, observer);
             } else {
                 self.spawn(step, observer);
@@ -218,6 +233,10 @@ impl<'a> State<'a> {
     fn reason_to_skip(&self, id: &ResourceId) -> Option<SkipReason> {
         match self.report.outcomes.get(id)? {
             Outcome::Skipped(reason) => Some(reason.clone()),
+            // It did not fail: the run was cut short while it was waited for.
+            Outcome::Failed(failure) if failure.kind == FailureKind::Interrupted => {
+                Some(self.hands.cut_short().unwrap_or(SkipReason::Interrupted))
+            }
             Outcome::Failed(_) => Some(SkipReason::NeedFailed(id.clone())),
             Outcome::Done | Outcome::Assumed(_) | Outcome::Started => None,
         }
@@ -322,17 +341,27 @@ impl Report {
     /// The worst that happened, as the kind that decides the exit code; nothing when all went well.
     pub fn failure_kind(&self) -> Option<FailureKind> {
         let failed = self.outcomes.values().filter_map(|outcome| match outcome {
+            // Nobody interrupted it: the lock was lost.
+            Outcome::Failed(failure)
+                if failure.kind == FailureKind::Interrupted && self.lock_lost.is_some() =>
+            {
+                Some(FailureKind::Partial)
+            }
             Outcome::Failed(failure) => Some(failure.kind),
             Outcome::Skipped(SkipReason::Deferred(_)) => Some(FailureKind::Stale),
             Outcome::Done
             | Outcome::Assumed(_)
             | Outcome::Started
             | Outcome::Skipped(
-                SkipReason::NeedFailed(_) | SkipReason::Interrupted | SkipReason::Waiting(_),
+                SkipReason::NeedFailed(_)
+                | SkipReason::Interrupted
+                | SkipReason::LockLost
+                | SkipReason::Waiting(_),
             ) => None,
         });
         let interrupted = self.interrupted.then_some(FailureKind::Interrupted);
-        failed.chain(interrupted).min_by_key(|kind| kind.rank())
+        let lost = self.lock_lost.as_ref().map(|_| FailureKind::Partial);
+        failed.chain(interrupted).chain(lost).min_by_key(|kind| kind.rank())
     }
 
     /// Outputs of all that is ready.

@@ -1,10 +1,12 @@
 //! Carries out a plan: order, limits, waiting, cancelling, events. Knows nothing about Helm or clouds, and never chooses.
 
 mod execute;
+mod journal;
 mod step;
 mod wait;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -13,6 +15,7 @@ use crate::model::{Failure, Identity, Known, Redactor, ResourceId};
 use crate::plan::Action;
 
 pub use execute::execute;
+pub use journal::{Journal, NoJournal};
 
 /// How far a run is to be cut short.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,7 +23,9 @@ pub enum Cancel {
     /// Not at all.
     #[default]
     No,
-    /// Start nothing new, let running steps come to their end.
+    /// The lock of the target is lost: start nothing new, let running calls come to their end.
+    LockLost,
+    /// Start nothing new, let running calls come to their end.
     StartNothing,
     /// Stop; whoever sets this also sets [`Run::stop`].
     Stop,
@@ -37,6 +42,8 @@ pub struct Run {
     pub redactor: Redactor,
     /// True from the second interrupt on: providers stop at once, and so does waiting.
     pub stop: watch::Receiver<bool>,
+    /// Is told of every call that writes.
+    pub journal: Arc<dyn Journal>,
 }
 
 /// Is told what happens; has one method, so that a recorder for tests is five lines.
@@ -89,6 +96,8 @@ pub enum Event {
     },
     /// The first interrupt: nothing new is started.
     Interrupted,
+    /// The lock of the target is lost: nothing new is started.
+    LockLost,
 }
 
 /// How a step ended.
@@ -113,6 +122,8 @@ pub enum SkipReason {
     NeedFailed(ResourceId),
     /// The run was interrupted.
     Interrupted,
+    /// The run lost the lock of its target.
+    LockLost,
     /// It waits for a long job.
     Waiting(ResourceId),
     /// It is decided once another one is there; planning again goes on.
@@ -156,4 +167,6 @@ pub struct Report {
     pub known: Known,
     /// Whether the run was interrupted.
     pub interrupted: bool,
+    /// How the run lost the lock of its target, if it did.
+    pub lock_lost: Option<String>,
 }

@@ -48,6 +48,15 @@ impl Hands {
         }
     }
 
+    /// Why nothing new is started, if nothing is.
+    pub(super) fn cut_short(&self) -> Option<SkipReason> {
+        match *self.cancel.borrow() {
+            Cancel::No => None,
+            Cancel::LockLost => Some(SkipReason::LockLost),
+            Cancel::StartNothing | Cancel::Stop => Some(SkipReason::Interrupted),
+        }
+    }
+
     fn limit(&self, kind: ResourceKind) -> Arc<Semaphore> {
         let limit = if kind == ResourceKind::Release { &self.releases } else { &self.others };
         Arc::clone(limit)
@@ -79,15 +88,15 @@ pub(super) async fn carry_out(
     };
     let begun = Instant::now();
     let ended = |outcome, outputs| Ended { outcome, outputs, took: begun.elapsed() };
-    if *hands.cancel.borrow() != Cancel::No {
-        return ended(Outcome::Skipped(SkipReason::Interrupted), Outputs::new());
+    if let Some(reason) = hands.cut_short() {
+        return ended(Outcome::Skipped(reason), Outputs::new());
     }
     hands.say(Event::Started { id: step.id.clone(), action: step.action.clone() }).await;
     let mut outputs = Outputs::new();
     if work != Work::Look {
         match try_until_done(&step, provider.as_ref(), &run, &hands).await {
             Ok(made) => outputs = made,
-            Err(failure) => return ended(Outcome::Failed(failure), Outputs::new()),
+            Err(outcome) => return ended(outcome, Outputs::new()),
         }
     }
     drop(permit);
@@ -108,33 +117,59 @@ async fn try_until_done(
     provider: &dyn Provider,
     run: &Run,
     hands: &Hands,
-) -> Result<Outputs, Failure> {
+) -> Result<Outputs, Outcome> {
     let context = context(&step.id, run, hands);
     let mut pause = PAUSE;
     let mut tries = 1;
     loop {
-        let (failure, after) = match provider.apply(step, &context).await {
+        let (failure, after) = match call(step, provider, run, &context, hands).await? {
             Ok(outputs) => return Ok(outputs),
-            Err(ProviderError::Permanent { failure }) => return Err(failure),
+            Err(ProviderError::Permanent { failure }) => return Err(Outcome::Failed(failure)),
             Err(ProviderError::Transient { failure, after }) => (failure, after),
         };
-        let stopped = *hands.cancel.borrow() != Cancel::No;
-        if tries >= hands.options.tries || stopped {
-            return Err(if tries > 1 {
+        if tries >= hands.options.tries || hands.cut_short().is_some() {
+            return Err(Outcome::Failed(if tries > 1 {
                 failure.because(format!("tried {tries} times"))
             } else {
                 failure
-            });
+            }));
         }
         let wait = after.unwrap_or_default().max(pause);
         let because = run.redactor.redact(&failure.to_string());
         hands.say(Event::Retrying { id: step.id.clone(), because, after: wait }).await;
         if interrupted_within(wait, hands).await {
-            return Err(failure);
+            return Err(Outcome::Failed(failure));
         }
         pause = (pause * 2).min(LONGEST_PAUSE);
         tries += 1;
     }
+}
+
+/// One call, with the journal told before and after it. What only looks writes nothing, hence is not noted.
+async fn call(
+    step: &Step,
+    provider: &dyn Provider,
+    run: &Run,
+    context: &RunContext,
+    hands: &Hands,
+) -> Result<Result<Outputs, ProviderError>, Outcome> {
+    if step.id.kind.only_looks() {
+        return Ok(provider.apply(step, context).await);
+    }
+    let noted = run.journal.intent(step, context).await;
+    // Noting takes a while, in which the run may have been cut short; a note without a call does no harm.
+    let cut_short = hands.cut_short();
+    if let Err(failure) = noted {
+        return Err(cut_short.map_or(Outcome::Failed(failure), Outcome::Skipped));
+    }
+    if let Some(reason) = cut_short {
+        let not_made = Failure::new(FailureKind::Interrupted, "the call was not made");
+        run.journal.result(step, Some(&not_made)).await;
+        return Err(Outcome::Skipped(reason));
+    }
+    let answer = provider.apply(step, context).await;
+    run.journal.result(step, answer.as_ref().err().map(ProviderError::failure)).await;
+    Ok(answer)
 }
 
 /// Sleeps; whether the run was interrupted meanwhile.
@@ -165,8 +200,8 @@ fn context(id: &ResourceId, run: &Run, hands: &Hands) -> RunContext {
     }
 }
 
-/// A failure because the run was interrupted while it waited.
-pub(super) fn interrupted(id: &ResourceId) -> Outcome {
+/// The end of a step that was written and is no longer waited for, since the run is cut short.
+pub(super) fn unawaited(id: &ResourceId) -> Outcome {
     Outcome::Failed(
         Failure::new(FailureKind::Interrupted, format!("stopped while `{id}` was on its way"))
             .hint("the same command goes on from here"),

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::step::{Hands, interrupted, settled};
-use super::{Event, Outcome, Run};
+use super::step::{Hands, settled, unawaited};
+use super::{Cancel, Event, Outcome, Run};
 use crate::model::{
     Cause, Digest, Failure, FailureKind, Health, Outputs, Patience, Resource, ResourceId,
     ResourceKind,
@@ -52,20 +52,21 @@ pub(super) async fn until_ready(
                 return Outcome::Failed(Failure::new(FailureKind::Bug, what));
             }
         }
-        if stopped_within(watch.pause, &mut run).await {
-            return interrupted(&resource.id);
+        if cut_short_within(watch.pause, hands).await {
+            return unawaited(&resource.id);
         }
     }
 }
 
-/// Sleeps; whether the run was told to stop at once.
-async fn stopped_within(pause: Duration, run: &mut Run) -> bool {
-    let stop = async {
-        if run.stop.wait_for(|stop| *stop).await.is_err() {
+/// Sleeps; whether the run was cut short meanwhile. Waiting is no call whose end matters: the next run waits on.
+async fn cut_short_within(pause: Duration, hands: &Hands) -> bool {
+    let mut cancel = hands.cancel.clone();
+    let cut = async {
+        if cancel.wait_for(|cancel| *cancel != Cancel::No).await.is_err() {
             std::future::pending::<()>().await;
         }
     };
-    tokio::time::timeout(pause, stop).await.is_ok()
+    tokio::time::timeout(pause, cut).await.is_ok()
 }
 
 /// What is remembered between two looks.

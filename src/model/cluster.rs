@@ -15,6 +15,8 @@ pub enum ClusterSpec {
         /// The simulated nodes.
         nodes: Vec<NodeSpec>,
     },
+    /// One whose nodes are containers of this machine's container engine, made by kind.
+    Kind(KindSpec),
     /// An existing one: never created, stopped or deleted.
     Existing {
         /// The kubeconfig; absent for the usual ones.
@@ -22,6 +24,97 @@ pub enum ClusterSpec {
         /// The context; absent for the current one.
         context: Option<String>,
     },
+}
+
+impl ClusterSpec {
+    /// What it is called here; an existing one has no name of ours.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Kwok { name, .. } | Self::Kind(KindSpec { name, .. }) => Some(name),
+            Self::Existing { .. } => None,
+        }
+    }
+}
+
+/// A wanted cluster of kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KindSpec {
+    /// `datamill-<project>`; the context is called the same.
+    pub name: String,
+    /// The image of its nodes, which decides the version of Kubernetes.
+    pub image: String,
+    /// Its nodes: control planes first.
+    pub nodes: Vec<KindNode>,
+    /// Patches of what kind writes for kubeadm, YAML each.
+    pub kubeadm_patches: Vec<String>,
+    /// Patches of containerd's configuration, TOML each.
+    pub containerd_patches: Vec<String>,
+}
+
+impl KindSpec {
+    /// Fields that can only change by making the cluster anew.
+    pub const IMMUTABLE: [&str; 3] = ["image", "kubeadm_patches", "containerd_patches"];
+    /// Fields of a node that can only change by making the cluster anew.
+    pub const IMMUTABLE_OF_NODES: [&str; 3] = ["role", "mounts", "ports"];
+}
+
+/// A node of a kind cluster: a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KindNode {
+    /// What it does.
+    pub role: KindRole,
+    /// Labels of the Kubernetes node.
+    pub labels: BTreeMap<String, String>,
+    /// Taints of the Kubernetes node, beside those that Kubernetes sets itself.
+    pub taints: Vec<Taint>,
+    /// Folders of this machine in the node.
+    pub mounts: Vec<Mount>,
+    /// Ports of this machine that lead to the node.
+    pub ports: Vec<Port>,
+}
+
+/// What a node does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KindRole {
+    /// It runs the control plane; alone, it runs everything.
+    ControlPlane,
+    /// It runs pods.
+    Worker,
+}
+
+impl KindRole {
+    /// Its word in kind's configuration and in the names of containers.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::ControlPlane => "control-plane",
+            Self::Worker => "worker",
+        }
+    }
+}
+
+/// A folder of this machine in a node.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Mount {
+    /// The folder of this machine.
+    pub host: String,
+    /// Where it lies in the node.
+    pub node: String,
+    /// Whether nothing there may write into it.
+    pub read_only: bool,
+}
+
+/// A port of this machine that leads to a node.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Port {
+    /// The address of this machine that listens.
+    pub address: String,
+    /// The port of this machine.
+    pub host: u16,
+    /// The port of the node.
+    pub node: u16,
+    /// `TCP`, `UDP` or `SCTP`.
+    pub protocol: String,
 }
 
 /// A simulated node.

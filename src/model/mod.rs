@@ -13,10 +13,13 @@ mod object;
 mod observed;
 mod output;
 mod resource;
+mod run;
 mod secret;
 mod value;
 
-pub use cluster::{ClusterFacts, ClusterSpec, NodeSpec, Taint};
+pub use cluster::{
+    ClusterFacts, ClusterSpec, KindNode, KindRole, KindSpec, Mount, NodeSpec, Port, Taint,
+};
 pub use digest::Digest;
 pub use endpoint::{Endpoint, Login, LoginPart};
 pub use failure::{Failure, FailureKind};
@@ -36,5 +39,6 @@ pub use observed::{
 };
 pub use output::{Known, OutputName, Outputs};
 pub use resource::{Class, CloudSpec, Desired, KubernetesSpec, Patience, Rendered, Resource, Spec};
+pub use run::{Intent, JournalLine, RunEnd, RunRecord, RunResult, Runner};
 pub use secret::{Redactor, Secret, SecretRef};
 pub use value::{Leaf, Value};

@@ -1,24 +1,29 @@
 //! `plan`, `apply` and `uninstall`: the same path, with different things wanted.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
-use crate::engine::{self, Cancel, Options, Outcome, Report};
-use crate::model::{Failure, FailureKind, Power};
-use crate::plan::Plan;
+use crate::engine::{self, Cancel, Journal, NoJournal, Options, Outcome, Report, SkipReason};
+use crate::model::{Failure, FailureKind, Power, ResourceKind, RunResult};
+use crate::plan::{Action, Plan};
 use crate::ui::{Answer, LeftOut, Question, Screen, Summary};
 use tokio::sync::watch;
 
 use super::draw::{self, Drawing, Goal, draw};
+use super::history::History;
 use super::scene::{self, Scene};
+use super::turn::Turn;
 use super::{Confirm, Ended, Settings, load};
 
 /// Shows what `apply` would change.
 pub async fn plan(settings: &Settings, screen: &Screen) -> Result<Ended, Failure> {
     let project = load::load(settings, screen)?;
     let scene = scene::open(settings, screen, project).await?;
-    let drawing = draw(&scene, Goal::Install, settings.include_data).await?;
+    let mut drawing = draw(&scene, Goal::Install, settings.include_data).await?;
+    drawing.preflight(&scene).await;
     screen.show_plan(&drawing.plan, &scene.header());
-    draw::refuse_blocked(&scene, Goal::Install, &drawing.plan)?;
+    History::read(&scene).await.tell(screen, &drawing.plan);
+    drawing.refuse(&scene, Goal::Install)?;
     if settings.manner.detailed_exit_code && drawing.plan.has_changes() {
         return Ok(Ended::Changes);
     }
@@ -31,7 +36,7 @@ pub async fn apply(
     screen: &Screen,
     cancel: watch::Receiver<Cancel>,
 ) -> Result<Ended, Failure> {
-    change(settings, screen, cancel, Goal::Install).await
+    Box::pin(change(settings, screen, cancel, Goal::Install)).await
 }
 
 /// Takes the flavour's instances away, or those of `-c`; data stays.
@@ -40,7 +45,7 @@ pub async fn uninstall(
     screen: &Screen,
     cancel: watch::Receiver<Cancel>,
 ) -> Result<Ended, Failure> {
-    change(settings, screen, cancel, Goal::Uninstall).await
+    Box::pin(change(settings, screen, cancel, Goal::Uninstall)).await
 }
 
 async fn change(
@@ -52,11 +57,13 @@ async fn change(
     let project = load::load(settings, screen)?;
     let mut scene = scene::open(settings, screen, project).await?;
     if scene.cluster_seen.found().is_some_and(|found| found.power == Power::Off) {
-        scene = super::power::start_and_reopen(scene, cancel.clone()).await?;
+        scene = Box::pin(super::power::start_and_reopen(scene, cancel.clone())).await?;
     }
-    let drawing = draw(&scene, goal, settings.include_data).await?;
+    let mut drawing = draw(&scene, goal, settings.include_data).await?;
+    drawing.preflight(&scene).await;
     screen.show_plan(&drawing.plan, &scene.header());
-    draw::refuse_blocked(&scene, goal, &drawing.plan)?;
+    History::read(&scene).await.tell(screen, &drawing.plan);
+    drawing.refuse(&scene, goal)?;
     if !approved(&scene, &drawing.plan)? {
         screen.note("nothing was changed");
         return Ok(Ended::Well);
@@ -98,13 +105,55 @@ pub(super) async fn carry_out(
     if drawing.plan.has_changes() && !drawing.look.desired.resources.is_empty() {
         lock.write(&scene.project.lock_file)?;
     }
-    Ok(execute(scene, &drawing.plan, cancel).await)
+    execute(scene, &drawing.plan, cancel).await
 }
 
-/// Hands a plan to the engine.
+/// Hands a plan to the engine, in a turn of its own: nobody else changes the target meanwhile. Where nothing is written,
+/// nobody is kept out.
 pub(super) async fn execute(
     scene: &Scene<'_>,
     plan: &Plan,
+    cancel: watch::Receiver<Cancel>,
+) -> Result<Report, Failure> {
+    if !plan.has_changes() && !History::read(scene).await.needs_care() {
+        return Ok(run(scene, plan, Arc::new(NoJournal), cancel).await);
+    }
+    let turn = Turn::take(scene, cancel.clone()).await?;
+    let (tell, told) = watch::channel(Cancel::No);
+    let mut report = tokio::select! {
+        report = run(scene, plan, turn.journal(), told) => report,
+        never = turn.relay(cancel, tell) => match never {},
+    };
+    if report.lock_lost.is_some() {
+        report.lock_lost = turn.lost();
+    }
+    turn.end(scene, result(&report), cluster_gone(plan, &report)).await;
+    Ok(report)
+}
+
+/// How a run ended, for those who ask later.
+fn result(report: &Report) -> RunResult {
+    match report.failure_kind() {
+        None => RunResult::Done,
+        Some(FailureKind::Interrupted) => RunResult::Interrupted,
+        Some(_) if report.lock_lost.is_some() => RunResult::LockLost,
+        Some(_) => RunResult::Failed,
+    }
+}
+
+/// Whether the cluster went, and with it all that there was to remember.
+fn cluster_gone(plan: &Plan, report: &Report) -> bool {
+    plan.steps.iter().any(|step| {
+        step.id.kind == ResourceKind::Cluster
+            && step.action == Action::Delete
+            && report.outcomes.get(&step.id) == Some(&Outcome::Done)
+    })
+}
+
+async fn run(
+    scene: &Scene<'_>,
+    plan: &Plan,
+    journal: Arc<dyn Journal>,
     cancel: watch::Receiver<Cancel>,
 ) -> Report {
     let options = Options {
@@ -118,6 +167,7 @@ pub(super) async fn execute(
         known: scene.known.clone(),
         redactor: scene.redactor.clone(),
         stop: stopped,
+        journal,
     };
     let observer = scene.screen.observer();
     let carried = engine::execute(plan, &scene.providers, &run, observer, &options, cancel.clone());
@@ -189,12 +239,52 @@ fn next_commands(goal: Goal, well: bool) -> Vec<(String, String)> {
 pub(super) fn end(report: &Report) -> Result<Ended, Failure> {
     match report.failure_kind() {
         None => Ok(Ended::Well),
-        Some(FailureKind::Interrupted) => Err(Failure::new(
-            FailureKind::Interrupted,
-            "interrupted; what was done is consistent, and the same command goes on",
+        Some(FailureKind::Interrupted) => Err(left(
+            report,
+            Failure::new(
+                FailureKind::Interrupted,
+                "interrupted; what was done is consistent, and the same command goes on",
+            ),
         )),
-        Some(kind) => Err(worst(report, kind)),
+        Some(kind) => match &report.lock_lost {
+            Some(why) => Err(left(
+                report,
+                Failure::new(kind, "the lock of this target was lost, so nothing new was started")
+                    .because(why)
+                    .hint("see who is at work now:\n    datamill status")
+                    .hint("what was done stays; the same command goes on where this run ended"),
+            )),
+            None => Err(worst(report, kind)),
+        },
     }
+}
+
+/// Adds what is left to do to the failure of a run that was cut short.
+fn left(report: &Report, mut failure: Failure) -> Failure {
+    /// As many are named.
+    const NAMED: usize = 5;
+    let of = |wanted: fn(&Outcome) -> bool| -> Vec<String> {
+        let ids =
+            report.outcomes.iter().filter(|(id, outcome)| wanted(outcome) && !id.kind.only_looks());
+        ids.map(|(id, _)| format!("`{id}`")).collect()
+    };
+    let named = |ids: &[String], says: &str| {
+        let more = ids.len().saturating_sub(NAMED);
+        let rest = if more == 0 { String::new() } else { format!(" and {more} more") };
+        let first: Vec<_> = ids.iter().take(NAMED).map(String::as_str).collect();
+        format!("{says}: {}{rest}", first.join(", "))
+    };
+    let on_its_way = of(|outcome| matches!(outcome, Outcome::Failed(_)));
+    let not_begun = of(|outcome| {
+        matches!(outcome, Outcome::Skipped(SkipReason::Interrupted | SkipReason::LockLost))
+    });
+    if !on_its_way.is_empty() {
+        failure = failure.because(named(&on_its_way, "begun and not seen to be ready"));
+    }
+    if !not_begun.is_empty() {
+        failure = failure.because(named(&not_begun, &format!("{} left to do", not_begun.len())));
+    }
+    failure
 }
 
 /// One failure for a whole run: that of the only step that failed, or one that names them all.

@@ -10,8 +10,9 @@ use crate::plan::{Action, Plan};
 use crate::ui::{Answer, Question, Screen};
 
 use super::draw::{self, Drawing, Goal, draw};
+use super::history::History;
 use super::scene::{self, Scene};
-use super::{Confirm, Ended, Settings, apply, load};
+use super::{Confirm, Ended, Settings, apply, load, power, turn};
 
 /// Takes everything away.
 pub async fn destroy(
@@ -22,8 +23,13 @@ pub async fn destroy(
     let project = load::load_for_destroy(settings, screen)?;
     let scene = scene::open(settings, screen, project).await?;
     if scene.cluster_seen == Observed::Absent {
+        if power::clear_remains(&scene).await? {
+            return Ok(Ended::Well);
+        }
         screen
             .note(&format!("there is no cluster `{}`; nothing to destroy", scene.cluster.id.name));
+        // A destroy that died after the cluster was gone leaves its journal.
+        turn::forget_dead(&scene).await;
         return Ok(Ended::Well);
     }
     confirm_project(settings, &scene.identity.project)?;
@@ -39,6 +45,7 @@ pub async fn destroy(
         drawing = draw(&scene, goal, settings.include_data).await?;
     }
     screen.show_plan(&drawing.plan, &scene.header());
+    History::read(&scene).await.tell(screen, &drawing.plan);
     draw::refuse_blocked(&scene, goal, &drawing.plan)?;
     if !approved(&scene, &drawing.plan)? {
         screen.note("nothing was changed");

@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use crate::catalogue::Expansion;
 use crate::config::Environment;
 use crate::model::{Desired, Failure, FailureKind, Name, ResourceId, ResourceKind};
+use crate::plan::preflight::Finding;
 use crate::plan::{self, Action, Block, Plan, Request, Selection};
 
 use super::load;
 use super::look::{Look, look};
+use super::preflight;
 use super::scene::Scene;
 
 /// What a run is for.
@@ -27,6 +29,19 @@ pub(super) struct Drawing {
     pub(super) plan: Plan,
     pub(super) look: Look,
     pub(super) expansion: Expansion,
+    pub(super) findings: Vec<Finding>,
+}
+
+impl Drawing {
+    /// Looks for what stands in the way, and writes it into the plan.
+    pub(super) async fn preflight(&mut self, scene: &Scene<'_>) {
+        self.findings = Box::pin(preflight::preflight(scene, &mut self.plan)).await;
+    }
+
+    /// Refuses a plan that cannot be carried out, or in whose way preflight found something.
+    pub(super) fn refuse(&self, scene: &Scene<'_>, goal: Goal) -> Result<(), Failure> {
+        preflight::refuse(scene, goal, &self.plan, &self.findings)
+    }
 }
 
 /// Draws the plan for a goal.
@@ -58,7 +73,7 @@ pub(super) async fn draw(
             .because(rules)
             .hint("report this with the flavour file: it is a fault of datamill")
     })?;
-    Ok(Drawing { plan, look, expansion })
+    Ok(Drawing { plan, look, expansion, findings: Vec::new() })
 }
 
 /// All instances wired, for the cluster as it is or as it is declared.

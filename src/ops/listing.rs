@@ -15,7 +15,7 @@ use super::{Ended, Settings, describe, load, target};
 /// Checks all files and all wiring; reports every problem at once and touches nothing.
 pub async fn validate(settings: &Settings, screen: &Screen) -> Result<Ended, Failure> {
     let project = load::load(settings, screen)?;
-    match project.expand(&target::declared(&project)) {
+    match project.expand(&target::declared_by_files(&project)) {
         Ok(expansion) => {
             screen.show_problems(&expansion.warnings);
             screen.show_valid(&project.name, &project.flavour, expansion.desired.resources.len());

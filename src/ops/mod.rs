@@ -5,16 +5,20 @@ mod apply;
 mod describe;
 mod destroy;
 mod draw;
+mod history;
 mod listing;
 mod load;
 mod lock;
 mod look;
 mod power;
+mod preflight;
 mod scene;
 mod settings;
 mod status;
 mod target;
 mod tools;
+mod turn;
+mod unlock;
 
 pub use apply::{apply, plan, uninstall};
 pub use destroy::destroy;
@@ -25,9 +29,11 @@ pub use power::{start, stop};
 pub use settings::{Confirm, Manner, OutputFormat, Reach, Settings};
 pub use status::status;
 pub use tools::{tools, tools_install};
+pub use unlock::unlock;
 
 pub use crate::config::{LoadRequest, Location, SchemaKind};
 pub use crate::engine::Cancel;
+pub use crate::plan::preflight::Check;
 
 /// How a command ended when it did not fail: the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

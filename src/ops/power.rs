@@ -3,12 +3,13 @@
 use tokio::sync::watch;
 
 use crate::engine::Cancel;
-use crate::model::{ClusterSpec, Desired, Failure, FailureKind, Power, Spec};
+use crate::model::{ClusterSpec, Desired, Failure, FailureKind, Power, RunResult, Spec};
 use crate::plan::{self, Request, Selection};
 use crate::provider::local;
 use crate::ui::Screen;
 
 use super::scene::{self, Scene};
+use super::turn::Turn;
 use super::{Ended, Settings, apply, load};
 
 /// Creates or starts the cluster; what is in it is neither installed nor changed.
@@ -21,7 +22,7 @@ pub async fn start(
     let scene = scene::open(settings, screen, project).await?;
     let plan = cluster_plan(&scene)?;
     screen.show_plan(&plan, &scene.header());
-    let report = apply::execute(&scene, &plan, cancel).await;
+    let report = apply::execute(&scene, &plan, cancel).await?;
     screen.show_short_report(&report);
     apply::end(&report)
 }
@@ -34,7 +35,7 @@ pub(super) async fn start_and_reopen(
     let name = &scene.cluster.id.name;
     scene.screen.note(&format!("the cluster `{name}` is stopped; it is started first"));
     let plan = cluster_plan(&scene)?;
-    let report = apply::execute(&scene, &plan, cancel).await;
+    let report = apply::execute(&scene, &plan, cancel).await?;
     apply::end(&report)?;
     scene::open(scene.settings, scene.screen, scene.project).await
 }
@@ -56,7 +57,11 @@ fn cluster_plan(scene: &Scene<'_>) -> Result<plan::Plan, Failure> {
 }
 
 /// Stops a local cluster; nothing in it is lost.
-pub async fn stop(settings: &Settings, screen: &Screen) -> Result<Ended, Failure> {
+pub async fn stop(
+    settings: &Settings,
+    screen: &Screen,
+    cancel: watch::Receiver<Cancel>,
+) -> Result<Ended, Failure> {
     let project = load::load(settings, screen)?;
     let scene = scene::open(settings, screen, project).await?;
     let name = scene.cluster.id.name.clone();
@@ -74,12 +79,39 @@ pub async fn stop(settings: &Settings, screen: &Screen) -> Result<Ended, Failure
             screen.note(&format!("the cluster `{name}` is stopped already"));
             Ok(Ended::Well)
         }
+        (Spec::Cluster(ClusterSpec::Kind(_)), Some(Power::On)) => Err(Failure::new(
+            FailureKind::Usage,
+            format!("kind has no way to stop the cluster `{name}`"),
+        )
+        .because("kind makes and deletes clusters only")
+        .hint(format!(
+            "what works in practice, and `datamill start` ends:\n    docker stop $(docker ps -q --filter label=io.x-k8s.kind.cluster={name})"
+        ))
+        .hint("take away what is installed and keep cluster and data:\n    datamill uninstall")
+        .hint("take everything away:\n    datamill destroy")),
         (_, Some(Power::On)) => {
-            scene.local.stop(&name, &says(&scene)).await?;
+            let turn = Turn::take(&scene, cancel).await?;
+            turn.leave_cluster().await;
+            let stopped = scene.local.stop(&name, &says(&scene)).await;
+            let result = if stopped.is_ok() { RunResult::Done } else { RunResult::Failed };
+            turn.end(&scene, result, false).await;
+            stopped?;
             screen.note(&format!("stopped the cluster `{name}`; `datamill start` starts it again"));
             Ok(Ended::Well)
         }
     }
+}
+
+/// Removes what an interrupted run left of a cluster that is not there. Says whether there was anything.
+pub(super) async fn clear_remains(scene: &Scene<'_>) -> Result<bool, Failure> {
+    let Spec::Cluster(spec) = &scene.cluster.spec else { return Ok(false) };
+    let project = &scene.identity.project;
+    let cleared = scene.local.clear_remains(spec, project, &says(scene)).await?;
+    if cleared {
+        let name = &scene.cluster.id.name;
+        scene.screen.note(&format!("removed what was left of the cluster `{name}`"));
+    }
+    Ok(cleared)
 }
 
 /// Shows what a provider says while it works outside of a plan.

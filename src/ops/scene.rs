@@ -8,8 +8,8 @@ use rand::RngExt as _;
 use crate::adapter::{clock, process};
 use crate::config::{Environment, Project};
 use crate::model::{
-    ClusterFacts, Desired, Failure, FailureKind, Family, Identity, InstallationId, Known,
-    KubernetesSpec, Observed, Power, Redactor, Resource, RunId, Spec,
+    ClusterFacts, Desired, Failure, Family, Identity, InstallationId, Known, KubernetesSpec,
+    Observed, Power, Redactor, Resource, RunId, Spec,
 };
 use crate::plan::Permits;
 use crate::provider::kubernetes::Kubernetes;
@@ -130,15 +130,15 @@ pub(super) async fn open<'a>(
         return Err(load::refused(&problems));
     }
     let lock = Lock::read(&project.lock_file)?;
-    let choice = target::choose(&project)?;
-    if let Some(because) = &choice.because {
-        screen.note(because);
-    }
     let redactor = Redactor::default();
     project.secrets().for_each(|secret| redactor.learn(secret));
     let toolchain = super::tools::toolchain(settings, &redactor);
     let local =
         Arc::new(Local::new(super::tools::local_settings(settings, screen, &toolchain, &redactor)));
+    let choice = Box::pin(target::choose(&project, &local)).await?;
+    if let Some(because) = &choice.because {
+        screen.note(because);
+    }
     let mut identity = Identity {
         project: project.name.clone(),
         flavour: project.flavour.clone(),
@@ -154,11 +154,10 @@ pub(super) async fn open<'a>(
         .remove(&cluster.id)
         .unwrap_or_else(|| Observed::Unreachable { because: "it was not looked at".to_owned() });
     if let Observed::Unreachable { because } = &cluster_seen {
-        return Err(
-            Failure::new(FailureKind::Preflight, "cannot reach the cluster").because(because)
-        );
+        return Err(target::unreachable(because));
     }
-    let mut facts = target::declared(&project);
+    target::refuse_foreign(&cluster, &cluster_seen)?;
+    let mut facts = target::declared(&project, &cluster);
     let helm = super::tools::helm(settings, screen, &toolchain, &project, &lock, &redactor).await?;
     let kubernetes = Arc::new(Kubernetes::new(super::tools::kubernetes_settings(helm, &redactor)));
     if let Some(found) = cluster_seen.found() {
@@ -168,7 +167,9 @@ pub(super) async fn open<'a>(
         if found.power == Power::On {
             known.insert(cluster.id.clone(), found.outputs.clone());
             facts = local::facts(&found.outputs).await?;
-            if let Some(record) = kubernetes.record(&known, &identity.project).await? {
+            super::preflight::recognised(&cluster, &known)?;
+            let record = kubernetes.record(&known, &identity.project).await;
+            if let Some(record) = record.map_err(super::preflight::with_rights)? {
                 identity.owner = record.owner;
             }
         }

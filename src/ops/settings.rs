@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::config::LoadRequest;
+use crate::plan::preflight::Check;
 
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +54,8 @@ pub struct Manner {
 /// The resolved settings of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
+    /// The command's name, for the lock and the journal.
+    pub command: String,
     /// What names and changes the files; `kubeconfig` is also the one that a local cluster's context is written to.
     pub files: LoadRequest,
     /// The folder for local clusters' own files, gone after `destroy`.
@@ -61,6 +64,8 @@ pub struct Settings {
     pub program: PathBuf,
     /// `--strict`: warnings about values keys are errors.
     pub strict: bool,
+    /// `--skip-preflight`: checks that are left out.
+    pub skip_preflight: Vec<Check>,
     /// What needs the user's word.
     pub confirm: Confirm,
     /// `--include-data`: data may go.

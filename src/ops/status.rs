@@ -9,6 +9,7 @@ use crate::provider::Provider as _;
 use crate::ui::{Screen, StatusRow, StatusView};
 
 use super::draw::{Goal, draw};
+use super::history::History;
 use super::scene::{self, Scene};
 use super::{Ended, Settings, load};
 
@@ -16,12 +17,16 @@ use super::{Ended, Settings, load};
 pub async fn status(settings: &Settings, screen: &Screen) -> Result<Ended, Failure> {
     let project = load::load(settings, screen)?;
     let scene = scene::open(settings, screen, project).await?;
+    let history = History::read(&scene).await;
     let mut view = StatusView {
         header: scene.header(),
         cluster: cluster_word(&scene).to_owned(),
         rows: Vec::new(),
         kept: Vec::new(),
         endpoints: Vec::new(),
+        lock: history.lock_view(),
+        last_run: history.last(),
+        died: history.died(),
     };
     if scene.runs() {
         fill(&scene, &mut view).await?;

@@ -134,6 +134,9 @@ pub(super) async fn helm(
     let tools = toolchain.ensure(&[Tool::Helm], &|event| tell(screen, event)).await?;
     let program = tools.path(Tool::Helm);
     let mut helm = HelmSettings::new(program, settings.program.clone(), &settings.files.cache);
+    let files = &settings.files;
+    helm.registry_config =
+        Some(HelmSettings::usual_registry_config(&files.environment, &files.home));
     helm.mirrors.clone_from(&project.mirrors);
     helm.pins.clone_from(lock.digests());
     helm.host = process::host();

@@ -6,7 +6,7 @@ use super::decision::{Decision, Fill};
 use super::memory::{Inputs, inputs, settled};
 use super::objects::Survey;
 use super::origin::Moved;
-use super::{Action, Block, Change, Effect, Origin, Permits, Precondition, Shown, diff};
+use super::{Action, Block, Change, Effect, Origin, Permits, Precondition, Shown, diff, growth};
 use crate::model::{
     Class, ClusterSpec, Found, KubernetesSpec, Leaf, Name, Object, ObjectRef, Owner, Power,
     ReleaseStatus, Rendered, Resource, ResourceId, ResourceKind, Spec,
@@ -50,7 +50,7 @@ pub(super) fn present(
         return decision;
     }
     let mut decision = match &wanted.spec {
-        Spec::Cluster(spec) => super::fields::cluster(spec, found),
+        Spec::Cluster(spec) => super::fields::cluster(spec, found, permits),
         Spec::Cloud(spec) => super::fields::cloud(wanted, spec, found, permits, fill),
         Spec::Kubernetes(_) => kubernetes(wanted, found, permits),
     };
@@ -170,11 +170,12 @@ fn kubernetes(wanted: &Resource, found: &Found, permits: &Permits) -> Decision {
     let otherwise = if inputs == Inputs::Same && ended_well { origin } else { Origin::Unknown };
     let survey = Survey::of(wanted, found, otherwise);
     if let Some((object, says)) = survey.refused.first() {
-        let why = format!("the cluster refuses {object}: {says}");
+        let why = growth::refusal(wanted, found, object, says)
+            .unwrap_or_else(|| format!("the cluster refuses {object}: {says}"));
         return Decision::blocked(Block::Preflight { why });
     }
     if !survey.immutable.is_empty() {
-        return immutable(wanted, survey, permits, origin);
+        return immutable(wanted, found, survey, permits, origin);
     }
     let is_release = wanted.id.kind == ResourceKind::Release;
     let nothing_there = survey.nothing_there && found.release.is_none();
@@ -261,7 +262,13 @@ fn spare_data(
 }
 
 /// Fields that cannot change in place: stateless things are made anew, data is not.
-fn immutable(wanted: &Resource, survey: Survey, permits: &Permits, origin: Origin) -> Decision {
+fn immutable(
+    wanted: &Resource,
+    found: &Found,
+    survey: Survey,
+    permits: &Permits,
+    origin: Origin,
+) -> Decision {
     let data = survey.immutable.iter().find(|refused| refused.class == Class::Data);
     let class = if data.is_some() { Class::Data } else { wanted.class };
     let Some(first) = data.or(survey.immutable.first()) else {
@@ -269,7 +276,10 @@ fn immutable(wanted: &Resource, survey: Survey, permits: &Permits, origin: Origi
     };
     match class {
         Class::Data => {
-            let why = format!("{} cannot be changed in place: {}", first.object, first.says);
+            let why =
+                growth::refusal(wanted, found, &first.object, &first.says).unwrap_or_else(|| {
+                    format!("{} cannot be changed in place: {}", first.object, first.says)
+                });
             Decision::blocked(Block::Preflight { why })
         }
         Class::Stateful if permits.production => Decision::blocked(Block::Protected {

@@ -5,10 +5,10 @@ use serde_json::{Map, Value as Json};
 use super::decide::changes;
 use super::decision::{Decision, Fill};
 use super::{Action, Block, Change, Effect, Origin, Permits, Shown, diff};
-use crate::model::{Class, CloudSpec, ClusterSpec, Found, Leaf, Resource};
+use crate::model::{Class, CloudSpec, ClusterSpec, Found, KindSpec, Leaf, Resource};
 
 /// A cluster of ours that runs. What nobody recorded about it is taken to be as wanted.
-pub(super) fn cluster(spec: &ClusterSpec, found: &Found) -> Decision {
+pub(super) fn cluster(spec: &ClusterSpec, found: &Found, permits: &Permits) -> Decision {
     // The variant's name stands around the fields; a provider may leave it out.
     let (variant, wanted) = match serde_json::to_value(spec) {
         Ok(Json::Object(map)) => map.into_iter().next().unwrap_or_default(),
@@ -16,9 +16,42 @@ pub(super) fn cluster(spec: &ClusterSpec, found: &Found) -> Decision {
     };
     let recorded = found.fields.get(&variant).unwrap_or(&found.fields);
     let wanted = narrowed_to(recorded, wanted);
-    let changes = changes(None, diff::fields(recorded, &wanted), Origin::You);
-    let action = if changes.is_empty() { Action::Keep } else { Action::Update };
-    Decision { changes, ..Decision::plain(action) }
+    let mut changes = changes(None, diff::fields(recorded, &wanted), Origin::You);
+    let anew: Vec<_> = match spec {
+        ClusterSpec::Kind(_) => {
+            changes.iter_mut().filter(|change| makes_kind_anew(&change.path)).collect()
+        }
+        ClusterSpec::Kwok { .. } | ClusterSpec::Existing { .. } => Vec::new(),
+    };
+    if anew.is_empty() {
+        let action = if changes.is_empty() { Action::Keep } else { Action::Update };
+        return Decision { changes, ..Decision::plain(action) };
+    }
+    let paths: Vec<_> = anew.iter().map(|change| format!("`{}`", change.path)).collect();
+    for change in anew {
+        change.effect = Effect::LosesData;
+    }
+    let paths = paths.join(", ");
+    if permits.include_data && !permits.production {
+        let note =
+            format!("{paths} cannot change in place: it is made anew, and what is in it goes");
+        return Decision { changes, ..Decision::plain(Action::Replace) }.note(note);
+    }
+    let why = format!(
+        "{paths} cannot change in place: it would be made anew, and all data in it would go"
+    );
+    Decision { changes, ..Decision::blocked(Block::Protected { why }) }
+}
+
+/// Whether a field of a kind cluster changes only by making it anew. Nodes that come or go do, too: kind cannot add one.
+fn makes_kind_anew(path: &str) -> bool {
+    let mut parts = path.split('/').skip(1);
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some("nodes"), Some(_), Some(field)) => KindSpec::IMMUTABLE_OF_NODES.contains(&field),
+        (Some("nodes"), _, _) => true,
+        (Some(field), _, _) => KindSpec::IMMUTABLE.contains(&field),
+        (None, _, _) => false,
+    }
 }
 
 /// The wanted fields that were recorded at all.
@@ -100,7 +133,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::{NodeSpec, ResourceId, ResourceKind, Spec, Value};
+    use crate::model::{KindNode, KindRole, NodeSpec, ResourceId, ResourceKind, Spec, Value};
 
     #[test]
     fn a_cluster_changes_in_place_and_what_nobody_recorded_is_as_wanted() {
@@ -111,7 +144,8 @@ mod tests {
             taints: Vec::new(),
         };
         let spec = ClusterSpec::Kwok { name: "x".to_owned(), nodes: vec![node] };
-        let decided = |fields| cluster(&spec, &Found { fields, ..Found::ours() });
+        let decided =
+            |fields| cluster(&spec, &Found { fields, ..Found::ours() }, &Permits::default());
         assert_eq!(decided(Json::Null).action, Action::Keep);
         assert_eq!(decided(json!({"Kwok": {"name": "x"}})).action, Action::Keep);
         assert_eq!(decided(serde_json::to_value(&spec).unwrap()).action, Action::Keep);
@@ -120,6 +154,45 @@ mod tests {
         let decision = decided(live);
         assert_eq!(decision.action, Action::Update);
         assert_eq!(decision.changes[0].path, "/nodes/0/capacity/cpu");
+    }
+
+    #[test]
+    fn what_a_kind_cluster_is_made_of_changes_only_when_data_may_go() {
+        let node = |role| KindNode {
+            role,
+            labels: BTreeMap::new(),
+            taints: Vec::new(),
+            mounts: Vec::new(),
+            ports: Vec::new(),
+        };
+        let kind = |image: &str, nodes| {
+            ClusterSpec::Kind(KindSpec {
+                name: "x".to_owned(),
+                image: image.to_owned(),
+                nodes,
+                kubeadm_patches: Vec::new(),
+                containerd_patches: Vec::new(),
+            })
+        };
+        let one = || vec![node(KindRole::ControlPlane)];
+        let found =
+            Found { fields: serde_json::to_value(kind("a", one())).unwrap(), ..Found::ours() };
+        let decided = |spec, include_data| {
+            cluster(&spec, &found, &Permits { include_data, ..Permits::default() })
+        };
+        assert_eq!(decided(kind("a", one()), false).action, Action::Keep);
+        let mut labelled = one();
+        labelled[0].labels.insert("a".to_owned(), "b".to_owned());
+        assert_eq!(decided(kind("a", labelled), false).action, Action::Update);
+        let mut two = one();
+        two.push(node(KindRole::Worker));
+        for spec in [kind("b", one()), kind("a", two)] {
+            let blocked = decided(spec.clone(), false);
+            assert!(matches!(blocked.action, Action::Blocked { by: Block::Protected { .. } }));
+            let anew = decided(spec, true);
+            assert_eq!(anew.action, Action::Replace);
+            assert_eq!(anew.changes[0].effect, Effect::LosesData);
+        }
     }
 
     #[test]

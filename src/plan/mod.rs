@@ -6,12 +6,14 @@ mod decide;
 mod decision;
 pub mod diff;
 mod fields;
+mod growth;
 mod memory;
 mod objects;
 mod order;
 mod origin;
 mod place;
 mod precondition;
+pub mod preflight;
 mod prune;
 mod text;
 mod whole;
@@ -25,7 +27,7 @@ pub use text::{Line, LineKind, lines, lines_within, text};
 pub use whole::plan;
 
 use crate::model::{
-    Desired, Digest, Found, Name, ObjectRef, Resource, ResourceId, Snapshot, Writer,
+    Desired, Digest, Found, Health, Name, ObjectRef, Resource, ResourceId, Snapshot, Writer,
 };
 
 /// What a plan is made from.
@@ -98,6 +100,25 @@ pub struct Step {
     pub changes: Vec<Change>,
     /// What a person should know, a line each.
     pub notes: Vec<String>,
+}
+
+impl Step {
+    /// Why what is left as it is does not work, if it does not: it is waited for.
+    pub fn trouble(&self) -> Option<String> {
+        let found = self.found.as_ref().filter(|_| self.action == Action::Keep)?;
+        match &found.health {
+            _ if self.id.kind.only_looks() => None,
+            Health::Failed(causes) => {
+                let links = causes.iter().map(|cause| match &cause.object {
+                    Some(object) => format!("{object}: {}", cause.says),
+                    None => cause.says.clone(),
+                });
+                Some(links.collect::<Vec<_>>().join(" ← "))
+            }
+            Health::Settling(progress) => Some(progress.waits_for.clone()),
+            Health::Ready | Health::Assumed(_) | Health::Started => None,
+        }
+    }
 }
 
 /// What is done to a resource.

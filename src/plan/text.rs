@@ -80,6 +80,7 @@ pub fn lines_within(plan: &Plan, width: usize) -> Vec<Line> {
         }
     }
     page.left_alone(plan);
+    page.not_ready(plan);
     if !plan.notes.is_empty() {
         page.add(LineKind::Blank, "");
     }
@@ -186,6 +187,10 @@ fn counts(plan: &Plan) -> String {
     let alone = plan.steps.iter().filter(|step| is_left_alone(step)).count();
     if alone > 0 {
         parts.push(format!("{alone} unchanged"));
+    }
+    let not_ready = plan.steps.iter().filter(|step| step.trouble().is_some()).count();
+    if not_ready > 0 {
+        parts.push(format!("{not_ready} of them not ready"));
     }
     if !plan.has_changes() && plan.blocked().is_none() {
         parts.insert(0, "nothing to do".to_owned());
@@ -325,6 +330,22 @@ impl Page {
             for note in step.notes.iter().filter(|note| note.starts_with(IGNORED)) {
                 self.wrapped(LineKind::Note, "  note: ", &format!("{}: {note}", step.id));
             }
+        }
+    }
+
+    /// What is as the files say and does not work all the same: a run waits for it.
+    fn not_ready(&mut self, plan: &Plan) {
+        let troubles: Vec<_> =
+            plan.steps.iter().filter_map(|step| Some((&step.id, step.trouble()?))).collect();
+        if troubles.is_empty() {
+            return;
+        }
+        self.add(LineKind::Blank, "");
+        let heading = format!("Unchanged, but not ready ({}):", troubles.len());
+        self.add(LineKind::Section, heading);
+        for (id, says) in troubles {
+            self.add(LineKind::Blocked, format!("  {} {id}", symbol(LineKind::Blocked)));
+            self.wrapped(LineKind::Detail, "      ", &says);
         }
     }
 }

@@ -27,7 +27,7 @@ use crate::adapter::{files, lock};
 use crate::model::{Failure, FailureKind, Redactor};
 
 pub use platform::Platform;
-pub use tool::{ETCD, HELM, KUBERNETES, KWOK, Recipe, Release, Sources, Tool};
+pub use tool::{ETCD, HELM, KIND, KUBERNETES, KWOK, Recipe, Release, Sources, Tool};
 pub use tool::{checksum_in, version_in};
 
 /// Where tools are looked for and kept.

@@ -15,6 +15,9 @@ pub const KWOK: Version = Version::new(0, 8, 0);
 /// The version of Helm.
 pub const HELM: Version = Version::new(4, 3, 1);
 
+/// The version of kind.
+pub const KIND: Version = Version::new(0, 33, 0);
+
 /// A program that datamill drives and can get by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Tool {
@@ -34,11 +37,13 @@ pub enum Tool {
     KubeScheduler,
     /// Part of the control plane.
     Etcd,
+    /// Creates clusters of containers.
+    Kind,
 }
 
 impl Tool {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Helm,
         Self::Kubectl,
         Self::Kwokctl,
@@ -47,6 +52,7 @@ impl Tool {
         Self::KubeControllerManager,
         Self::KubeScheduler,
         Self::Etcd,
+        Self::Kind,
     ];
 
     /// What a simulated cluster needs.
@@ -71,6 +77,7 @@ impl Tool {
             Self::KubeControllerManager => "kube-controller-manager",
             Self::KubeScheduler => "kube-scheduler",
             Self::Etcd => "etcd",
+            Self::Kind => "kind",
         }
     }
 
@@ -84,6 +91,7 @@ impl Tool {
             | Self::KubeScheduler => KUBERNETES,
             Self::Kwokctl | Self::Kwok => KWOK,
             Self::Etcd => ETCD,
+            Self::Kind => KIND,
         }
     }
 
@@ -95,6 +103,7 @@ impl Tool {
             Self::Kwokctl | Self::Kwok => "0.8",
             Self::KubeApiserver | Self::KubeControllerManager | Self::KubeScheduler => "1.35.4",
             Self::Etcd => "3.6",
+            Self::Kind => "0.33 or newer",
         }
     }
 
@@ -113,6 +122,8 @@ impl Tool {
                 *found == KUBERNETES
             }
             Self::Etcd => (found.major, found.minor) == (3, 6),
+            // An older one cannot read what newer node images hold.
+            Self::Kind => (found.major, found.minor) >= (KIND.major, KIND.minor),
         }
     }
 
@@ -120,6 +131,7 @@ impl Tool {
     pub fn version_args(self) -> &'static [&'static str] {
         match self {
             Self::Helm => &["version", "--short"],
+            Self::Kind => &["version"],
             Self::Kubectl => &["version", "--client", "-o", "json"],
             Self::Kwokctl
             | Self::Kwok
@@ -139,13 +151,14 @@ impl Tool {
             Self::Kwok => 80,
             Self::KubeApiserver => 200,
             Self::KubeControllerManager => 50,
-            Self::KubeScheduler | Self::Etcd => 10,
+            Self::KubeScheduler | Self::Etcd | Self::Kind => 10,
         })
     }
 
     /// How long a download takes at 10 MB a second.
     pub fn download_takes(self) -> Duration {
         Duration::from_secs(match self {
+            Self::Kind => 1,
             Self::Helm | Self::Etcd => 3,
             Self::Kubectl | Self::KubeScheduler | Self::KubeControllerManager => 7,
             Self::Kwokctl | Self::Kwok | Self::KubeApiserver => 10,
@@ -169,6 +182,7 @@ impl Tool {
                 Recipe::Module { package: "k8s.io/kubernetes/cmd/kube-scheduler" }
             }
             Self::Etcd => Recipe::Module { package: "go.etcd.io/etcd/server/v3" },
+            Self::Kind => Recipe::Install { package: "sigs.k8s.io/kind" },
         }
     }
 
@@ -188,7 +202,7 @@ impl Tool {
                     " -X {at}.gitVersion=v{KUBERNETES} -X {at}.gitMajor={major} -X {at}.gitMinor={minor}"
                 )
             }
-            Self::Kwokctl | Self::Kwok | Self::Etcd => String::new(),
+            Self::Kwokctl | Self::Kwok | Self::Etcd | Self::Kind => String::new(),
         };
         format!("-s -w{stamp}")
     }
@@ -278,6 +292,14 @@ impl Sources {
                 let checksum = format!("{api}/repos/{repository}/releases/tags/v{version}");
                 Some(Release { checksum, url, member: None, file })
             }
+            Tool::Kind => {
+                let file = format!("{name}-{os}-{arch}");
+                let url = format!(
+                    "{}/kubernetes-sigs/kind/releases/download/v{version}/{file}",
+                    self.github
+                );
+                Some(Release { checksum: format!("{url}.sha256sum"), url, member: None, file })
+            }
             Tool::Etcd => {
                 // Elsewhere the archive is a zip file, and Go builds etcd in seconds.
                 if !platform.is_linux() {
@@ -342,6 +364,7 @@ mod tests {
             ("{\n \"clientVersion\": {\n \"major\": \"1\", \"gitVersion\": \"v1.35.4\",", "1.35.4"),
             ("kwok version v0.8.0 go1.26.8 (linux/amd64)", "0.8.0"),
             ("Kubernetes v1.35.4", "1.35.4"),
+            ("kind v0.33.0 go1.26.8 linux/amd64", "0.33.0"),
             ("etcd Version: 3.6.5\nGit SHA: Not provided", "3.6.5"),
         ] {
             assert_eq!(version_in(says).map(|v| v.to_string()).as_deref(), Some(version));
@@ -355,6 +378,7 @@ mod tests {
         assert!(!Tool::Helm.accepts(&Version::new(3, 19, 4)));
         let kubectl = |minor| Tool::Kubectl.accepts(&Version::new(1, minor, 1));
         assert_eq!([33, 34, 35, 36, 37].map(kubectl), [false, true, true, true, false]);
+        assert!(!Tool::Kind.accepts(&Version::new(0, 32, 9)));
         assert!(!Tool::KubeApiserver.accepts(&Version::new(1, 35, 5)));
         assert!(Tool::ALL.into_iter().all(|tool| tool.accepts(&tool.wanted())));
     }

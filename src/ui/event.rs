@@ -71,12 +71,18 @@ pub(super) fn line(event: &Event) -> String {
             format!("{id}: {}", ending(id, action, outcome, *took))
         }
         Event::Interrupted => interrupted().to_owned(),
+        Event::LockLost => lock_lost().to_owned(),
     }
 }
 
 /// What is said at the first interrupt.
 pub(super) fn interrupted() -> &'static str {
-    "interrupted: nothing new is started, what runs goes on to its end; once more stops at once"
+    "interrupted: nothing new is started, calls that run come to their end; once more stops at once"
+}
+
+/// What is said when the lock is lost.
+pub(super) fn lock_lost() -> &'static str {
+    "the lock is lost: nothing new is started, calls that run come to their end"
 }
 
 /// An event for scripts. Durations are in milliseconds.
@@ -101,6 +107,7 @@ pub(super) fn json_line(event: &Event) -> Json {
             line
         }
         Event::Interrupted => json!({"event": "interrupted"}),
+        Event::LockLost => json!({"event": "lock-lost"}),
     }
 }
 

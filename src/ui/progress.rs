@@ -96,8 +96,16 @@ impl Screen {
 
     /// Whether a run is under way: an interrupt then lets running steps end.
     pub fn is_running(&self) -> bool {
+        if self.is_busy() {
+            return true;
+        }
         let run = self.run();
         run.since.is_some() && (run.finished < run.steps || !run.running.is_empty())
+    }
+
+    /// The steps under way.
+    pub fn under_way(&self) -> Vec<String> {
+        self.run().running.keys().map(ToString::to_string).collect()
     }
 
     /// Whether a run was begun.
@@ -168,7 +176,7 @@ impl Screen {
                     run.running.remove(id);
                 }
             }
-            Event::Interrupted => {}
+            Event::Interrupted | Event::LockLost => {}
         }
         true
     }
@@ -206,6 +214,7 @@ impl Screen {
                 self.draw_total();
             }
             Event::Interrupted => self.warn(event::interrupted()),
+            Event::LockLost => self.warn(event::lock_lost()),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use comfy_table::{ContentArrangement, Table, presets};
@@ -106,6 +107,17 @@ struct Inner {
     run: Mutex<Run>,
     answers: Mutex<Answers>,
     completer: OnceLock<Completer>,
+    busy: AtomicUsize,
+}
+
+/// As long as this lives, an interrupt waits for what is under way.
+#[must_use = "it counts as long as it is held"]
+pub struct Busy(Screen);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.0.busy.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 fn held<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -128,6 +140,7 @@ impl Screen {
             run: Mutex::new(Run::default()),
             answers: Mutex::new(Answers::default()),
             completer: OnceLock::new(),
+            busy: AtomicUsize::new(0),
         }))
     }
 
@@ -154,6 +167,16 @@ impl Screen {
     /// The colours of standard output.
     pub fn paint_out(&self) -> Paint {
         Paint { on: self.look().colour_out }
+    }
+
+    /// Something that must come to its end is under way: an interrupt must not cut it off.
+    pub fn busy(&self) -> Busy {
+        self.0.busy.fetch_add(1, Ordering::SeqCst);
+        Busy(self.clone())
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        self.0.busy.load(Ordering::SeqCst) > 0
     }
 
     pub(super) fn bars(&self) -> &MultiProgress {

@@ -9,6 +9,7 @@ use crate::model::Endpoint;
 use super::endpoint::endpoint_json;
 use super::paint::Colour;
 use super::plan::PlanHeader;
+use super::run::{LockView, RunView};
 use super::screen::Screen;
 use super::text::wrap;
 
@@ -25,6 +26,12 @@ pub struct StatusView {
     pub kept: Vec<(String, Option<String>)>,
     /// Where things answer.
     pub endpoints: Vec<Endpoint>,
+    /// Who is at work, if anybody.
+    pub lock: Option<LockView>,
+    /// The last run.
+    pub last_run: Option<RunView>,
+    /// Earlier runs that ended without a word and that no run has settled since.
+    pub died: Vec<RunView>,
 }
 
 /// How one instance is.
@@ -45,6 +52,11 @@ impl Screen {
         let mut text = view.header.lines("Status of", width, paint);
         // Writing to a `String` cannot fail.
         writeln!(text, "  the cluster is {}", view.cluster).ok();
+        text.push_str(&view.lock.as_ref().map(|lock| lock.lines(width)).unwrap_or_default());
+        text.push_str(
+            &view.last_run.as_ref().map(|run| run.lines("last run", width)).unwrap_or_default(),
+        );
+        view.died.iter().for_each(|run| text.push_str(&run.lines("earlier run", width)));
         if !view.rows.is_empty() {
             text.push('\n');
         }
@@ -82,6 +94,9 @@ impl Screen {
             })).collect::<Vec<_>>(),
             "data": view.kept.iter().map(|(id, size)| json!({"id": id, "size": size}))
                 .collect::<Vec<_>>(),
+            "lock": view.lock.as_ref().map(LockView::json),
+            "lastRun": view.last_run.as_ref().map(RunView::json),
+            "died": view.died.iter().map(RunView::json).collect::<Vec<_>>(),
             "endpoints": view.endpoints.iter().map(endpoint_json).collect::<Vec<_>>(),
         });
         self.print_document("status", &document, &text);
@@ -110,6 +125,19 @@ mod tests {
             ],
             kept: vec![("minio/claim/data".to_owned(), Some("10Gi".to_owned()))],
             endpoints: Vec::new(),
+            lock: None,
+            last_run: Some(RunView {
+                who: "ann@laptop".to_owned(),
+                run: "laptop.7.1.x".to_owned(),
+                command: "apply".to_owned(),
+                flavour: "demo".to_owned(),
+                begun: "2026-01-31 12:30:45 UTC".to_owned(),
+                ended: None,
+                result: "died".to_owned(),
+                open: vec![("kafka/release/kafka".to_owned(), "create".to_owned())],
+                failed: Vec::new(),
+            }),
+            died: Vec::new(),
         }
     }
 
@@ -122,6 +150,9 @@ Status of `demo`, flavour `demo`
   on kwok cluster `datamill-demo` with Kubernetes 1.35.4
   simulated: no container runs in this cluster
   the cluster is running
+  last run: `apply` by ann@laptop, begun 2026-01-31 12:30:45 UTC, it ended
+    without a word (run laptop.7.1.x)
+    begun and not ended: create kafka/release/kafka
 
   kafka           failed
       kafka/release/kafka ← Pod x: no image
@@ -142,5 +173,8 @@ Holds data:
         assert_eq!(document["instances"][0]["state"], "failed");
         assert_eq!(document["cluster"]["state"], "running");
         assert_eq!(document["simulated"], true);
+        assert_eq!(document["lock"], serde_json::Value::Null);
+        assert_eq!(document["lastRun"]["result"], "died");
+        assert_eq!(document["lastRun"]["open"][0]["id"], "kafka/release/kafka");
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::kit::*;
 use super::*;
 use crate::support::sandbox::finish;
 
@@ -12,7 +13,11 @@ use crate::support::sandbox::finish;
 const MOMENTS: [u64; 4] = [300, 2_500, 5_500, 7_500];
 
 fn killed_after(sandbox: &Sandbox, moment: u64, signal: Signal) -> Run {
-    let child = sandbox.start(["-l", "-i", "-f", DEMO]);
+    cut_short(sandbox, &["-l", "-i", "-f", DEMO], moment, signal)
+}
+
+fn cut_short(sandbox: &Sandbox, words: &[&str], moment: u64, signal: Signal) -> Run {
+    let child = sandbox.start(words.iter().copied());
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
     std::thread::sleep(Duration::from_millis(moment));
     kill(pid, signal).ok();
@@ -42,4 +47,128 @@ fn an_interrupted_install_ends_with_130_and_a_rerun_goes_on() {
     let run = killed_after(&sandbox, 4_000, Signal::SIGTERM);
     ends_with(&run, 130, &["interrupted"]);
     succeeds(&sandbox.datamill(["-l", "-i", "-f", DEMO]));
+}
+
+#[test]
+fn an_uninstall_and_a_destroy_killed_at_any_moment_converge() {
+    let sandbox = with_demo();
+    let uninstall = ["-l", "-u", "-f", DEMO, "--yes"];
+    let destroy = ["-l", "-x", "-f", DEMO, "--yes"];
+    for moment in [300, 1_200, 2_500] {
+        succeeds(&sandbox.datamill(["-l", "-i", "-f", DEMO]));
+        let claims = || sandbox.kubectl(["get", "pvc", "-A", "-o", "name"]);
+        let before = claims();
+        drop(cut_short(&sandbox, &uninstall, moment, Signal::SIGKILL));
+        succeeds(&sandbox.datamill(uninstall));
+        assert_eq!(sandbox.helm(["ls", "-A", "--short"]).trim(), "");
+        assert_eq!(claims(), before);
+        ends_with(&sandbox.datamill(uninstall), 0, &["nothing to do"]);
+        succeeds(&sandbox.datamill(["-l", "-i", "-f", DEMO]));
+        drop(cut_short(&sandbox, &destroy, moment, Signal::SIGKILL));
+        succeeds(&sandbox.datamill(destroy));
+        assert_eq!(sandbox.processes(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn on_an_existing_cluster_a_destroy_killed_at_any_moment_converges_and_keeps_data() {
+    let sandbox = with_demo();
+    let context = host(&sandbox);
+    // The demo asks its pods over HTTP, which only a simulated cluster takes as answered.
+    sandbox.kubectl(["delete", "node", "metal"]);
+    let on = |first: &[&'static str]| -> Vec<String> {
+        let target = ["-k", "--context", &context, "-f", DEMO];
+        first.iter().copied().chain(target).map(str::to_owned).collect()
+    };
+    let run = |words: &[String]| sandbox.datamill(words.iter().map(String::as_str));
+    let destroy = on(&["-x", "--yes", "--confirm-project", "demo"]);
+    for moment in [700, 2_000] {
+        succeeds(&run(&on(&["-i"])));
+        let before = sandbox.kubectl(["get", "pvc", "-A", "-o", "name"]);
+        let words: Vec<_> = destroy.iter().map(String::as_str).collect();
+        drop(cut_short(&sandbox, &words, moment, Signal::SIGKILL));
+        succeeds(&run(&destroy));
+        assert_eq!(sandbox.helm(["ls", "-A", "--short"]).trim(), "");
+        assert_eq!(sandbox.kubectl(["get", "pvc", "-A", "-o", "name"]), before);
+    }
+    end_host(&sandbox);
+}
+
+/// A project whose release has a hook that ends when the test says so.
+fn with_open_hook() -> Sandbox {
+    let sandbox = Sandbox::with_tools();
+    component(&sandbox, "thing", &helm_step("{}"));
+    let hook = stuck_job("gate", "helm.sh/hook: post-install");
+    chart(&sandbox, "thing", "text: hello\n", &[MAP, &hook]);
+    flavour(&sandbox, "thing", "");
+    succeeds(&on(&sandbox, &["-s"]));
+    sandbox
+}
+
+fn revisions(sandbox: &Sandbox) -> usize {
+    let history = sandbox.helm(["history", "thing", "-n", "kit", "-o", "json"]);
+    serde_json::from_str::<Vec<serde_json::Value>>(&history).unwrap().len()
+}
+
+#[test]
+fn helm_outlives_a_killed_run_and_the_next_one_waits_for_it() {
+    let sandbox = with_open_hook();
+    let first = sandbox.start(["-l", "-i", "-f", FLAVOUR]);
+    let helm = running_helm(&sandbox, "upgrade");
+    let gate = pod(&sandbox, "kit", "gate");
+    signal(&first, Signal::SIGKILL);
+    drop(finish(first));
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(lives(helm), "helm goes on");
+    // The plan says who holds the release.
+    ends_with(&on(&sandbox, &["plan"]), 0, &["thing/release/chart", "waits for helm of run"]);
+    let mut second = sandbox.start(["-l", "-i", "-f", FLAVOUR]);
+    std::thread::sleep(Duration::from_secs(4));
+    assert!(second.try_wait().unwrap().is_none(), "it waits for helm");
+    assert!(lives(helm));
+    set_phase(&sandbox, "kit", &gate, "Succeeded");
+    let second = finish(second);
+    ends_with(&second, 0, &["waits for helm of run"]);
+    assert_eq!(revisions(&sandbox), 1, "what helm made is what was wanted");
+    ends_with(&on(&sandbox, &["-i"]), 0, &["nothing to do"]);
+    destroy(&sandbox);
+}
+
+#[test]
+fn a_release_begun_on_another_machine_is_held_until_its_ceiling() {
+    let sandbox = with_open_hook();
+    let first = sandbox.start(["-l", "-i", "-f", FLAVOUR]);
+    let helm = running_helm(&sandbox, "upgrade");
+    let gate = pod(&sandbox, "kit", "gate");
+    signal(&first, Signal::SIGKILL);
+    kill(helm, Signal::SIGKILL).unwrap();
+    drop(finish(first));
+    let secret = "sh.helm.release.v1.thing.v1";
+    let label = |label: &str| {
+        sandbox.kubectl(["label", "secret", secret, "-n", "kit", "--overwrite", label]);
+    };
+    label("datamill.dev/run=elsewhere-1700000000-abcdef");
+    let whose = ["elsewhere-1700000000-abcdef on another machine"];
+    ends_with(&on(&sandbox, &["plan"]), 0, &whose);
+    ends_with(&on(&sandbox, &["-i"]), 5, &whose);
+    ends_with(&on(&sandbox, &["-u", "--yes"]), 5, &whose);
+    // Its ceiling has passed: it is taken over.
+    label("modifiedAt=1700000000");
+    label("createdAt=1700000000");
+    sandbox.kubectl(["delete", "job", "gate", "-n", "kit", "--wait=true"]);
+    let taken = sandbox.start(["-l", "-i", "-f", FLAVOUR]);
+    let mut taken = Some(taken);
+    eventually("the run ends", || {
+        let pods = list(&sandbox, "pods", "kit");
+        for pod in pods.iter().filter(|pod| pod["status"]["phase"] == "Pending") {
+            let name = pod["metadata"]["name"].as_str().unwrap();
+            if name != gate {
+                set_phase(&sandbox, "kit", name, "Succeeded");
+            }
+        }
+        taken.as_mut().unwrap().try_wait().unwrap().is_some()
+    });
+    ends_with(&finish(taken.take().unwrap()), 0, &["takes over revision 1"]);
+    ends_with(&on(&sandbox, &["-i"]), 0, &["nothing to do"]);
+    destroy(&sandbox);
 }

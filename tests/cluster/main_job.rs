@@ -98,6 +98,7 @@ fn removal_respects_needs_and_data(sandbox: &Sandbox) {
     let shown = sandbox.datamill(cascade);
     // Without a terminal the question has no answer.
     ends_with(&shown, 10, &["demo-api", "demo-ui", "--yes"]);
+    a_cascade_takes_the_users_too(sandbox);
     let uninstalled = sandbox.datamill(["-l", "-u", "-f", DEMO, "--yes"]);
     ends_with(&uninstalled, 0, &["demo-store/claim/data", "2Gi"]);
     let claims = sandbox.kubectl(["get", "pvc", "-A", "-o", "name"]);
@@ -106,6 +107,19 @@ fn removal_respects_needs_and_data(sandbox: &Sandbox) {
     assert_eq!(releases.trim(), "");
     // Installed again it finds its data and its password.
     succeeds(&sandbox.datamill(["-l", "-i", "-f", DEMO]));
+}
+
+fn a_cascade_takes_the_users_too(sandbox: &Sandbox) {
+    let claims =
+        || sandbox.kubectl(["get", "pvc", "-A", "-o", "jsonpath={.items[*].metadata.uid}"]);
+    let before = claims();
+    let cascade = ["uninstall", "-l", "-c", "demo-store", "-f", DEMO, "--cascade", "--yes"];
+    ends_with(&sandbox.datamill(cascade), 0, &["demo-store/claim/data", "it holds data"]);
+    assert_eq!(sandbox.helm(["ls", "-A", "--short"]).trim(), "");
+    assert!(!before.is_empty());
+    assert_eq!(claims(), before, "the volume stays what it was");
+    succeeds(&sandbox.datamill(["-l", "-i", "-f", DEMO]));
+    assert_eq!(claims(), before);
 }
 
 fn destroy_leaves_nothing(sandbox: &Sandbox) {

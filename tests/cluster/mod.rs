@@ -1,13 +1,24 @@
 //! The binary against kwok: a real API server, real Helm, own charts.
 
+mod claims;
+mod deferred;
 mod drift;
 mod faults;
 mod flavours;
+mod hooks;
 mod hybrid;
+mod interrupts;
+mod jobs;
 mod kill;
+mod kit;
+mod lock;
 mod main_job;
+mod outages;
+mod preflight;
 mod readiness;
 mod seeds;
+mod sources;
+mod webhooks;
 
 use crate::support::sandbox::{Run, Sandbox, repository};
 
@@ -35,12 +46,13 @@ pub(crate) fn succeeds(run: &Run) {
     assert_eq!(run.code, Some(0), "{}\n{}", run.stdout, run.stderr);
 }
 
-/// Expects an exit code and words on either stream.
+/// Expects an exit code and words on either stream, wherever lines are broken.
 pub(crate) fn ends_with(run: &Run, code: i32, words: &[&str]) {
     let all = format!("{}\n{}", run.stdout, run.stderr);
     assert_eq!(run.code, Some(code), "{all}");
+    let flowing = all.split_whitespace().collect::<Vec<_>>().join(" ");
     for word in words {
-        assert!(all.contains(word), "`{word}` is not in:\n{all}");
+        assert!(all.contains(word) || flowing.contains(word), "`{word}` is not in:\n{all}");
     }
 }
 

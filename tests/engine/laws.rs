@@ -1,6 +1,6 @@
 //! The laws that hold whatever the flavour and whenever the program dies (`peers.md` D.13).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use datamill::model::{Class, Family, Owner, ResourceId};
 use datamill::plan::{Action, Effect, Plan, text};
@@ -12,7 +12,7 @@ use crate::support::world::Fault;
 /// What a random flavour holds.
 #[expect(clippy::struct_excessive_bools, reason = "each is a part that may be there")]
 #[derive(Debug, Clone)]
-struct Flavour {
+pub(super) struct Flavour {
     storage: bool,
     base: bool,
     app: bool,
@@ -21,39 +21,39 @@ struct Flavour {
     value: u8,
 }
 
-fn flavours() -> impl Strategy<Value = Flavour> {
+pub(super) fn flavours() -> impl Strategy<Value = Flavour> {
     (any::<[bool; 5]>(), 0..3_u8).prop_map(|([storage, base, app, app_uses_base, other], value)| {
         Flavour { storage, base, app, app_uses_base, other, value }
     })
 }
 
-fn all() -> Flavour {
+pub(super) fn all() -> Flavour {
     Flavour { storage: true, base: true, app: true, app_uses_base: true, other: true, value: 0 }
 }
 
 impl Flavour {
     /// Wants this, in the world that is there.
-    fn ask(&self, lab: &mut Lab) {
+    pub(super) fn ask(&self, lab: &mut Lab) {
         lab.desired = Lab::new().desired;
         let value = self.value.to_string();
         if self.storage {
             lab.storage(&value);
         }
         if self.base {
-            lab.instance("base", &value, &[]);
+            lab.chart_instance("base", &value, &[]);
         }
         if self.app {
             let uses: &[&str] = if self.base && self.app_uses_base { &["base"] } else { &[] };
-            lab.instance("app", &value, uses);
+            lab.chart_instance("app", &value, uses);
         }
         if self.other {
-            lab.instance("other", &value, &[]);
+            lab.chart_instance("other", &value, &[]);
         }
     }
 }
 
 /// Runs a test in paused time.
-fn paused<T>(test: impl Future<Output = T>) -> T {
+pub(super) fn paused<T>(test: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
@@ -73,6 +73,14 @@ fn kept(plan: &Plan) -> BTreeSet<ResourceId> {
     kept.map(|step| step.id.clone()).collect()
 }
 
+/// What is drawn once stays what it was, whatever else changes.
+fn expect_same_secrets(lab: &Lab, before: &BTreeMap<ResourceId, usize>) {
+    let now = lab.world.drawn();
+    for (id, value) in before {
+        assert_eq!(now.get(id), Some(value), "{id} is kept as it was drawn");
+    }
+}
+
 fn expect_no_violation(lab: &Lab) {
     let state = lab.world.state();
     assert_eq!(state.violations, Vec::<String>::new());
@@ -80,7 +88,7 @@ fn expect_no_violation(lab: &Lab) {
 }
 
 /// How many effects it takes to make a flavour in an empty world.
-fn effects(flavour: &Flavour) -> usize {
+pub(super) fn effects(flavour: &Flavour) -> usize {
     paused(async {
         let mut lab = Lab::new();
         flavour.ask(&mut lab);
@@ -110,7 +118,9 @@ fn killed_at_every_effect_a_rerun_converges_to_the_same_world() {
     for effect in 0..effects(&all()) {
         paused(async {
             let lab = killed_at(effect, &all()).await;
+            let secrets = lab.world.drawn();
             expect_all_went_well(&lab.apply().await);
+            expect_same_secrets(&lab, &secrets);
             assert_eq!(lab.world.shape(), whole, "killed at effect {effect}");
             lab.expect_nothing_to_do().await;
             expect_no_violation(&lab);
@@ -148,13 +158,40 @@ proptest! {
             let mut lab = Lab::new();
             for flavour in [&first, &second] {
                 flavour.ask(&mut lab);
-                let data = of_data(&lab);
+                let (data, secrets) = (of_data(&lab), lab.world.drawn());
                 let report = lab.apply().await;
                 assert_eq!(report.failure_kind(), None, "{:?}", report.outcomes);
                 lab.expect_nothing_to_do().await;
+                expect_same_secrets(&lab, &secrets);
                 assert!(of_data(&lab).is_superset(&data), "no edit takes data away");
                 expect_no_violation(&lab);
             }
+        });
+    }
+
+    #[test]
+    fn what_somebody_changed_in_a_release_is_put_back_without_a_revision(flavour in flavours(), which in 0..2_usize) {
+        paused(async {
+            let mut lab = Lab::new();
+            flavour.ask(&mut lab);
+            lab.apply().await;
+            let whole = lab.world.shape();
+            let releases = |lab: &Lab| -> BTreeMap<_, _> {
+                let state = lab.world.state();
+                let all = state.things.iter();
+                all.filter_map(|(id, thing)| Some((id.clone(), thing.release?))).collect()
+            };
+            let before = releases(&lab);
+            for id in before.keys() {
+                let name = format!("{}-{which}", id.name);
+                lab.world.meddle(&id.to_string(), |thing| drop(thing.objects.remove(&name)));
+            }
+            let plan = lab.plan().await;
+            assert_eq!(plan.counts().get("repair").copied().unwrap_or_default(), before.len());
+            expect_all_went_well(&lab.apply().await);
+            assert_eq!(releases(&lab), before);
+            assert_eq!(lab.world.shape(), whole);
+            expect_no_violation(&lab);
         });
     }
 

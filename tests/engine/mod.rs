@@ -1,5 +1,7 @@
 //! The real planner and engine on the fake world, with paused time.
 
 mod deciding;
+mod journal;
 mod laws;
+mod locking;
 mod running;

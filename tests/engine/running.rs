@@ -75,6 +75,26 @@ async fn an_output_reaches_the_step_that_uses_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_an_earlier_run_left_unready_is_said_and_waited_for_again() {
+    let mut lab = Lab::new();
+    lab.instance("app", "v", &[]);
+    lab.world.never_settles("app/objects/more");
+    assert_eq!(lab.apply().await.failure_kind(), Some(FailureKind::NotReady));
+    let plan = lab.plan().await;
+    assert!(!plan.has_changes());
+    let text = plan::text(&plan, 80);
+    for words in ["1 of them not ready", "! app/objects/more", "Deployment x: 0 of 1 ready"] {
+        assert!(text.contains(words), "{text}");
+    }
+    lab.world.calls();
+    assert_eq!(lab.apply().await.failure_kind(), Some(FailureKind::NotReady));
+    lab.world.settles("app/objects/more");
+    expect_all_went_well(&lab.apply().await);
+    assert_eq!(lab.world.calls(), Vec::<String>::new(), "only waited for");
+    assert!(!plan::text(&lab.plan().await, 80).contains("not ready"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_made_asynchronously_is_ready_before_it_is_used() {
     let mut lab = Lab::new();
     lab.storage("one");

@@ -20,7 +20,7 @@ fn tools_lists_what_is_wanted_and_how_it_would_be_got() {
         .iter()
         .map(|tool| tool["name"].as_str().unwrap())
         .collect();
-    for name in ["helm", "kwokctl", "kwok", "kubectl", "etcd", "kube-apiserver"] {
+    for name in ["helm", "kwokctl", "kwok", "kubectl", "etcd", "kube-apiserver", "kind"] {
         assert!(names.contains(&name), "{names:?}");
     }
 }
@@ -83,7 +83,7 @@ fn two_installs_at_once_get_each_tool_once() {
     ends_with(&finish(first), 0, &["built by Go"]);
     ends_with(&second, 0, &["built by Go", "waiting for another run"]);
     let builds = std::fs::read_to_string(&log).unwrap();
-    assert_eq!(builds.lines().count(), 8, "{builds}");
+    assert_eq!(builds.lines().count(), 9, "{builds}");
     assert_eq!(half_written(&sandbox.home()), Vec::<String>::new());
 }
 

@@ -3,6 +3,7 @@
 mod files;
 mod flags;
 mod getting_tools;
+mod kind;
 mod newcomer;
 mod output;
 

@@ -1,4 +1,4 @@
-//! A loopback chart repository: index, archives, digests, and faults.
+//! A loopback chart repository and OCI registry: index, archives, manifests, digests, logins, and faults.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -13,7 +13,15 @@ pub(crate) struct Repository {
     served: Served,
 }
 
-type Served = Arc<Mutex<BTreeMap<String, Answer>>>;
+type Served = Arc<Mutex<Shelf>>;
+
+/// What is served, and to whom.
+#[derive(Default)]
+struct Shelf {
+    answers: BTreeMap<String, Answer>,
+    /// The value of the header that every request must have.
+    login: Option<String>,
+}
 
 /// What a path answers.
 #[derive(Clone)]
@@ -87,18 +95,59 @@ impl Repository {
 
     /// Serves charts with a right index.
     pub(crate) fn serve(&self, charts: &[Chart]) {
+        self.serve_in("", "", charts);
+    }
+
+    /// Serves charts in a folder, with an index that names their addresses on the host that it stands for.
+    pub(crate) fn serve_as(&self, folder: &str, stands_for: &str, charts: &[Chart]) {
+        self.serve_in(&format!("{folder}/"), &format!("{stands_for}/"), charts);
+    }
+
+    fn serve_in(&self, folder: &str, base: &str, charts: &[Chart]) {
         let mut entries: BTreeMap<&str, Vec<serde_json::Value>> = BTreeMap::new();
         for chart in charts {
             let archive = chart.archive();
             let file = format!("{}-{}.tgz", chart.name, chart.version);
             entries.entry(&chart.name).or_default().push(serde_json::json!({
                 "apiVersion": "v2", "name": chart.name, "version": chart.version,
-                "digest": Digest::of(&archive).to_string(), "urls": [file],
+                "digest": Digest::of(&archive).to_string(), "urls": [format!("{base}{file}")],
             }));
-            self.put(&file, Answer::Bytes(archive));
+            self.put(&format!("{folder}{file}"), Answer::Bytes(archive));
         }
         let index = serde_json::json!({"apiVersion": "v1", "entries": entries});
-        self.put("index.yaml", Answer::Bytes(index.to_string().into_bytes()));
+        self.put(&format!("{folder}index.yaml"), Answer::Bytes(index.to_string().into_bytes()));
+    }
+
+    /// The address of the repository as a registry.
+    pub(crate) fn oci(&self) -> String {
+        format!("oci://{}", self.address)
+    }
+
+    /// Serves a chart as an OCI registry does: a manifest under its version and its digest, and two blobs.
+    pub(crate) fn serve_oci(&self, name: &str, chart: &Chart) {
+        let config =
+            serde_json::json!({"name": chart.name, "version": chart.version, "apiVersion": "v2"});
+        let blob = |kind: &str, bytes: Vec<u8>| {
+            let digest = format!("sha256:{}", Digest::of(&bytes));
+            let size = bytes.len();
+            self.put(&format!("v2/{name}/blobs/{digest}"), Answer::Bytes(bytes));
+            serde_json::json!({"mediaType": kind, "digest": digest, "size": size})
+        };
+        let manifest = serde_json::json!({
+            "schemaVersion": 2, "mediaType": MANIFEST,
+            "config": blob("application/vnd.cncf.helm.config.v1+json", config.to_string().into_bytes()),
+            "layers": [blob("application/vnd.cncf.helm.chart.content.v1.tar+gzip", chart.archive())],
+        });
+        let bytes = manifest.to_string().into_bytes();
+        for reference in [chart.version.clone(), format!("sha256:{}", Digest::of(&bytes))] {
+            self.put(&format!("v2/{name}/manifests/{reference}"), Answer::Bytes(bytes.clone()));
+        }
+    }
+
+    /// Answers only those who log in.
+    pub(crate) fn wants_login(&self, user: &str, password: &str) {
+        let login = data_encoding::BASE64.encode(format!("{user}:{password}").as_bytes());
+        self.served.lock().unwrap().login = Some(format!("Basic {login}"));
     }
 
     /// Serves other bytes than the index says.
@@ -108,7 +157,7 @@ impl Repository {
 
     /// Ends an answer in the middle.
     pub(crate) fn truncate(&self, file: &str) {
-        let bytes = match self.served.lock().unwrap().get(&format!("/{file}")) {
+        let bytes = match self.served.lock().unwrap().answers.get(&format!("/{file}")) {
             Some(Answer::Bytes(bytes)) => bytes[..bytes.len() / 2].to_vec(),
             _ => Vec::new(),
         };
@@ -121,11 +170,14 @@ impl Repository {
     }
 
     fn put(&self, file: &str, answer: Answer) {
-        self.served.lock().unwrap().insert(format!("/{file}"), answer);
+        self.served.lock().unwrap().answers.insert(format!("/{file}"), answer);
     }
 }
 
-/// Answers one request: enough of HTTP for GET.
+/// The kind of an OCI manifest.
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+
+/// Answers one request: enough of HTTP for GET and HEAD.
 fn answer(mut stream: std::net::TcpStream, served: &Served) {
     use std::io::{BufRead as _, BufReader};
     let mut reader = BufReader::new(stream.try_clone().unwrap());
@@ -133,19 +185,45 @@ fn answer(mut stream: std::net::TcpStream, served: &Served) {
     if reader.read_line(&mut first).is_err() {
         return;
     }
+    let mut login = None;
     let mut line = String::new();
     while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
+        if let Some((key, value)) = line.split_once(':')
+            && key.eq_ignore_ascii_case("authorization")
+        {
+            login = Some(value.trim().to_owned());
+        }
         line.clear();
     }
     let path = first.split(' ').nth(1).unwrap_or("/").to_owned();
-    let found = served.lock().unwrap().get(&path).cloned().unwrap_or(Answer::Status(404));
+    let found = {
+        let shelf = served.lock().unwrap();
+        if shelf.login.is_some() && shelf.login != login {
+            Answer::Status(401)
+        } else {
+            shelf.answers.get(&path).cloned().unwrap_or(Answer::Status(404))
+        }
+    };
     let (status, length, body) = match found {
         Answer::Bytes(bytes) => (200, bytes.len(), bytes),
         Answer::Truncated(bytes) => (200, bytes.len() * 2, bytes),
         Answer::Status(status) => (status, 0, Vec::new()),
     };
-    let head =
-        format!("HTTP/1.1 {status} x\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
-    stream.write_all(head.as_bytes()).ok();
-    stream.write_all(&body).ok();
+    let mut head =
+        format!("HTTP/1.1 {status} x\r\nContent-Length: {length}\r\nConnection: close\r\n");
+    if status == 401 {
+        head.push_str("WWW-Authenticate: Basic realm=\"charts\"\r\n");
+    }
+    if status == 200 && path.starts_with("/v2/") {
+        let kind = if path.contains("/manifests/") { MANIFEST } else { "application/octet-stream" };
+        let lines = [
+            format!("Content-Type: {kind}\r\n"),
+            format!("Docker-Content-Digest: sha256:{}\r\n", Digest::of(&body)),
+        ];
+        head.extend(lines);
+    }
+    stream.write_all(format!("{head}\r\n").as_bytes()).ok();
+    if !first.starts_with("HEAD ") {
+        stream.write_all(&body).ok();
+    }
 }

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use datamill::engine::{self, Cancel, Event, Observer, Options, Report, Run};
+use datamill::engine::{self, Cancel, Event, Journal, NoJournal, Observer, Options, Report, Run};
 use datamill::model::{
-    ClaimSpec, Class, CloudSpec, ClusterSpec, Desired, Digest, Family, Identity, InstallationId,
-    JobReady, JobSpec, Known, KubernetesSpec, Leaf, Manifests, Name, NamespaceSpec, Object,
-    ObjectsSpec, Redactor, Rendered, Resource, ResourceId, RunId, Snapshot, Spec, Value, WaitSpec,
+    ChartSource, ClaimSpec, Class, CloudSpec, ClusterSpec, CrdPolicy, Desired, Digest, Family,
+    HelmWait, Identity, InstallationId, JobReady, JobSpec, Known, KubernetesSpec, Leaf, Manifests,
+    Name, NamespaceSpec, Object, ObjectsSpec, Redactor, ReleaseSpec, Rendered, Resource,
+    ResourceId, RunId, SecretSpec, Snapshot, Spec, Value, WaitSpec,
 };
 use datamill::plan::{self, Permits, Plan, PlanError, Request, Selection};
 use serde_json::{Value as Json, json};
@@ -38,12 +39,12 @@ pub(crate) fn render(
             values.clone()
         }
         KubernetesSpec::Job(job) => vec![job.template.clone()],
+        KubernetesSpec::Release(release) => vec![release.values.clone(), Value::text("fixed")],
         KubernetesSpec::Installation
         | KubernetesSpec::Namespace(_)
         | KubernetesSpec::Crds(_)
         | KubernetesSpec::Secret(_)
         | KubernetesSpec::Claim(_)
-        | KubernetesSpec::Release(_)
         | KubernetesSpec::Objects(_) => vec![Value::Null],
     };
     let object = |(at, value): (usize, &Value)| {
@@ -90,6 +91,7 @@ pub(crate) struct Lab {
     pub(crate) permits: Permits,
     pub(crate) options: Options,
     pub(crate) recorder: Recorder,
+    pub(crate) journal: Arc<dyn Journal>,
 }
 
 pub(crate) const CLUSTER: &str = "target/cluster/lab";
@@ -106,6 +108,7 @@ impl Lab {
             permits: Permits { flavour: Some("lab".to_owned()), ..Permits::default() },
             options: Options::default(),
             recorder: Recorder::default(),
+            journal: Arc::new(NoJournal),
         };
         let cluster = ClusterSpec::Kwok { name: "lab".to_owned(), nodes: Vec::new() };
         lab.add(CLUSTER, Spec::Cluster(cluster), &[]).class = Class::Stateful;
@@ -163,6 +166,47 @@ impl Lab {
             labels: BTreeMap::new(),
         };
         self.add(name, Spec::kubernetes(KubernetesSpec::Claim(spec)), &[]).class = Class::Data;
+    }
+
+    /// A Secret that is drawn once and outlives its instance.
+    pub(crate) fn secret(&mut self, name: &str) {
+        let spec = SecretSpec {
+            namespace: "lab".to_owned(),
+            name: "login".to_owned(),
+            secret_type: "Opaque".to_owned(),
+            keys: BTreeMap::new(),
+            keep: true,
+        };
+        self.add(name, Spec::kubernetes(KubernetesSpec::Secret(spec)), &[]).keep = true;
+    }
+
+    /// A Helm release with a value, and objects that hold it.
+    pub(crate) fn release(&mut self, name: &str, value: &str, needs: &[&str]) {
+        let spec = ReleaseSpec {
+            namespace: "lab".to_owned(),
+            release: "main".to_owned(),
+            chart: ChartSource::Folder("/chart".into()),
+            crds: CrdPolicy::Skip,
+            values: Value::text(value),
+            wait: HelmWait::Ready,
+            shared_with: Vec::new(),
+            exposes_secret: None,
+        };
+        self.add(name, Spec::kubernetes(KubernetesSpec::Release(spec)), needs);
+    }
+
+    /// An instance as most are: a Secret, a claim, a release that uses both, objects, and its health.
+    pub(crate) fn chart_instance(&mut self, name: &str, value: &str, uses: &[&str]) {
+        self.instance(name, value, uses);
+        let of = |rest: &str| format!("{name}/{rest}");
+        let (secret, claim, release) = (of("secret/login"), of("claim/data"), of("release/main"));
+        self.secret(&secret);
+        let uses: Vec<_> = uses.iter().map(|used| format!("{used}/health/installed")).collect();
+        let mut needs: Vec<_> = uses.iter().map(String::as_str).collect();
+        needs.extend([secret.as_str(), claim.as_str()]);
+        self.release(&release, value, &needs);
+        let health = self.desired.resources.get_mut(&id(&of("health/installed"))).unwrap();
+        health.needs.insert(id(&release));
     }
 
     pub(crate) fn job(&mut self, name: &str, ready: JobReady, needs: &[&str]) {
@@ -296,6 +340,7 @@ impl Lab {
             known: Known::default(),
             redactor: Redactor::default(),
             stop,
+            journal: Arc::clone(&self.journal),
         };
         let providers = self.world.providers();
         engine::execute(plan, &providers, &run, &self.recorder, &self.options, cancel).await

@@ -4,4 +4,5 @@ pub(crate) mod charts;
 pub(crate) mod lab;
 mod rules;
 pub(crate) mod sandbox;
+pub(crate) mod slot;
 pub(crate) mod world;

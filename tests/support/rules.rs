@@ -23,9 +23,9 @@ impl State {
             power: thing.power,
             fields: thing.fields.clone(),
             applied: thing.applied.clone().map(|inputs| Applied { inputs, run: None }),
-            release: (id.kind == ResourceKind::Release).then_some(ReleaseFound {
-                revision: 1,
-                status: ReleaseStatus::Deployed,
+            release: thing.release.map(|(revision, status)| ReleaseFound {
+                revision,
+                status,
                 held: None,
             }),
             outputs: thing.outputs(id),
@@ -186,6 +186,12 @@ impl State {
         if step.action == Action::Replace {
             self.remove(&step.id)?;
         }
+        let motion = self.things.get(&step.id).and_then(|thing| thing.release);
+        if step.action == Action::Repair
+            && motion.is_some_and(|(_, status)| status != ReleaseStatus::Deployed)
+        {
+            return Err(self.wrong(format!("{} is repaired half done", step.id)));
+        }
         // The first effect makes it, half done; the second finishes it and writes the digest last.
         self.effect(&step.id)?;
         self.uids += 1;
@@ -212,6 +218,16 @@ impl State {
             }
             Spec::Kubernetes(_) => {
                 let rendered = render(wanted, &known).expect("it renders");
+                if step.id.kind == ResourceKind::Secret {
+                    // Drawn once; a write that finds it leaves it as it is.
+                    thing.drawn.get_or_insert(uid);
+                }
+                if step.id.kind == ResourceKind::Release && step.action != Action::Repair {
+                    // As Helm does it: the revision and its labels are there before its objects are.
+                    let revision = thing.release.map_or(1, |(revision, _)| revision + 1);
+                    thing.release = Some((revision, ReleaseStatus::Pending));
+                    thing.applied = Some(rendered.inputs.clone());
+                }
                 for object in rendered.objects.iter().take(1) {
                     thing.objects.insert(object.reference().unwrap().name, object.clone());
                 }
@@ -235,6 +251,9 @@ impl State {
                     .map(|object| (object.reference().unwrap().name, object.clone()))
                     .collect();
                 thing.applied = Some(rendered.inputs);
+                if let Some((_, status)) = &mut thing.release {
+                    *status = ReleaseStatus::Deployed;
+                }
                 thing.job_runs = matches!(spec.as_ref(), KubernetesSpec::Job(job) if job.ready == JobReady::Started);
             }
         }
@@ -254,6 +273,12 @@ impl State {
             return Err(self.wrong(what));
         }
         self.effect(id)?;
+        if let Some(thing) = self.things.get_mut(id)
+            && let Some((_, status)) = &mut thing.release
+        {
+            *status = ReleaseStatus::Uninstalling;
+            self.effect(id)?;
+        }
         let inside: Vec<_> =
             self.things.keys().filter(|other| self.lives_in(other, id)).cloned().collect();
         for other in inside {

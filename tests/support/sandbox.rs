@@ -36,7 +36,9 @@ impl Sandbox {
         sandbox.set("HOME", sandbox.home());
         sandbox.set("PATH", "/usr/bin:/bin");
         let root = sandbox.root.path().to_owned();
-        sandbox.set("TMPDIR", root);
+        sandbox.set("TMPDIR", root.clone());
+        // Whatever engine runs on this machine is not the sandbox's.
+        sandbox.set("DOCKER_HOST", format!("unix://{}", root.join("no-docker.sock").display()));
         sandbox
     }
 

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use datamill::model::{
-    Cause, Class, Digest, Family, Object, ObjectRef, Outputs, Owner, Power, ResourceId,
-    ResourceKind,
+    Cause, Class, Digest, Family, Object, ObjectRef, Outputs, Owner, Power, ReleaseStatus,
+    ResourceId, ResourceKind,
 };
 use datamill::provider::{Provider, Providers};
 use serde_json::{Map, Value as Json, json};
@@ -34,6 +34,10 @@ pub(crate) struct Thing {
     pub(crate) extra: bool,
     pub(crate) foreign: Vec<ObjectRef>,
     pub(crate) job_runs: bool,
+    /// Of a release: its newest revision and how that stands.
+    pub(crate) release: Option<(u64, ReleaseStatus)>,
+    /// Of a Secret: what was drawn when it was made.
+    pub(crate) drawn: Option<usize>,
 }
 
 /// What goes wrong at an effect.
@@ -78,6 +82,13 @@ pub(crate) struct State {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FakeWorld(Arc<Mutex<State>>);
 
+impl State {
+    /// Whether the program is dead.
+    pub(crate) fn dead(&self) -> bool {
+        self.dead
+    }
+}
+
 impl FakeWorld {
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -117,6 +128,10 @@ impl FakeWorld {
 
     pub(crate) fn never_settles(&self, id: &str) {
         self.state().stuck.insert(id.parse().unwrap());
+    }
+
+    pub(crate) fn settles(&self, id: &str) {
+        self.state().stuck.remove(&id.parse().unwrap());
     }
 
     pub(crate) fn fails_with(&self, id: &str, causes: &[&str]) {
@@ -162,6 +177,12 @@ impl FakeWorld {
             .collect()
     }
 
+    /// What was drawn for each Secret.
+    pub(crate) fn drawn(&self) -> BTreeMap<ResourceId, usize> {
+        let state = self.state();
+        state.things.iter().filter_map(|(id, thing)| Some((id.clone(), thing.drawn?))).collect()
+    }
+
     pub(crate) fn ids(&self) -> BTreeSet<ResourceId> {
         self.state().things.keys().cloned().collect()
     }
@@ -196,6 +217,8 @@ impl Thing {
             extra: false,
             foreign: Vec::new(),
             job_runs: false,
+            release: None,
+            drawn: None,
         }
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use tokio::sync::watch;
 
+use super::chart::Registry;
 use super::post_render::RULES_VARIABLE;
 use super::{HelmSettings, ReleaseLock, Rules, plugin};
 use crate::adapter::files::{self, FileError};
@@ -141,10 +142,12 @@ impl HelmSettings {
             // Helm's own brake makes a release of 100 objects slow; the API server has a better one.
             .env("HELM_QPS", "300")
             .env("HELM_BURST_LIMIT", "600");
-        call.without = NOT_INHERITED.map(str::to_owned).to_vec();
         if let Some(registry) = &self.registry_config {
             call = call.env("HELM_REGISTRY_CONFIG", registry.clone().into_os_string());
         }
+        // What is set here replaces what would be inherited; taken out is only the rest.
+        let others = NOT_INHERITED.into_iter().filter(|key| !call.env.contains_key(*key));
+        call.without = others.map(str::to_owned).collect();
         call.redactor = self.redactor.clone();
         call
     }
@@ -244,12 +247,15 @@ impl HelmSettings {
     /// Gets a chart from an OCI registry into an empty folder.
     pub(super) async fn pull(
         &self,
-        url: &str,
+        of: &Registry,
         version: Option<&str>,
         into: &Path,
     ) -> Result<(), ProcessError> {
-        let mut args = words(["pull", url, "--destination"]);
+        let mut args = words(["pull", &of.url, "--destination"]);
         args.push(into.into());
+        if of.plain_http {
+            args.extend(words(["--plain-http"]));
+        }
         if let Some(version) = version {
             args.extend(words(["--version", version]));
         }
@@ -367,6 +373,12 @@ mod tests {
         let settings = HelmSettings::new("helm", "datamill", Path::new("/c"));
         let call = settings.invocation(words(["version"]));
         assert_eq!(call.env["HELM_PLUGINS"], "/c/helm/plugins");
-        assert!(call.without.contains(&"KUBECONFIG".to_owned()));
+        for key in ["KUBECONFIG", "HELM_REGISTRY_CONFIG"] {
+            assert!(call.without.contains(&key.to_owned()));
+        }
+        let settings = HelmSettings { registry_config: Some("/r.json".into()), ..settings };
+        let call = settings.invocation(words(["pull"]));
+        assert_eq!(call.env["HELM_REGISTRY_CONFIG"], "/r.json");
+        assert!(!call.without.contains(&"HELM_REGISTRY_CONFIG".to_owned()));
     }
 }

@@ -78,6 +78,25 @@ impl HelmSettings {
         }
     }
 
+    /// Where the user's Helm keeps the logins of `helm registry login`: a program with folders of ours would not find them.
+    pub fn usual_registry_config(environment: &BTreeMap<String, String>, home: &Path) -> PathBuf {
+        let folder =
+            |key: &str| environment.get(key).filter(|folder| !folder.is_empty()).map(PathBuf::from);
+        let of_platform = || {
+            if cfg!(target_os = "macos") {
+                home.join("Library/Preferences/helm")
+            } else {
+                home.join(".config/helm")
+            }
+        };
+        folder("HELM_REGISTRY_CONFIG").unwrap_or_else(|| {
+            folder("HELM_CONFIG_HOME")
+                .or_else(|| folder("XDG_CONFIG_HOME").map(|folder| folder.join("helm")))
+                .unwrap_or_else(of_platform)
+                .join("registry/config.json")
+        })
+    }
+
     /// Waits until a rendering may begin: as many run at a time as the machine has cores.
     pub async fn turn(&self) -> Option<OwnedSemaphorePermit> {
         let turns = self.turns.as_ref()?;
@@ -111,6 +130,22 @@ impl HelmSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_users_logins_are_looked_for_where_their_helm_puts_them() {
+        let at = |variables: &[(&str, &str)]| {
+            let text = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+            let environment = variables.iter().map(text).collect();
+            HelmSettings::usual_registry_config(&environment, Path::new("/h"))
+        };
+        assert_eq!(at(&[("HELM_REGISTRY_CONFIG", "/r.json")]), Path::new("/r.json"));
+        assert_eq!(
+            at(&[("HELM_CONFIG_HOME", "/c"), ("XDG_CONFIG_HOME", "/x")]),
+            Path::new("/c/registry/config.json")
+        );
+        assert_eq!(at(&[("XDG_CONFIG_HOME", "/x")]), Path::new("/x/helm/registry/config.json"));
+        assert!(at(&[]).starts_with("/h"));
+    }
 
     #[test]
     fn a_mirror_stands_for_a_host_or_the_beginning_of_an_address() {

@@ -92,6 +92,11 @@ impl Kinds {
         self.served.get(&(api_version.to_owned(), kind.to_owned()))
     }
 
+    /// Every kind in every version.
+    pub fn all(&self) -> impl Iterator<Item = &ServedKind> {
+        self.served.values()
+    }
+
     /// Every kind once, in its preferred version.
     pub fn preferred(&self) -> &[ServedKind] {
         &self.preferred

@@ -6,7 +6,7 @@ use kube::api::{
     PropagationPolicy,
 };
 use kube::core::{Request, Status};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::{Cluster, KubeError, ServedKind};
 use crate::model::{Object, ObjectRef};
@@ -273,6 +273,20 @@ impl Cluster {
             Err(kube::Error::Api(status)) if status.status_is_foreign() => Ok(status.code),
             Err(error) => Err(super::error::from_client(error)),
         }
+    }
+
+    /// Asks for a review (`SelfSubjectAccessReview` and its like): answered at once and kept nowhere, so safe to repeat.
+    pub async fn review(
+        &self,
+        api_version: &str,
+        kind: &str,
+        spec: &Json,
+    ) -> Result<Json, KubeError> {
+        let served = self.kind(api_version, kind).await?;
+        let path = Request::new(served.path(None));
+        let body = json!({"apiVersion": api_version, "kind": kind, "spec": spec}).to_string();
+        let prepare = || path.create(&PostParams::default(), body.clone().into_bytes());
+        self.read_json(kind, prepare).await
     }
 
     async fn reference(&self, object: &Object) -> Result<(ObjectRef, ServedKind), KubeError> {

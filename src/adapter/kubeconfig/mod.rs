@@ -70,6 +70,22 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// The entry of what kubeadm writes for administrators, under another name and address; nothing when it is none.
+    pub fn of_admin(text: &str, name: &str, server: &str) -> Option<Self> {
+        let file = yaml::parse(&Source::new("admin.conf", text)).ok()?.to_json();
+        let field = |list: &str, part: &str, key: &str| {
+            let value = file.get(list)?.get(0)?.get(part)?.get(key)?;
+            value.as_str().map(str::to_owned)
+        };
+        Some(Self {
+            name: name.to_owned(),
+            server: server.to_owned(),
+            authority: field("clusters", "cluster", "certificate-authority-data")?,
+            certificate: field("users", "user", "client-certificate-data")?,
+            key: Secret::new(field("users", "user", "client-key-data")?),
+        })
+    }
+
     fn cluster(&self) -> Json {
         json!({"server": self.server, "certificate-authority-data": self.authority})
     }

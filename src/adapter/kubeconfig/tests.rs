@@ -131,3 +131,13 @@ fn an_entry_alone_is_a_whole_kubeconfig() {
     assert!(holds(&path, &entry("https://a")).unwrap());
     assert_eq!(contexts(&path).unwrap().current.as_deref(), Some("datamill-demo"));
 }
+
+#[test]
+fn an_administrators_file_becomes_an_entry_under_our_name() {
+    let text = "clusters:\n- {name: x, cluster: {server: 'https://x-control-plane:6443', certificate-authority-data: QQ==}}\n\
+                users:\n- {name: a, user: {client-certificate-data: Qg==, client-key-data: Qw==}}\n";
+    let entry = Entry::of_admin(text, "datamill-x", "https://127.0.0.1:1").unwrap();
+    assert_eq!((entry.name.as_str(), entry.server.as_str()), ("datamill-x", "https://127.0.0.1:1"));
+    assert_eq!((entry.authority.as_str(), entry.key.reveal()), ("QQ==", "Qw=="));
+    assert_eq!(Entry::of_admin("clusters: []", "a", "b"), None);
+}

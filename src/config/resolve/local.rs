@@ -1,21 +1,27 @@
 //! The section `local:`.
 
+use super::kind::{self, Beside};
 use super::nodes;
 use crate::config::reader::{Reader, flag_of};
 use crate::config::target::{Gpu, LocalProvider, LocalSettings, Target};
-use crate::yaml::{Located, Problem, Problems, Span};
+use crate::yaml::{Located, Node, Problem, Problems, Span};
 
 /// Reads the section: the target, and the components it asks for.
 pub(super) fn read(
     section: &Located,
     flag: Option<LocalProvider>,
     macos: bool,
+    beside: Beside<'_>,
     problems: &mut Problems,
 ) -> (Target, Vec<(&'static str, Span)>) {
     let mut settings = LocalSettings::default();
     let Some(mut reader) = Reader::of(section, "local", problems) else {
         let nodes = nodes::nodes(None, &settings, problems);
         let provider = flag.unwrap_or(LocalProvider::Auto);
+        let nothing = Located { node: Node::Null, span: section.span.clone() };
+        if let Some(mut reader) = Reader::of(&nothing, "local", problems) {
+            settings.kind = kind::read(&mut reader, &nothing, provider, None, beside, problems);
+        }
         return (Target::Local { provider, nodes, settings }, Vec::new());
     };
     let written = reader.word("provider", &LocalProvider::WORDS, problems);
@@ -30,6 +36,9 @@ pub(super) fn read(
     settings.use_multipass = reader.flag("use_multipass", problems);
     settings.kubernetes_version = version(&mut reader, problems);
     let wanted_nodes = reader.value("nodes");
+    let version = settings.kubernetes_version.clone();
+    settings.kind =
+        kind::read(&mut reader, section, provider, version.as_deref(), beside, problems);
     reader.finish(problems);
     let nodes = nodes::nodes(wanted_nodes, &settings, problems);
     only_for(section, provider, &mut settings, problems);
@@ -77,8 +86,45 @@ fn only_for(
     if settings.use_multipass == Some(true) && free(LocalProvider::Microk8s) {
         without("use_multipass", "microk8s");
     }
-    if free(LocalProvider::Kwok) {
-        without("nodes", "kwok");
+    if free(LocalProvider::Kwok) && provider != LocalProvider::Kind {
+        without("nodes", "kwok and kind");
+    }
+    if free(LocalProvider::Kind) {
+        for key in ["node_image", "mounts", "ports", "kubeadm_patches", "containerd_patches"] {
+            without(key, "kind");
+        }
+    }
+    if provider == LocalProvider::Kind {
+        not_on_kind(section, settings, problems);
+    }
+}
+
+/// What kind cannot do: its nodes are containers without limits, and none gets a graphics processor.
+fn not_on_kind(section: &Located, settings: &LocalSettings, problems: &mut Problems) {
+    for key in nodes::size_keys() {
+        if let Some(value) = section.get(key) {
+            let message = format!(
+                "`local.{key}` does nothing on kind: its nodes are containers that see the whole machine"
+            );
+            problems.push(
+                Problem::warning("unused-key", message)
+                    .at(&value.span)
+                    .help("remove it; what a platform may use is limited by the container engine"),
+            );
+        }
+    }
+    let Some(value) = section.get("gpu_support") else { return };
+    let message = "kind gives no graphics processors to its nodes";
+    match settings.gpu {
+        Gpu::Off => {}
+        Gpu::Auto => problems.push(
+            Problem::warning("no-gpu", message).at(&value.span).help("write `gpu_support: false`"),
+        ),
+        Gpu::Required => problems.push(
+            Problem::error("no-gpu", message)
+                .at(&value.span)
+                .help("use another provider, such as `minikube`"),
+        ),
     }
 }
 
@@ -125,12 +171,13 @@ pub(super) fn version(reader: &mut Reader<'_>, problems: &mut Problems) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::yaml::Severity::{Error, Warning};
     use crate::yaml::{Source, parse};
 
     fn errors(text: &str, macos: bool) -> usize {
         let tree = parse(&Source::new("x.yaml", text)).unwrap();
         let mut problems = Problems::default();
-        drop(read(&tree, None, macos, &mut problems));
+        drop(read(&tree, None, macos, &|_, path| path.into(), &mut problems));
         problems.sorted().iter().filter(|p| p.code == "no-bare-microk8s").count()
     }
 
@@ -141,5 +188,23 @@ mod tests {
         assert_eq!(errors(bare, false), 0);
         assert_eq!(errors("{provider: microk8s, use_multipass: true}", true), 0);
         assert_eq!(errors("{provider: kind, use_multipass: false}", true), 0);
+    }
+
+    #[test]
+    fn what_kind_cannot_do_is_said() {
+        let said = |text: &str| {
+            let tree = parse(&Source::new("x.yaml", text)).unwrap();
+            let mut problems = Problems::default();
+            drop(read(&tree, None, false, &|_, path| path.into(), &mut problems));
+            let sorted = problems.sorted();
+            sorted.iter().map(|p| (p.code, p.severity)).collect::<Vec<_>>()
+        };
+        let sizes = "{provider: kind, cpus: 2, memory: 4096, storage: 9G}";
+        assert_eq!(said(sizes), [("unused-key", Warning); 3]);
+        assert_eq!(said("{provider: kind, gpu_support: auto}"), [("no-gpu", Warning)]);
+        assert_eq!(said("{provider: kind, gpu_support: required}"), [("no-gpu", Error)]);
+        assert_eq!(said("{provider: kind, gpu_support: false, nodes: 2}"), []);
+        assert_eq!(said("{provider: kwok, ports: ['1:2']}"), [("unused-key", Warning)]);
+        assert_eq!(said("{provider: auto, ports: ['1:2'], cpus: 2}"), []);
     }
 }

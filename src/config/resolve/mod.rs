@@ -4,6 +4,7 @@ mod components;
 mod external;
 mod flavour;
 mod instance;
+mod kind;
 mod legacy;
 mod local;
 mod nodes;
@@ -25,6 +26,7 @@ pub(super) use external::STORAGE_KINDS;
 pub(super) use external::TOP_LEVEL;
 pub use flavour::Environment;
 pub(super) use flavour::ProjectSection;
+pub use kind::version_of as version_of_image;
 pub use select::LeftOut;
 
 use super::discover::Place;

@@ -17,6 +17,21 @@ const MOST_NODES: u64 = 1000;
 /// What a kubelet takes by default.
 const PODS: u64 = 110;
 
+/// The keys that give a node its size.
+pub(super) fn size_keys() -> impl Iterator<Item = &'static str> {
+    ["cpus", "memory", "storage", "gpus"].into_iter()
+}
+
+/// The labels and taints of a group; what is wrong with them is reported where the group is read.
+pub(super) fn labels_and_taints(item: &Located) -> (BTreeMap<String, String>, Vec<Taint>) {
+    let mut unheard = Problems::default();
+    let Some(mut reader) = Reader::of(item, "local.nodes[]", &mut unheard) else {
+        return (BTreeMap::new(), Vec::new());
+    };
+    let labels = reader.text_map("labels", &mut unheard);
+    (labels, taints(&mut reader, &mut unheard))
+}
+
 /// One group of equal nodes.
 struct Group {
     name: String,
@@ -92,6 +107,10 @@ pub(super) fn nodes(
 fn group(item: &Located, settings: &LocalSettings, problems: &mut Problems) -> Option<Group> {
     let mut reader = Reader::of(item, "local.nodes[]", problems)?;
     let standard = Group::of(settings);
+    // What containers have beside; read for kind.
+    for key in ["role", "mounts", "ports"] {
+        reader.value(key);
+    }
     let group = Group {
         name: reader.text("name", problems).unwrap_or(standard.name),
         count: reader.whole("count", 1, MOST_NODES, problems).unwrap_or(1),

@@ -283,7 +283,9 @@ fn section_target(
                 Some(Provider::Local(provider)) => Some(provider),
                 Some(Provider::Remote(_) | Provider::Existing) | None => None,
             };
-            local::read(&section, flag, input.macos, problems)
+            let beside =
+                |at: &Span, path: &str| input.overlay.beside(&at.source, path, &input.request.home);
+            local::read(&section, flag, input.macos, &beside, problems)
         }
         Location::Remote => {
             let flag = match flag {

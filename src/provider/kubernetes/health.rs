@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::cause::{Evidence, chain, in_words, progress};
 use super::compare::{Live, absent_is, read_live};
+use super::crds;
 use super::field;
 use super::readiness::{Surroundings, missing, readiness, together};
 use super::release;
@@ -101,6 +102,12 @@ pub(super) async fn healths(
             .collect();
         if let Some(KubernetesSpec::Secret(spec)) = resource.kubernetes() {
             parts.extend(assumed(link, spec).await?);
+        }
+        if let Some(KubernetesSpec::Crds(_)) = resource.kubernetes()
+            && parts.iter().all(Health::lets_go_on)
+        {
+            let definitions = objects.iter().filter_map(|name| live.get(name));
+            parts.extend(crds::unserved(&link.cluster, definitions).await?);
         }
         if link.simulated {
             let stood_in = field::assumed(&link.cluster, resource).await?;

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::compare::version_of;
 use super::failure::{foreign, provider_error, stale};
 use super::normal::normal;
+use super::runs;
 use super::session::Session;
 use super::snapshot;
 use crate::adapter::clock;
@@ -172,20 +173,26 @@ fn overtaken(record: &Record) -> ProviderError {
     )
 }
 
-/// Takes our key out, and the ConfigMap with its last key, and what is remembered of our writes.
+/// Takes our key out, and the ConfigMap with its last key, and what is remembered of runs and of our writes.
 pub(super) async fn remove(session: &Session, manager: &str) -> Result<(), ProviderError> {
     let identity = &session.identity;
     let failed = |error: KubeError| {
         provider_error("cannot remove the record of this installation", &error, &session.redactor)
     };
-    let Some(map) = session.cluster.get(&reference()).await.map_err(failed)? else { return Ok(()) };
-    let Some(text) = entry(&map, &identity.project) else { return Ok(()) };
+    let map = session.cluster.get(&reference()).await.map_err(failed)?;
+    let Some((map, text)) =
+        map.as_ref().and_then(|map| Some((map, entry(map, &identity.project)?)))
+    else {
+        snapshot::forget_all(session).await.map_err(failed)?;
+        return runs::remove(&session.cluster, &identity.project).await.map_err(failed);
+    };
     let record = parse(text);
     if record.owner != identity.owner {
         return Err(foreign(&reference(), &format!("installation {}", record.owner)));
     }
     // Before the record: a run that dies in between finds the record, and goes on here.
     snapshot::forget_all(session).await.map_err(failed)?;
+    runs::remove(&session.cluster, &identity.project).await.map_err(failed)?;
     let version = map.0.pointer("/metadata/resourceVersion").and_then(serde_json::Value::as_str);
     let others =
         map.0.get("data").and_then(serde_json::Value::as_object).is_some_and(|data| data.len() > 1);

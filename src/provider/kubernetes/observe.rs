@@ -117,7 +117,8 @@ impl Kubernetes {
     }
 }
 
-fn link(session: &Session) -> Link {
+/// The cluster of a session, whoever acts.
+pub(super) fn link(session: &Session) -> Link {
     Link {
         cluster: session.cluster.clone(),
         host: session.host.clone(),
@@ -126,6 +127,7 @@ fn link(session: &Session) -> Link {
         context: session.context.clone(),
         version: session.version.clone(),
         redactor: session.redactor.clone(),
+        embedded: false,
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Link {
     pub version: String,
     /// Masks secret values.
     pub redactor: Redactor,
+    /// Whether datamill itself made it and simulates it: nothing in it calls a webhook.
+    pub embedded: bool,
 }
 
 /// A cluster that is there, and who acts in it.
@@ -103,6 +105,7 @@ impl Links {
             context: context.to_owned(),
             version: known.text(&host, "version").unwrap_or_default().to_owned(),
             redactor: redactor.clone(),
+            embedded: known.text(&host, "provider") == Some("kwok"),
             host,
         }))
     }

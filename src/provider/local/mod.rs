@@ -1,9 +1,12 @@
-//! Clusters on this machine, and existing ones: the simulated cluster of kwok, which is ours from end to end, and clusters behind
-//! a kubeconfig, which are used and never changed.
+//! Clusters on this machine, and existing ones: the simulated cluster of kwok and the containers of kind, which are ours from end
+//! to end, and clusters behind a kubeconfig, which are used and never changed.
 
 mod existing;
 mod facts;
+mod folder;
+mod kind;
 mod kwok;
+mod usable;
 mod user;
 
 #[cfg(test)]
@@ -15,17 +18,20 @@ use std::sync::Arc;
 
 use futures::future::{BoxFuture, join_all};
 
+use self::folder::Folder;
 use super::{Provider, ProviderError, RunContext};
+use crate::adapter::engine::{Engine, EngineError, EngineInfo};
 use crate::model::{
-    ClusterSpec, Discovery, Failure, FailureKind, Found, Health, Identity, Known, NodeSpec,
-    Observed, Outputs, Redactor, Resource, ResourceId, ResourceKind, Spec,
+    ClusterSpec, Discovery, Failure, FailureKind, Found, Health, Identity, KindSpec, Known,
+    NodeSpec, Observed, Outputs, Redactor, Resource, ResourceId, ResourceKind, Spec,
 };
 use crate::plan::{Action, Precondition, Step};
 use crate::toolchain::{ToolEvent, Toolchain};
 
 pub use existing::contexts;
 pub use facts::{declared, facts};
-pub use kwok::Marker;
+pub use folder::Marker;
+pub use kind::Images;
 
 /// Names of the outputs of a cluster.
 pub mod output {
@@ -37,7 +43,7 @@ pub mod output {
     pub const SIMULATED: &str = "simulated";
     /// Kubernetes version without `v`.
     pub const VERSION: &str = "version";
-    /// `kwok` or `existing`.
+    /// `kwok`, `kind` or `existing`.
     pub const PROVIDER: &str = "provider";
     /// The UID of namespace `kube-system`: the cluster's fingerprint.
     pub const UID: &str = "uid";
@@ -90,19 +96,61 @@ impl Local {
         Self { settings: Arc::new(settings) }
     }
 
-    /// What is written on a kwok cluster of ours, if it is there: its project and its installation id.
+    /// What is written in the folder of a cluster of ours, whole or only begun.
     pub fn marker(&self, name: &str) -> Option<Marker> {
-        self.kwok(name).marker()
+        let folder = Folder::new(&self.settings.clusters, name);
+        folder.marker().or_else(|| folder.begun())
     }
 
-    /// The names of the kwok clusters in our folder, half-made ones included.
+    /// The names of the clusters in our folder, half-made ones included.
     pub fn names(&self) -> Result<Vec<String>, Failure> {
         kwok::names(&self.settings.clusters)
     }
 
-    /// Starts a kwok cluster that is stopped or lost its processes. Gives its outputs.
-    pub async fn start(&self, name: &str, says: &Says) -> Result<Outputs, Failure> {
-        self.kwok(name).start(says).await
+    /// The failure of a run that meets a kind cluster which is not its own.
+    pub fn foreign(name: &str, owner: Option<&str>) -> Failure {
+        kind::foreign(name, owner)
+    }
+
+    /// Whether a program stands on the user's `PATH`.
+    pub fn has_program(&self, name: &str) -> bool {
+        let path = self.settings.environment.get("PATH").map(String::as_str).unwrap_or_default();
+        std::env::split_paths(path).any(|folder| folder.join(name).is_file())
+    }
+
+    /// What the container engine says about itself, or why it cannot be used.
+    pub async fn engine(&self) -> Result<EngineInfo, EngineError> {
+        Engine::of(&self.settings.environment)?.info().await
+    }
+
+    /// Whether the container engine has a kind cluster of this name that a project of ours made.
+    pub async fn has_kind(&self, name: &str, project: &str) -> Result<bool, EngineError> {
+        self.kind(name).is_there(project).await
+    }
+
+    /// Loads images into the nodes of a cluster.
+    pub async fn load(&self, name: &str, images: &Images, says: &Says) -> Result<(), Failure> {
+        self.kind(name).load(images, says).await
+    }
+
+    /// Removes what an interrupted run left of a cluster that is not there, and what a cluster left that somebody removed by hand.
+    /// Says whether there was anything.
+    pub async fn clear_remains(
+        &self,
+        spec: &ClusterSpec,
+        project: &str,
+        says: &Says,
+    ) -> Result<bool, Failure> {
+        let Some(name) = spec.name() else { return Ok(false) };
+        if self.marker(name).is_none_or(|marker| marker.project != project) {
+            return Ok(false);
+        }
+        match spec {
+            ClusterSpec::Kwok { .. } => self.kwok(name).delete(says).await?,
+            ClusterSpec::Kind(_) => self.kind(name).delete(project, says).await?,
+            ClusterSpec::Existing { .. } => return Ok(false),
+        }
+        Ok(true)
     }
 
     /// Stops a kwok cluster; its content stays.
@@ -114,6 +162,7 @@ impl Local {
     pub async fn look(&self, spec: &ClusterSpec, project: &str) -> Observed {
         match spec {
             ClusterSpec::Kwok { name, nodes } => self.kwok(name).observe(nodes, project).await,
+            ClusterSpec::Kind(spec) => self.kind(&spec.name).observe(Some(spec), project).await,
             ClusterSpec::Existing { kubeconfig, context } => {
                 existing::observe(&self.settings, kubeconfig.as_deref(), context.as_deref()).await
             }
@@ -124,44 +173,107 @@ impl Local {
         kwok::Kwok::new(name, &self.settings)
     }
 
+    fn kind(&self, name: &str) -> kind::Kind {
+        kind::Kind::new(name, &self.settings)
+    }
+
     async fn carry_out(&self, step: &Step, run: &RunContext) -> Result<Outputs, Failure> {
-        if let Precondition::Unchanged { uids, .. } = &step.precondition {
-            self.kwok(&step.id.name).expect(uids.get("").map(String::as_str))?;
-        }
+        let uid = match &step.precondition {
+            Precondition::Unchanged { uids, .. } => uids.get("").map(String::as_str),
+            Precondition::Absent | Precondition::Nothing => None,
+        };
         let wanted = step.wanted.as_ref().map(|resource| &resource.spec);
-        match (&step.action, wanted) {
-            (
-                Action::Create | Action::Adopt,
-                Some(Spec::Cluster(ClusterSpec::Kwok { name, nodes })),
-            ) => self.kwok(name).create(nodes, run).await,
-            (Action::Replace, Some(Spec::Cluster(ClusterSpec::Kwok { name, nodes }))) => {
-                self.kwok(name).delete(&run.progress).await?;
-                self.kwok(name).create(nodes, run).await
-            }
-            (
-                Action::Update | Action::Repair,
-                Some(Spec::Cluster(ClusterSpec::Kwok { name, nodes })),
-            ) => self.kwok(name).update(nodes, run).await,
-            (Action::Start, _) => self.start(&step.id.name, &run.progress).await,
-            (Action::Delete, None | Some(Spec::Cluster(ClusterSpec::Kwok { .. }))) => {
-                self.kwok(&step.id.name).delete(&run.progress).await?;
-                Ok(Outputs::new())
-            }
-            (
-                Action::Keep | Action::Use,
-                Some(Spec::Cluster(ClusterSpec::Existing { kubeconfig, context })),
-            ) => {
+        match wanted {
+            Some(Spec::Cluster(ClusterSpec::Existing { kubeconfig, context })) => {
                 let (file, name) = (kubeconfig.as_deref(), context.as_deref());
+                if !matches!(step.action, Action::Keep | Action::Use) {
+                    return Err(never(step));
+                }
                 existing::outputs(&self.settings, file, name).await
             }
-            (Action::Keep | Action::Use, _) => self.kwok(&step.id.name).outputs().await,
-            (action, _) => {
-                let what = format!("cannot {} `{}`", action.verb(), step.id);
-                Err(Failure::new(FailureKind::Bug, what)
-                    .because("this is never done to a cluster of this kind"))
+            Some(Spec::Cluster(ClusterSpec::Kwok { nodes, .. })) => {
+                self.carry_out_kwok(step, uid, nodes, run).await
+            }
+            Some(Spec::Cluster(ClusterSpec::Kind(spec))) => {
+                self.carry_out_kind(step, uid, Some(spec), run).await
+            }
+            // What is to go is wanted by nobody; it says itself who made it.
+            None if self.is_kind(step) => self.carry_out_kind(step, uid, None, run).await,
+            None | Some(Spec::Kubernetes(_) | Spec::Cloud(_)) => {
+                self.carry_out_kwok(step, uid, &[], run).await
             }
         }
     }
+
+    fn is_kind(&self, step: &Step) -> bool {
+        let found = step.found.as_ref().and_then(|found| found.outputs.get(output::PROVIDER));
+        match found.and_then(|provider| provider.as_str()) {
+            Some(provider) => provider == "kind",
+            None => self.marker(&step.id.name).is_some_and(|marker| marker.provider == "kind"),
+        }
+    }
+
+    async fn carry_out_kwok(
+        &self,
+        step: &Step,
+        uid: Option<&str>,
+        nodes: &[NodeSpec],
+        run: &RunContext,
+    ) -> Result<Outputs, Failure> {
+        let kwok = self.kwok(&step.id.name);
+        kwok.expect(uid)?;
+        match &step.action {
+            Action::Create | Action::Adopt => kwok.create(nodes, run).await,
+            Action::Replace => {
+                kwok.delete(&run.progress).await?;
+                kwok.create(nodes, run).await
+            }
+            Action::Update | Action::Repair => kwok.update(nodes, run).await,
+            Action::Start => kwok.start(&run.progress).await,
+            Action::Delete => {
+                kwok.delete(&run.progress).await?;
+                Ok(Outputs::new())
+            }
+            Action::Keep | Action::Use => kwok.outputs().await,
+            Action::Retain { .. }
+            | Action::GoesWith { .. }
+            | Action::Deferred { .. }
+            | Action::Waiting { .. }
+            | Action::Blocked { .. } => Err(never(step)),
+        }
+    }
+
+    async fn carry_out_kind(
+        &self,
+        step: &Step,
+        uid: Option<&str>,
+        spec: Option<&KindSpec>,
+        run: &RunContext,
+    ) -> Result<Outputs, Failure> {
+        let kind = self.kind(&step.id.name);
+        kind.expect(uid).await?;
+        let project = &run.identity.project;
+        match (&step.action, spec) {
+            (Action::Create | Action::Adopt, Some(spec)) => kind.create(spec, run).await,
+            (Action::Replace, Some(spec)) => {
+                kind.delete(project, &run.progress).await?;
+                kind.create(spec, run).await
+            }
+            (Action::Update | Action::Repair, Some(spec)) => kind.update(spec, &run.progress).await,
+            (Action::Start, _) => kind.start(&run.progress).await,
+            (Action::Delete, _) => {
+                kind.delete(project, &run.progress).await?;
+                Ok(Outputs::new())
+            }
+            (Action::Keep | Action::Use, _) => kind.outputs().await,
+            (_, _) => Err(never(step)),
+        }
+    }
+}
+
+fn never(step: &Step) -> Failure {
+    let what = format!("cannot {} `{}`", step.action.verb(), step.id);
+    Failure::new(FailureKind::Bug, what).because("this is never done to a cluster of this kind")
 }
 
 impl Provider for Local {
@@ -176,12 +288,16 @@ impl Provider for Local {
                 }
             };
             for name in names {
-                let kwok = self.kwok(&name);
-                if kwok.begun().is_none_or(|marker| marker.project != who.project) {
+                let Some(marker) = self.marker(&name).filter(|m| m.project == who.project) else {
                     continue;
-                }
+                };
                 let id = ResourceId::target(ResourceKind::Cluster, &name);
-                match kwok.observe(&[], &who.project).await {
+                let seen = if marker.provider == "kind" {
+                    self.kind(&name).observe(None, &who.project).await
+                } else {
+                    self.kwok(&name).observe(&[], &who.project).await
+                };
+                match seen {
                     Observed::Present(found) => {
                         discovery.found.insert(id, *found);
                     }
@@ -232,6 +348,7 @@ impl Provider for Local {
             let looks = of.iter().map(|resource| async move {
                 let health = match &resource.spec {
                     Spec::Cluster(ClusterSpec::Kwok { name, .. }) => self.kwok(name).health().await,
+                    Spec::Cluster(ClusterSpec::Kind(spec)) => self.kind(&spec.name).health().await,
                     Spec::Cluster(ClusterSpec::Existing { kubeconfig, context }) => {
                         let (file, name) = (kubeconfig.as_deref(), context.as_deref());
                         existing::health(&self.settings, file, name).await

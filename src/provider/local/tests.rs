@@ -79,7 +79,7 @@ async fn deleting_needs_no_tool_and_may_run_twice() {
         local.kwok("datamill-demo").delete(&says).await.unwrap();
         assert!(!root.path().join("clusters").exists());
     }
-    assert!(local.start("datamill-demo", &says).await.is_err());
+    assert!(local.kwok("datamill-demo").start(&says).await.is_err());
 }
 
 #[tokio::test]
@@ -100,4 +100,31 @@ fn the_usual_kubeconfig_is_the_first_one_named() {
     let named = BTreeMap::from([("KUBECONFIG".to_owned(), ":/a:/b".to_owned())]);
     assert_eq!(usual_kubeconfig(&named, home), Path::new("/a"));
     assert_eq!(usual_kubeconfig(&BTreeMap::new(), home), Path::new("/home/u/.kube/config"));
+}
+
+#[tokio::test]
+async fn images_are_loaded_by_kind_and_a_missing_one_says_where_it_is_missing() {
+    let root = tempfile::tempdir().unwrap();
+    let log = root.path().join("calls");
+    let script = format!(
+        "#!/bin/sh\n[ \"$1\" = version ] && {{ echo 'kind v0.33.0'; exit 0; }}\necho \"$*\" >> {}\n\
+         case \"$*\" in *gone*) echo 'ERROR: image: \"gone:1\" not present locally' >&2; exit 1;; esac\n",
+        log.display()
+    );
+    files::write_executable(&root.path().join("bin/kind"), script).unwrap();
+    let path = root.path().join("bin").to_string_lossy().into_owned();
+    let environment = BTreeMap::from([("PATH".to_owned(), path)]);
+    let tools = ToolSettings::new(root.path().join("cache"), environment, Redactor::default());
+    let mut settings = (*local(root.path()).settings).clone();
+    settings.toolchain = Arc::new(Toolchain::new(tools));
+    let local = Local::new(settings);
+    let says: Says = Arc::new(|_| {});
+    let of_engine = |name: &str| Images::OfEngine(vec![name.to_owned()]);
+    local.load("datamill-demo", &of_engine("mine:1"), &says).await.unwrap();
+    local.load("datamill-demo", &Images::Archive("/x.tar".into()), &says).await.unwrap();
+    let failure = local.load("datamill-demo", &of_engine("gone:1"), &says).await.unwrap_err();
+    assert!(failure.causes[0].contains("does not have it"), "{failure:?}");
+    let calls = files::read(&log).unwrap();
+    assert!(calls.contains("load docker-image mine:1 --name datamill-demo"), "{calls}");
+    assert!(calls.contains("load image-archive /x.tar --name datamill-demo"), "{calls}");
 }

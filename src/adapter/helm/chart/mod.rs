@@ -4,6 +4,7 @@ mod content;
 mod fetch;
 mod index;
 mod inspect;
+mod registry;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +13,8 @@ use serde_json::{Value as Json, json};
 
 pub use content::ChartContent;
 pub use inspect::{Findings, unknown_keys};
+
+pub(super) use self::registry::Registry;
 
 use self::fetch::FetchError;
 use super::HelmSettings;
@@ -195,10 +198,9 @@ impl HelmSettings {
         };
         files::create_folder(&self.charts).map_err(|error| failed(&error))?;
         let folder = tempfile::tempdir_in(&self.charts).map_err(|error| failed(&error))?;
-        self.pull(&self.mirrored(url), version, folder.path()).await.map_err(|error| {
-            failed(&error)
-                .hint("logins of `helm registry login` are used; check address and version")
-        })?;
+        let registry = Registry::at(&self.mirrored(url));
+        let pulled = self.pull(&registry, version, folder.path()).await;
+        pulled.map_err(|error| registry.explain(&what(), &error))?;
         let files = files::list(folder.path()).map_err(|error| failed(&error))?;
         let archive = files.iter().find(|path| path.extension().is_some_and(|e| e == "tgz"));
         let archive = archive.ok_or_else(|| failed(&std::fmt::Error))?;

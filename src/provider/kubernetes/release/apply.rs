@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::super::failure::{failure, provider_error};
 use super::super::session::Session;
 use super::lock::{self, CEILING, Taken};
@@ -124,7 +126,7 @@ async fn free(
     }
     let here = stored::ran_here(&head, &work.helm.host) || taken.waited;
     let ceiling = resource.patience.ceiling.unwrap_or(CEILING);
-    if let Some(other) = (!here).then(|| lock::elsewhere(&head, ceiling)).flatten() {
+    if !here && let Some(other) = lock::elsewhere(session, &head, ceiling).await {
         let failure = Failure::new(FailureKind::Locked, what())
             .because(format!("revision {} is held by {other}", head.revision));
         return Err(ProviderError::permanent(failure));
@@ -212,7 +214,12 @@ impl<'a> Work<'a> {
 
     /// What a call of Helm holds.
     pub(super) fn hold(&self, taken: &Taken) -> Hold {
-        Hold { lock: taken.lock.clone(), on_line: None, stop: Some(self.run.stop.clone()) }
+        Self::hold_until(taken, self.run.stop.clone())
+    }
+
+    /// The same, ended by what somebody else says.
+    pub(super) fn hold_until(taken: &Taken, stop: watch::Receiver<bool>) -> Hold {
+        Hold { lock: taken.lock.clone(), on_line: None, stop: Some(stop) }
     }
 
     /// A call of Helm that did not end well.

@@ -35,7 +35,7 @@ pub(super) async fn delete(work: Work<'_>) -> Result<(), ProviderError> {
         .map_err(|error| provider_error(what(), &error, &session.redactor))?;
     let mut hooks = BTreeSet::new();
     if let Some(head) = &head {
-        may_go(work, head, &what(), taken.waited)?;
+        may_go(work, head, &what(), taken.waited).await?;
         // A damaged revision is uninstalled all the same.
         if let Ok(payload) = head.payload(session).await {
             let kinds = session.cluster.kinds().await.ok();
@@ -91,7 +91,12 @@ fn place(work: Work<'_>) -> Option<(String, String)> {
 }
 
 /// Refuses to uninstall what is not ours, not what the plan saw, or held by a run elsewhere.
-fn may_go(work: Work<'_>, head: &Head, what: &str, waited: bool) -> Result<(), ProviderError> {
+async fn may_go(
+    work: Work<'_>,
+    head: &Head,
+    what: &str,
+    waited: bool,
+) -> Result<(), ProviderError> {
     let permanent = |kind, cause: String| {
         Err(ProviderError::permanent(Failure::new(kind, what).because(cause)))
     };
@@ -114,7 +119,7 @@ fn may_go(work: Work<'_>, head: &Head, what: &str, waited: bool) -> Result<(), P
     if in_motion
         && !waited
         && !stored::ran_here(head, &work.helm.host)
-        && let Some(whom) = super::lock::elsewhere(head, CEILING)
+        && let Some(whom) = super::lock::elsewhere(work.session, head, CEILING).await
     {
         let cause = format!("revision {} is held by {whom}", head.revision);
         return permanent(FailureKind::Locked, cause);

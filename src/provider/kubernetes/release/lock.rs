@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::super::lease::{self, Lease};
 use super::super::session::Session;
 use super::HelmSettings;
 use super::stored::{Head, ran_here};
 use crate::adapter::clock;
 use crate::adapter::helm::ReleaseLock;
-use crate::model::{Failure, FailureKind, ObjectRef, ReleaseStatus, label};
+use crate::model::{Failure, FailureKind, ObjectRef, ReleaseStatus, label, label_value};
 use crate::provider::{ProviderError, RunContext};
 
 /// How long between two tries to take a lock.
@@ -30,7 +31,7 @@ pub(super) async fn held(
     match ReleaseLock::holder(&path) {
         Ok(Some(holder)) => Some(format!("helm of {}", words(&holder.0))),
         Ok(None) if ran_here(head, &helm.host) => None,
-        Ok(None) => elsewhere(head, ceiling.unwrap_or(CEILING)),
+        Ok(None) => elsewhere(session, head, ceiling.unwrap_or(CEILING)).await,
         Err(error) => Some(error.to_string()),
     }
 }
@@ -39,12 +40,24 @@ fn words(holder: &str) -> String {
     if holder.is_empty() { "another run".to_owned() } else { holder.to_owned() }
 }
 
-/// A run on another machine counts as alive until its ceiling has passed.
-pub(super) fn elsewhere(head: &Head, ceiling: Duration) -> Option<String> {
+/// A run on another machine counts as alive until its ceiling has passed, or until the lock of the target is not its own any
+/// more: no run writes without it.
+pub(super) async fn elsewhere(session: &Session, head: &Head, ceiling: Duration) -> Option<String> {
     let run = head.secret.label(label::RUN)?;
+    if let Ok(lock) = lease::of(session).await
+        && !holds(lock.as_ref(), run)
+    {
+        return None;
+    }
     let age = clock::since_epoch().saturating_sub(head.written()?);
     let left = ceiling.checked_sub(age)?;
     Some(format!("run {run} on another machine, for {} min at most", left.as_secs() / 60 + 1))
+}
+
+/// Whether a lock is that of the run on a label.
+fn holds(lock: Option<&Lease>, run: &str) -> bool {
+    let holder = lock.and_then(|lock| lock.holder.as_ref());
+    holder.is_some_and(|holder| label_value(&holder.run.0) == run)
 }
 
 /// The lock's file: one per cluster and release.

@@ -18,6 +18,7 @@ mod scope;
 mod stored;
 mod upgrade;
 mod values;
+mod watch;
 
 use std::collections::BTreeMap;
 

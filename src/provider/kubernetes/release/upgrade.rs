@@ -13,7 +13,7 @@ use super::render::hook_events;
 use super::stored::{self, Head};
 use super::{
     MANAGER, RenderContext, access, claims, crds, deferred, ownership, render, rules, short_inputs,
-    values,
+    values, watch,
 };
 use crate::adapter::helm::{Upgrade, WaitFor};
 use crate::adapter::kube::{KubeError, Write};
@@ -74,10 +74,11 @@ pub(super) async fn upgrade(
         force_conflicts,
     };
     (work.run.progress)(format!("helm writes revision {revision} of `{}`", spec.release));
-    work.helm
-        .upgrade(&upgrade, &access(session), work.hold(&taken))
-        .await
-        .map_err(|error| Work::called(&what, &error))?;
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let access = access(session);
+    let call = work.helm.upgrade(&upgrade, &access, Work::hold_until(&taken, stopped));
+    let watched = watch::with_hooks(resource, spec, &rendered);
+    watch::beside(work, &what, watched, stop, call).await?;
     drop(taken);
     claims::mark_claims(session, resource, spec, &rendered.objects).await.map_err(|error| {
         ProviderError::transient(

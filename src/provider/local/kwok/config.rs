@@ -37,6 +37,7 @@ options:
   kubeVersion: v{KUBERNETES}
   etcdVersion: {ETCD}
   disableQPSLimits: true
+  kubeAuthorization: true
   kubeApiserverPort: {server}
   etcdPort: {etcd}
   etcdPeerPort: {peer}

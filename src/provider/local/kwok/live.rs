@@ -4,17 +4,14 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::json;
-use tokio::time::Instant;
-
 use super::node;
 use crate::adapter::kube::{Cluster, KubeError, Listing, Only, Propagation, Write};
 use crate::model::{NodeSpec, Object, ObjectRef};
+use crate::provider::local::usable;
+use serde_json::json;
 
 /// Who writes nodes and the storage class.
 const MANAGER: &str = "datamill/local";
-/// How long between two looks.
-const POLL: Duration = Duration::from_millis(100);
 
 /// A running cluster.
 pub(super) struct Live(Cluster);
@@ -28,27 +25,9 @@ impl Live {
         &self.0
     }
 
-    /// Waits until pods can be made: the default ServiceAccount comes some time after "ready".
+    /// Waits until pods can be made.
     pub(super) async fn until_usable(&self, patience: Duration) -> Result<(), KubeError> {
-        let account = ObjectRef {
-            api_version: "v1".to_owned(),
-            kind: "ServiceAccount".to_owned(),
-            namespace: Some("default".to_owned()),
-            name: "default".to_owned(),
-        };
-        let start = Instant::now();
-        loop {
-            let looked = self.0.get(&account).await;
-            if let Ok(Some(_)) = &looked {
-                return Ok(());
-            }
-            if start.elapsed() > patience {
-                let what = "the default ServiceAccount".to_owned();
-                let late = KubeError::Timeout { what, seconds: patience.as_secs() };
-                return Err(looked.err().unwrap_or(late));
-            }
-            tokio::time::sleep(POLL).await;
-        }
+        usable::wait(&self.0, patience).await
     }
 
     /// Makes the default storage class.

@@ -14,14 +14,12 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-pub use self::folder::Marker;
-
 use self::config::Ports;
-use self::folder::Folder;
 use self::live::Live;
+use super::folder::{Folder, Marker};
 use super::{LocalSettings, RunContext, Says, existing, fields, output, user};
 use crate::adapter::kube::KubeError;
-use crate::adapter::lock::{self, Lock};
+use crate::adapter::lock::Lock;
 use crate::adapter::{files, port};
 use crate::model::{
     Cause, Digest, Failure, FailureKind, Found, Health, NodeSpec, Object, Observed, Outputs, Owner,
@@ -59,16 +57,6 @@ impl Kwok {
     pub(super) fn new(name: &str, settings: &Arc<LocalSettings>) -> Self {
         let folder = Folder::new(&settings.clusters, name);
         Self { name: name.to_owned(), folder, settings: Arc::clone(settings) }
-    }
-
-    /// The marker of a cluster that is wholly made.
-    pub(super) fn marker(&self) -> Option<Marker> {
-        self.folder.marker()
-    }
-
-    /// The marker of a cluster that was begun.
-    pub(super) fn begun(&self) -> Option<Marker> {
-        self.folder.begun()
     }
 
     /// Looks: by its markers, its processes, its server, its nodes.
@@ -196,9 +184,11 @@ impl Kwok {
             owner: run.identity.owner.clone(),
             version: KUBERNETES.to_string(),
             port: ports.server,
+            provider: "kwok".to_owned(),
+            kind: None,
         };
         self.folder.begin(&marker).map_err(failed)?;
-        self.make_private();
+        self.folder.make_private();
         files::write(&self.folder.config(), config::text(ports)).map_err(failed)?;
         self.kwokctl_create(tools, lock, run).await?;
         let exposed = self.exposed().await;
@@ -356,22 +346,8 @@ impl Kwok {
 
     /// One run at a time works on a cluster.
     async fn lock(&self, says: &Says) -> Result<Lock, Failure> {
-        let place = format!(
-            "cluster-{}",
-            Digest::of(self.folder.root().to_string_lossy().as_ref()).short(16)
-        );
-        let waiting = || says("waiting: another run works on this cluster".to_owned());
-        lock::lock(&self.settings.locks.join(place), waiting)
-            .await
-            .map_err(|error| self.failure("lock").caused_by(&error))
-    }
-
-    /// Others on the machine must not read keys.
-    fn make_private(&self) {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = std::fs::Permissions::from_mode(0o700);
-        // The keys themselves are written for their owner and group alone.
-        std::fs::set_permissions(self.folder.root(), mode).ok();
+        let locked = self.folder.lock(&self.settings.locks, says).await;
+        locked.map_err(|error| self.failure("lock").caused_by(&error))
     }
 
     fn failure(&self, verb: &str) -> Failure {

@@ -1,0 +1,103 @@
+//! Clusters that stop answering in the middle of the work, and folders that cannot be written.
+
+use std::process::Command;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+
+use super::kit::*;
+use super::*;
+use crate::support::sandbox::finish;
+
+fn server(sandbox: &Sandbox) -> nix::unistd::Pid {
+    process(sandbox, &["kube-apiserver"]).unwrap()
+}
+
+#[test]
+fn an_api_server_that_stands_still_in_mid_apply_loses_nothing() {
+    let sandbox = with_demo();
+    succeeds(&sandbox.datamill(["-l", "-s", "-f", DEMO]));
+    let run = sandbox.start(["-l", "-i", "-f", DEMO]);
+    running_helm(&sandbox, "upgrade");
+    let server = server(&sandbox);
+    kill(server, Signal::SIGSTOP).unwrap();
+    std::thread::sleep(Duration::from_secs(20));
+    kill(server, Signal::SIGCONT).unwrap();
+    // It may go well, since what passes is tried again; if not, the error says what did not answer.
+    let run = finish(run);
+    if run.code != Some(0) {
+        assert!([6, 7, 8].contains(&run.code.unwrap()), "{run:?}");
+        assert!(run.stderr.contains("did not answer") || run.stderr.contains("time"), "{run:?}");
+    }
+    succeeds(&sandbox.datamill(["-l", "-i", "-f", DEMO]));
+    ends_with(&sandbox.datamill(["-l", "-i", "-f", DEMO]), 0, &["nothing to do"]);
+    let releases = sandbox.helm(["ls", "-A", "-o", "json"]);
+    assert!(!releases.contains("pending") && !releases.contains("failed"), "{releases}");
+    succeeds(&sandbox.datamill(["destroy", "-l", "-f", DEMO]));
+}
+
+#[test]
+fn an_api_server_that_dies_in_mid_apply_is_named_and_the_rerun_converges() {
+    let sandbox = with_demo();
+    succeeds(&sandbox.datamill(["-l", "-s", "-f", DEMO]));
+    let run = sandbox.start(["-l", "-i", "-f", DEMO]);
+    running_helm(&sandbox, "upgrade");
+    kill(server(&sandbox), Signal::SIGKILL).unwrap();
+    let run = finish(run);
+    let code = run.code.unwrap();
+    assert!([6, 8].contains(&code), "{run:?}");
+    ends_with(&run, code, &["cluster", "refused"]);
+    // The next run mends the cluster, and goes on.
+    succeeds(&sandbox.datamill(["-l", "-i", "-f", DEMO]));
+    ends_with(&sandbox.datamill(["-l", "-i", "-f", DEMO]), 0, &["nothing to do"]);
+    let releases = sandbox.helm(["ls", "-A", "-o", "json"]);
+    assert!(!releases.contains("pending") && !releases.contains("failed"), "{releases}");
+    succeeds(&sandbox.datamill(["destroy", "-l", "-f", DEMO]));
+    assert_eq!(sandbox.processes(), Vec::<String>::new());
+}
+
+/// A small disk in place of a folder, as long as it lives.
+struct Disk(std::path::PathBuf);
+
+impl Disk {
+    #[expect(clippy::print_stderr, reason = "a test that is left out says why")]
+    fn new(folder: std::path::PathBuf) -> Option<Self> {
+        std::fs::create_dir_all(&folder).unwrap();
+        let disk = Self(folder);
+        if disk.mount("size=256m") {
+            return Some(disk);
+        }
+        eprintln!("skipped: a disk of one's own takes root");
+        None
+    }
+
+    fn mount(&self, options: &str) -> bool {
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&self.0);
+        cfg!(target_os = "linux") && mount.output().is_ok_and(|output| output.status.success())
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        Command::new("umount").arg("--lazy").arg(&self.0).output().ok();
+    }
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_is_named() {
+    let sandbox = with_demo();
+    let Some(disk) = Disk::new(sandbox.home().join(".cache/datamill")) else { return };
+    succeeds(&sandbox.datamill(["-l", "-i", "-f", DEMO]));
+    assert!(disk.mount("remount,ro"));
+    // Reading needs no writing.
+    ends_with(&sandbox.datamill(["-l", "-i", "-f", DEMO]), 0, &["nothing to do"]);
+    let flavour = std::fs::read_to_string(sandbox.project().join(DEMO)).unwrap();
+    sandbox.write(DEMO, &flavour.replace("Hello from the demo", "Good morning"));
+    let run = sandbox.datamill(["-l", "-i", "-f", DEMO]);
+    ends_with(&run, 8, &[".cache/datamill", "ead-only"]);
+    assert!(disk.mount("remount,rw"));
+    succeeds(&sandbox.datamill(["-l", "-i", "-f", DEMO]));
+    ends_with(&sandbox.datamill(["-l", "-i", "-f", DEMO]), 0, &["nothing to do"]);
+    succeeds(&sandbox.datamill(["destroy", "-l", "-f", DEMO]));
+}

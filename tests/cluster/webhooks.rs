@@ -1,0 +1,76 @@
+//! Webhooks that nobody answers, on a cluster that asks them: what the user reads, and that a rerun goes on.
+
+use std::process::{Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+
+use super::kit::*;
+use super::*;
+
+/// Starts the cluster's API server again with webhooks, which kwok clusters have switched off.
+#[expect(
+    clippy::zombie_processes,
+    reason = "the cluster's own command ends it, and the sandbox at the latest"
+)]
+fn ask_webhooks(sandbox: &Sandbox) {
+    let pid = process(sandbox, &["kube-apiserver"]).unwrap();
+    let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap();
+    let words: Vec<String> =
+        String::from_utf8(line).unwrap().split('\0').map(str::to_owned).collect();
+    let folder = std::fs::read_link(format!("/proc/{pid}/cwd")).unwrap();
+    kill(pid, Signal::SIGKILL).unwrap();
+    eventually("the API server is gone", || !lives(pid));
+    let args = words[1..]
+        .iter()
+        .filter(|word| !word.is_empty() && !word.starts_with("--disable-admission-plugins"));
+    Command::new(&words[0])
+        .args(args)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let context = sandbox.context();
+    eventually("the API server answers", || {
+        let asked = sandbox.run("kubectl", ["--context", &context, "get", "--raw", "/readyz"]);
+        asked.code == Some(0)
+    });
+}
+
+fn webhook(kind: &str) -> String {
+    format!(
+        r#"{{"apiVersion":"admissionregistration.k8s.io/v1","kind":"{kind}","metadata":{{"name":"nobody"}},
+        "webhooks":[{{"name":"nobody.example.org","sideEffects":"None","admissionReviewVersions":["v1"],"failurePolicy":"Fail","timeoutSeconds":2,
+        "clientConfig":{{"service":{{"name":"nobody","namespace":"kube-system","path":"/x"}}}},
+        "rules":[{{"apiGroups":[""],"apiVersions":["v1"],"operations":["CREATE","UPDATE"],"resources":["configmaps"]}}],
+        "namespaceSelector":{{"matchLabels":{{"kubernetes.io/metadata.name":"kit"}}}}}}]}}"#
+    )
+}
+
+#[test]
+fn a_webhook_that_nobody_answers_is_named_and_the_rerun_converges() {
+    let sandbox = Sandbox::with_tools();
+    let context = host(&sandbox);
+    ask_webhooks(&sandbox);
+    component(&sandbox, "thing", &helm_step("{}"));
+    chart(&sandbox, "thing", "text: hello\n", &[MAP]);
+    flavour(&sandbox, "thing", "");
+    let target = ["-k", "--context", &context, "-f", FLAVOUR];
+    let run = |first: &[&'static str]| sandbox.datamill(first.iter().copied().chain(target));
+    for kind in ["ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"] {
+        let file = sandbox.write("webhook.json", &webhook(kind));
+        sandbox.kubectl(["apply", "-f", file.to_str().unwrap()]);
+        // The namespace is not there yet, so the plan cannot know; the install says who did not answer.
+        let first = run(&["-i"]);
+        ends_with(&first, 8, &["thing", "nobody.example.org", "webhook"]);
+        // By now the plan knows.
+        let second = run(&["plan"]);
+        ends_with(&second, 8, &["nobody.example.org"]);
+        sandbox.kubectl(["delete", kind, "nobody"]);
+        succeeds(&run(&["-i"]));
+        ends_with(&run(&["-i"]), 0, &["nothing to do"]);
+        succeeds(&run(&["-x", "--yes", "--confirm-project", "kit"]));
+    }
+    end_host(&sandbox);
+}
