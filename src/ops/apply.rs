@@ -9,6 +9,7 @@ use crate::plan::{Action, Plan};
 use crate::ui::{Answer, LeftOut, Question, Screen, Summary};
 use tokio::sync::watch;
 
+use super::accept;
 use super::draw::{self, Drawing, Goal, draw};
 use super::history::History;
 use super::scene::{self, Scene};
@@ -23,6 +24,9 @@ pub async fn plan(settings: &Settings, screen: &Screen) -> Result<Ended, Failure
     drawing.preflight(&scene).await;
     screen.show_plan(&drawing.plan, &scene.header());
     History::read(&scene).await.tell(screen, &drawing.plan);
+    if settings.accept {
+        accept::show(&scene, &drawing).await;
+    }
     drawing.refuse(&scene, Goal::Install)?;
     if settings.manner.detailed_exit_code && drawing.plan.has_changes() {
         return Ok(Ended::Changes);
