@@ -240,7 +240,9 @@ mod tests {
         put(&mut section.values, &["a".to_owned(), "c".to_owned()], json!("x"));
         section.ignore.push(json!({"path": "Service/s:/spec/x", "reason": "why"}));
         let text = text(&BTreeMap::from([("demo-api".to_owned(), section)]));
-        let expected = "\nTo accept what somebody changed, write into the flavour:\n\ndemo-api:\n  values:\n    a:\n      b: 3\n      c: x\n  ignore:\n  - path: Service/s:/spec/x\n    reason: why\n";
+        let expected = "\nTo accept what somebody changed, write into the flavour:\n\ndemo-api:\n  \
+             ignore:\n  - path: \"Service/s:/spec/x\"\n    reason: why\n  \
+             values:\n    a:\n      b: 3\n      c: x\n";
         assert_eq!(text, expected);
         let values = with(&Value::from_json(&json!({"a": 1})), &["b".to_owned()], &json!(2));
         assert_eq!(values.shown(), json!({"a": 1, "b": 2}));

@@ -345,14 +345,18 @@ pub(super) fn changes(
     differences: Vec<diff::Difference>,
     origin: Origin,
 ) -> Vec<Change> {
-    let change = |difference: diff::Difference| Change {
-        object: object.cloned(),
-        path: difference.path,
-        from: difference.from,
-        to: difference.to,
-        effect: difference.effect,
-        origin: difference.moved.map_or(origin, Moved::origin),
-        by: difference.by,
+    let change = |difference: diff::Difference| {
+        let origin = difference.moved.map_or(origin, Moved::origin);
+        Change {
+            object: object.cloned(),
+            path: difference.path,
+            from: difference.from,
+            to: difference.to,
+            effect: difference.effect,
+            origin,
+            // Who wrote what lives matters only where it is not what we wrote.
+            by: difference.by.filter(|_| origin != Origin::You),
+        }
     };
     differences.into_iter().map(change).collect()
 }

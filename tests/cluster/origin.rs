@@ -160,7 +160,7 @@ fn a_release_remembers_by_its_own_manifest_and_accepting_names_the_value() {
     let found = changes(&plan);
     assert!(found.contains(&of("/spec/replicas", "somebody", Some("kubectl"))), "{found:?}");
     assert!(
-        found.iter().any(|(path, origin, _)| path.starts_with("/data/") && origin == "you"),
+        found.iter().any(|(path, origin, _)| path.contains("/env/") && origin == "you"),
         "{found:?}"
     );
 
