@@ -12,6 +12,7 @@ mod architecture;
 mod cluster;
 mod content;
 mod engine;
+mod node;
 mod program;
 mod scenarios;
 mod support;

@@ -226,7 +226,7 @@ impl Scope<'_, '_> {
     }
 
     /// An object that a condition names: a text, or a map with `ref`.
-    fn object(
+    pub(super) fn object(
         &self,
         tree: &Located,
         namespace: Option<&str>,

@@ -1,5 +1,6 @@
 //! What instances become: resources, addresses, notes.
 
+use super::Requirement;
 use crate::model::{Desired, Endpoint, Name};
 use crate::yaml::Problems;
 
@@ -12,23 +13,8 @@ pub struct Expansion {
     pub endpoints: Vec<Endpoint>,
     /// What an instance has to say after its installation.
     pub notes: Vec<(Name, String)>,
+    /// What instances require of the cluster.
+    pub requirements: Vec<Requirement>,
     /// What is worth knowing and no error.
     pub warnings: Problems,
-    /// Who uses what of whom.
-    pub wiring: Vec<Wire>,
-}
-
-/// One binding: `user` uses `provider` under the name `alias`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Wire {
-    /// The instance that uses.
-    pub user: Name,
-    /// The name it gives to what it uses.
-    pub alias: String,
-    /// The instance or external that gives.
-    pub provider: String,
-    /// What is given: a capability, or a component's outputs.
-    pub capability: Option<String>,
-    /// Whether it only adds wiring and does not order.
-    pub soft: bool,
 }

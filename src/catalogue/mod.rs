@@ -16,6 +16,7 @@ mod layer;
 mod lookup;
 mod param;
 mod platform;
+mod requirement;
 mod rule;
 mod schema;
 mod scope;
@@ -33,9 +34,10 @@ pub use component::{
     Requires, Status, Upgrade, Use, UseOf,
 };
 pub use expand::expand;
-pub use expansion::{Expansion, Wire};
+pub use expansion::Expansion;
 pub use param::{Param, ParamType};
 pub use platform::{External, Instance, Platform};
+pub use requirement::Requirement;
 pub use schema::schema;
 
 use crate::yaml::{Located, Problem, Problems};

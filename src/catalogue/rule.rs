@@ -2,6 +2,7 @@
 
 use super::expression::{self, Expression};
 use super::fields::{Fields, text_of};
+use crate::model::SecretPart;
 use crate::yaml::{Entry, Located, Problem, Problems, Span};
 
 /// A Secret that a component wants.
@@ -29,11 +30,31 @@ pub(super) struct KeyWish {
 /// Where the value of a key comes from.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum KeyOrigin {
-    Generate { how: Generator, length: Option<usize> },
+    Generate(Generate),
+    /// Comes with the key that it is named after.
+    Part {
+        of: String,
+        part: SecretPart,
+    },
     Value(Located),
     Param(String),
     Template(Located),
     Copy(Located),
+}
+
+/// How a value is drawn, and from what.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Generate {
+    pub(super) how: Generator,
+    pub(super) length: Option<usize>,
+    /// Of a certificate: names and addresses.
+    pub(super) names: Vec<Located>,
+    /// Of a certificate.
+    pub(super) days: Option<u32>,
+    /// Of a line of a password file.
+    pub(super) user: Option<Located>,
+    /// Of a line of a password file: another key of the Secret.
+    pub(super) password: Option<String>,
 }
 
 /// How a value is drawn.
@@ -57,13 +78,6 @@ const GENERATORS: [(&str, Generator); 7] = [
     ("tls", Generator::Tls),
     ("htpasswd", Generator::Htpasswd),
 ];
-
-impl Generator {
-    /// The word in `component.yaml`.
-    pub(super) fn word(self) -> &'static str {
-        GENERATORS.iter().find(|(_, how)| *how == self).map_or("", |(word, _)| word)
-    }
-}
 
 /// Something a component asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -159,21 +173,108 @@ pub(super) fn secret(tree: &Located, problems: &mut Problems) -> Option<SecretWi
     let namespace = fields.value("namespace").cloned();
     let secret_type = fields.text("type", problems);
     let keep = fields.bool("keep", problems);
-    let keys =
-        fields.map("keys", problems).iter().filter_map(|entry| key(entry, problems)).collect();
+    let mut keys: Vec<KeyWish> = Vec::new();
+    for entry in fields.map("keys", problems) {
+        keys.extend(key(entry, problems));
+    }
+    check_keys(&keys, problems);
     fields.need("keys", problems);
     fields.finish(problems);
     let at = tree.span.clone();
     Some(SecretWish { id: id?, at, when, name, namespace, secret_type, keep, keys })
 }
 
-fn key(entry: &Entry, problems: &mut Problems) -> Option<KeyWish> {
+/// Two keys of a Secret are not called alike, and a line of a password file has a password.
+fn check_keys(keys: &[KeyWish], problems: &mut Problems) {
+    for (at, wish) in keys.iter().enumerate() {
+        if keys.iter().take(at).any(|other| other.key == wish.key) {
+            let message = format!("this secret has the key `{}` already", wish.key);
+            problems.push(Problem::error("duplicate-key", message).at(&wish.at));
+        }
+        if let KeyOrigin::Generate(Generate { how: Generator::Htpasswd, password, .. }) =
+            &wish.origin
+        {
+            let password = password.as_deref().unwrap_or("password");
+            let known = || keys.iter().map(|key| key.key.as_str()).filter(|key| *key != wish.key);
+            if !known().any(|key| key == password) {
+                let message = format!("there is no key `{password}` to take the password from");
+                problems.push(
+                    Problem::error("unknown-key", message)
+                        .at(&wish.at)
+                        .suggest(password, known())
+                        .help("add it: password: {generate: alnum}"),
+                );
+            }
+        }
+    }
+}
+
+/// A key, and those that are drawn together with it.
+fn key(entry: &Entry, problems: &mut Problems) -> Vec<KeyWish> {
+    let Some(wish) = lone_key(entry, problems) else { return Vec::new() };
+    let KeyOrigin::Generate(generate) = &wish.origin else { return vec![wish] };
+    let parts = match generate.how {
+        Generator::Rsa => {
+            let stem = wish.key.trim_end_matches(".pem").trim_end_matches(".key");
+            vec![(format!("{stem}.pub"), SecretPart::RsaPublic)]
+        }
+        Generator::Tls => {
+            let stem = wish.key.trim_end_matches(".crt");
+            let authority =
+                if stem == "tls" { "ca.crt".to_owned() } else { format!("{stem}-ca.crt") };
+            vec![(format!("{stem}.key"), SecretPart::TlsKey), (authority, SecretPart::TlsAuthority)]
+        }
+        Generator::Alnum
+        | Generator::Hex
+        | Generator::Base64
+        | Generator::Uuid
+        | Generator::Htpasswd => Vec::new(),
+    };
+    let main = if generate.how == Generator::Tls {
+        format!("{}.crt", wish.key.trim_end_matches(".crt"))
+    } else {
+        wish.key.clone()
+    };
+    let parts = parts.into_iter().map(|(key, part)| KeyWish {
+        key,
+        origin: KeyOrigin::Part { of: main.clone(), part },
+        ..wish.clone()
+    });
+    let parts: Vec<KeyWish> = parts.collect();
+    [vec![KeyWish { key: main, ..wish }], parts].concat()
+}
+
+fn generate(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Generate> {
+    let how = fields.word("generate", &GENERATORS, problems)?;
+    let length = fields.value("length").and_then(|value| length(value, problems));
+    if let (Generator::Rsa, Some(bits), Some(value)) = (how, length, fields.value("length"))
+        && ![2048, 3072, 4096].contains(&bits)
+    {
+        super::fields::wrong(value, "length", "2048, 3072 or 4096 for an RSA key", problems);
+    }
+    let (mut names, mut days, mut user, mut password) = (Vec::new(), None, None, None);
+    if how == Generator::Tls {
+        names = fields.list("names", problems).to_vec();
+        days = fields.value("days").and_then(|value| {
+            let days = text_of(value, "days", problems)?.parse().ok();
+            let days = days.filter(|days| (1..=36_500).contains(days));
+            if days.is_none() {
+                super::fields::wrong(value, "days", "a number from 1 to 36500", problems);
+            }
+            days
+        });
+    } else if how == Generator::Htpasswd {
+        user = fields.value("user").cloned();
+        password = fields.text("password", problems);
+    }
+    Some(Generate { how, length, names, days, user, password })
+}
+
+fn lone_key(entry: &Entry, problems: &mut Problems) -> Option<KeyWish> {
     let mut fields = Fields::of(&entry.value, "a key of a secret", problems)?;
     let when = when(&mut fields, problems);
-    let how = fields.word("generate", &GENERATORS, problems);
-    let length = fields.value("length").and_then(|value| length(value, problems));
     let mut origins = Vec::new();
-    origins.extend(how.map(|how| KeyOrigin::Generate { how, length }));
+    origins.extend(generate(&mut fields, problems).map(KeyOrigin::Generate));
     origins.extend(fields.raw("value").cloned().map(KeyOrigin::Value));
     origins.extend(fields.text("param", problems).map(KeyOrigin::Param));
     origins.extend(fields.value("template").cloned().map(KeyOrigin::Template));

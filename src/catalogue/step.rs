@@ -20,6 +20,8 @@ pub(super) struct Step {
     pub(super) class: Option<Class>,
     pub(super) wait: Vec<Located>,
     pub(super) fails: Vec<Located>,
+    /// How often it is tried.
+    pub(super) tries: Option<usize>,
     pub(super) work: Work,
 }
 
@@ -82,6 +84,11 @@ pub(super) enum Source {
         at: Span,
     },
     Chart(Box<Chart>),
+    /// A folder of the chart of either.
+    Folder {
+        chart: Box<Self>,
+        path: Located,
+    },
     Url {
         url: Located,
         sha256: Option<String>,
@@ -101,7 +108,7 @@ pub(super) struct Chart {
 pub(super) enum ChartPlace {
     Repository { url: Located, name: Located },
     Oci(Located),
-    Archive { url: Located, sha256: Option<String> },
+    Archive { url: Located, sha256: Option<String>, mirrors: Vec<Located> },
     Folder(String),
 }
 
@@ -180,7 +187,7 @@ pub(super) fn read(tree: &Located, problems: &mut Problems) -> Option<Step> {
     let on_delete = [("remove", false), ("keep", true), ("skip", true)];
     let keep = fields.word("onDelete", &on_delete, problems);
     let class = fields.word("class", &CLASSES, problems);
-    fields.raw("retry");
+    let tries = fields.value("retry").and_then(|value| tries(value, problems));
     fields.raw("doc");
     let mut wait = fields.list("wait", problems).to_vec();
     let fails = fields.list("fails", problems).to_vec();
@@ -197,6 +204,7 @@ pub(super) fn read(tree: &Located, problems: &mut Problems) -> Option<Step> {
         class,
         wait,
         fails,
+        tries,
         work: work?,
     })
 }
@@ -251,6 +259,15 @@ fn work(
     }
 }
 
+fn tries(value: &Located, problems: &mut Problems) -> Option<usize> {
+    let number = super::fields::text_of(value, "retry", problems)?.parse().ok();
+    let number = number.filter(|number| (1..=100).contains(number));
+    if number.is_none() {
+        wrong(value, "retry", "how often it is tried in all, from 1 to 100", problems);
+    }
+    number
+}
+
 fn later(tree: &Located, fields: &mut Fields<'_>, known: &[&'static str]) -> Located {
     for key in known {
         fields.raw(key);
@@ -277,14 +294,24 @@ fn source(tree: &Located, problems: &mut Problems) -> Option<Source> {
     let url = fields.value("url").cloned();
     let sha256 = checksum(&mut fields, problems);
     let files = fields.value("files").cloned();
-    fields.raw("subpath");
+    let subpath = fields.value("subpath").cloned();
     fields.finish(problems);
+    if let (Some(subpath), None, None) = (&subpath, step, own) {
+        let message = "`subpath` is a folder of a chart, and here is none";
+        problems.push(Problem::error("source", message).at(&subpath.span));
+    }
+    let within = |source: Source| match &subpath {
+        Some(path) => Source::Folder { chart: Box::new(source), path: path.clone() },
+        None => source,
+    };
     match (step, own, url, files) {
         (Some(step), None, None, None) => {
             let id = step.as_text()?.to_owned();
-            Some(Source::Step { id, at: step.span.clone() })
+            Some(within(Source::Step { id, at: step.span.clone() }))
         }
-        (None, Some(own), None, None) => Some(Source::Chart(Box::new(chart(own, problems)?))),
+        (None, Some(own), None, None) => {
+            Some(within(Source::Chart(Box::new(chart(own, problems)?))))
+        }
         (None, None, Some(url), None) => Some(Source::Url { url, sha256 }),
         (None, None, None, Some(files)) => Some(Source::Files(files)),
         _ => {
@@ -345,12 +372,20 @@ fn chart(tree: &Located, problems: &mut Problems) -> Option<Chart> {
     let url = fields.value("url").cloned();
     let sha256 = checksum(&mut fields, problems);
     let path = fields.text("path", problems);
-    fields.raw("mirrors");
+    let mirrors = fields.list("mirrors", problems).to_vec();
     fields.finish(problems);
+    if let (None, Some(first)) = (&url, mirrors.first()) {
+        let message = "`mirrors` are other places of an archive, and this chart names no `url`";
+        problems.push(
+            Problem::error("mirrors", message)
+                .at(&first.span)
+                .help("a flavour's `mirrors:` sends whole repositories and registries elsewhere"),
+        );
+    }
     let place = match (repo, name, oci, url, path) {
         (Some(url), Some(name), None, None, None) => ChartPlace::Repository { url, name },
         (None, None, Some(oci), None, None) => ChartPlace::Oci(oci),
-        (None, None, None, Some(url), None) => ChartPlace::Archive { url, sha256 },
+        (None, None, None, Some(url), None) => ChartPlace::Archive { url, sha256, mirrors },
         (None, None, None, None, Some(path)) => ChartPlace::Folder(path),
         _ => {
             problems.push(

@@ -1,14 +1,15 @@
 //! The command line's types: what was typed, nothing else. data-mill's flags fold into the same types in `fold`.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::{
     ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
 };
 
 use super::options::{
-    CascadeArgs, ConsentArgs, DestroyArgs, ExitArgs, NeedsArgs, Options, OutputArg, PartArgs,
-    PlaceArgs, PreflightArgs, RunArgs,
+    CascadeArgs, ConsentArgs, DeferredArgs, DestroyArgs, DrawnArgs, ExitArgs, NeedsArgs, Options,
+    OutputArg, PartArgs, PlaceArgs, PreflightArgs, RunArgs,
 };
 
 const TOP_AFTER: &str = "\
@@ -34,9 +35,10 @@ Environment:
   CI, NO_COLOR    no bars, no questions; no colour
 
 Exit codes:
-  0 well   1 a fault in datamill   2 changes (plan --detailed-exitcode)   4 plan
-  out of date   5 locked   6 partly done   7 not ready in time   8 something is
-  missing   9 protected   10 files or usage   11 not ours   130 interrupted";
+  0 well   1 a fault in datamill   2 changes (plan --detailed-exitcode)   3 drift
+  (plan --refresh-only)   4 plan out of date   5 locked   6 partly done   7 not
+  ready in time   8 something is missing   9 protected   10 files or usage   11 not
+  ours   130 interrupted";
 
 /// Stand up a data and machine-learning platform on Kubernetes from one file
 #[derive(Debug, Parser)]
@@ -145,12 +147,12 @@ pub enum Command {
     Validate(ReadArgs),
     /// Show what `apply` would change
     #[command(
-        after_help = "Examples:\n  datamill plan -l -f flavours/demo.yaml\n  datamill plan -l --detailed-exitcode    ends with 2 when there is something to do\n  datamill plan -l --output json | jq .counts"
+        after_help = "Examples:\n  datamill plan -l -f flavours/demo.yaml\n  datamill plan -l --detailed-exitcode    ends with 2 when there is something to do\n  datamill plan -l --output json | jq .counts\n  datamill plan -l --out demo.plan         saves it for: datamill apply demo.plan"
     )]
     Plan(PlanArgs),
     /// Make everything as the files say
     #[command(
-        after_help = "Examples:\n  datamill apply -l -f flavours/demo.yaml\n  datamill apply -l -c kafka --with-needs    one component and what it needs\n  datamill apply -k --yes                    on an existing cluster, without questions"
+        after_help = "Examples:\n  datamill apply -l -f flavours/demo.yaml\n  datamill apply -l -c kafka --with-needs    one component and what it needs\n  datamill apply -k --yes                    on an existing cluster, without questions\n  datamill apply demo.plan                   what `plan --out demo.plan` showed"
     )]
     Apply(ApplyArgs),
     /// Take components away; the cluster and all data stay
@@ -189,6 +191,18 @@ pub enum Command {
     Schema {
         /// The kind of file; all of them when it is not given
         kind: Option<SchemaArg>,
+    },
+    /// Show which charts are pinned in datamill.lock, or move the pins
+    #[command(
+        after_help = "Examples:\n  datamill lock -f flavours/demo.yaml\n  datamill lock update kafka"
+    )]
+    Lock {
+        /// What to do with the pins.
+        #[command(subcommand)]
+        action: Option<LockCommand>,
+        /// Whose pins.
+        #[command(flatten)]
+        place: PlaceArgs,
     },
     /// List components, or show one
     #[command(
@@ -251,11 +265,26 @@ pub struct PlanArgs {
     /// The exit code.
     #[command(flatten)]
     pub exit: ExitArgs,
+    /// What is drawn, and where it is left.
+    #[command(flatten)]
+    pub drawn: DrawnArgs,
+    /// With `--uninstall`: those that need them.
+    #[command(flatten)]
+    pub cascade: CascadeArgs,
+    /// With `--destroy`: what goes.
+    #[command(flatten)]
+    pub destroy: DestroyArgs,
 }
 
 /// `apply`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct ApplyArgs {
+    /// Carry out this saved plan (plan --out), and nothing else
+    #[arg(value_name = "PLAN")]
+    pub plan: Option<PathBuf>,
+    /// What a saved plan could not decide.
+    #[command(flatten)]
+    pub deferred: DeferredArgs,
     /// What it is about.
     #[command(flatten)]
     pub place: PlaceArgs,
@@ -349,6 +378,20 @@ pub enum ToolsCommand {
     Install,
 }
 
+/// What to do with pins.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum LockCommand {
+    /// Move pins to what the catalogue and the files say; no cluster is changed
+    #[command(after_help = "Examples:\n  datamill lock update\n  datamill lock update kafka")]
+    Update {
+        /// Only those of this instance
+        name: Option<String>,
+        /// Whose pins.
+        #[command(flatten)]
+        place: PlaceArgs,
+    },
+}
+
 /// List things, or show one.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum ListCommand {
@@ -379,4 +422,6 @@ pub enum SchemaArg {
     Settings,
     /// component.yaml
     Component,
+    /// Saved plans (plan --out)
+    Plan,
 }

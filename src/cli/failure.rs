@@ -29,7 +29,7 @@ const ELSEWHERE: [(&str, &str); 16] = [
 ];
 
 /// Commands that the design names and that later versions bring.
-const LATER: [&str; 23] = [
+const LATER: [&str; 22] = [
     "init",
     "render",
     "clusters",
@@ -40,7 +40,6 @@ const LATER: [&str; 23] = [
     "adopt",
     "orphan",
     "protect",
-    "lock",
     "credentials",
     "connect",
     "forward",

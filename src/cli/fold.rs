@@ -1,10 +1,12 @@
 //! Folds what was typed into one request: a command, data-mill's flags, and options before and after the command's name.
 
+use std::path::PathBuf;
+
 use crate::model::{Failure, FailureKind};
-use crate::ops::SchemaKind;
+use crate::ops::{SchemaKind, SchemaOf};
 use crate::ui::Asked;
 
-use super::args::{ActionFlags, Cli, Command, ListCommand, SchemaArg, ToolsCommand};
+use super::args::{ActionFlags, Cli, Command, ListCommand, LockCommand, SchemaArg, ToolsCommand};
 use super::options::{ConsentArgs, Group, Options, OutputArg};
 
 /// What is to be done.
@@ -19,6 +21,8 @@ pub enum Action {
         /// Given as data-mill's `-i`.
         as_flag: bool,
     },
+    /// `apply PLAN`
+    ApplySaved(PathBuf),
     /// `uninstall`
     Uninstall,
     /// `destroy`
@@ -36,7 +40,9 @@ pub enum Action {
     /// `tools install`
     ToolsInstall,
     /// `schema`
-    Schema(Option<SchemaKind>),
+    Schema(Option<SchemaOf>),
+    /// `lock`
+    Lock(Pins),
     /// `components` and `flavours`
     List(Listing),
     /// `helm-post-render`
@@ -56,6 +62,15 @@ pub enum Listing {
     Flavour(String),
 }
 
+/// What is done with pins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pins {
+    /// `lock`
+    Show,
+    /// `lock update`
+    Update(Option<String>),
+}
+
 /// A command with its options.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
@@ -73,7 +88,8 @@ impl Action {
         match self {
             Self::Validate => "validate",
             Self::Plan => "plan",
-            Self::Apply { .. } => "apply",
+            Self::Apply { .. } | Self::ApplySaved(_) => "apply",
+            Self::Lock(_) => "lock",
             Self::Uninstall => "uninstall",
             Self::Destroy => "destroy",
             Self::Start => "start",
@@ -93,14 +109,18 @@ impl Action {
         match self {
             Self::Plan => Asked::Plan,
             Self::Validate => Asked::Problems,
-            Self::Apply { .. } | Self::Uninstall | Self::Destroy | Self::Start | Self::Stop => {
-                Asked::Report
-            }
+            Self::Apply { .. }
+            | Self::ApplySaved(_)
+            | Self::Uninstall
+            | Self::Destroy
+            | Self::Start
+            | Self::Stop => Asked::Report,
             Self::Unlock(_)
             | Self::Status
             | Self::Tools
             | Self::ToolsInstall
             | Self::Schema(_)
+            | Self::Lock(_)
             | Self::List(_)
             | Self::PostRender => Asked::Document,
         }
@@ -117,6 +137,18 @@ impl Action {
                 Group::Consent,
                 Group::Preflight,
                 Group::Exit,
+                Group::Drawn,
+                Group::Cascade,
+                Group::Destroy,
+            ],
+            Self::ApplySaved(_) => &[
+                Group::Place,
+                Group::Parts,
+                Group::Needs,
+                Group::Consent,
+                Group::Preflight,
+                Group::Run,
+                Group::Deferred,
             ],
             Self::Apply { .. } => &[
                 Group::Place,
@@ -136,7 +168,7 @@ impl Action {
             ],
             Self::Destroy => &[Group::Place, Group::Destroy, Group::Consent, Group::Run],
             Self::Start => &[Group::Place, Group::Run],
-            Self::Stop | Self::List(_) => &[Group::Place],
+            Self::Stop | Self::List(_) | Self::Lock(_) => &[Group::Place],
             Self::Unlock(_) => &[Group::Place, Group::Consent],
             Self::Tools | Self::ToolsInstall | Self::Schema(_) | Self::PostRender => &[],
         }
@@ -154,10 +186,12 @@ pub fn fold(cli: Cli) -> Result<Option<Request>, Failure> {
         actions.push((action.name(), action));
     }
     one_location(&options)?;
+    of_plans_only(cli.format.output, &actions)?;
     let Some(action) = one_action(actions)? else {
         return no_action(&options).map(|()| None);
     };
     fits(&action, &options)?;
+    planned_together(&action, &options)?;
     Ok(Some(Request { action, options, output: cli.format.output }))
 }
 
@@ -195,13 +229,32 @@ fn split(command: Command) -> (Action, Options) {
         Command::Plan(args) => {
             let (place, parts, needs) = (args.place, args.parts, args.needs);
             let (consent, preflight, exit) = (args.consent, args.preflight, args.exit);
-            (Action::Plan, Options { place, parts, needs, consent, preflight, exit, ..none })
+            let (drawn, cascade, destroy) = (args.drawn, args.cascade, args.destroy);
+            let options = Options {
+                place,
+                parts,
+                needs,
+                cascade,
+                consent,
+                preflight,
+                destroy,
+                exit,
+                drawn,
+                ..none
+            };
+            (Action::Plan, options)
         }
         Command::Apply(args) => {
             let (place, parts, needs) = (args.place, args.parts, args.needs);
             let (consent, preflight, run) = (args.consent, args.preflight, args.run);
-            let options = Options { place, parts, needs, consent, preflight, run, ..none };
-            (Action::Apply { as_flag: false }, options)
+            let deferred = args.deferred;
+            let options =
+                Options { place, parts, needs, consent, preflight, run, deferred, ..none };
+            let action = match args.plan {
+                Some(plan) => Action::ApplySaved(plan),
+                None => Action::Apply { as_flag: false },
+            };
+            (action, options)
         }
         Command::Uninstall(args) => {
             let (place, parts, cascade) = (args.place, args.parts, args.cascade);
@@ -225,6 +278,14 @@ fn split(command: Command) -> (Action, Options) {
         Command::Tools { action: None } => (Action::Tools, none),
         Command::Tools { action: Some(ToolsCommand::Install) } => (Action::ToolsInstall, none),
         Command::Schema { kind } => (Action::Schema(kind.map(schema)), none),
+        Command::Lock { action: None, place } => {
+            (Action::Lock(Pins::Show), Options { place, ..none })
+        }
+        Command::Lock { action: Some(LockCommand::Update { name, place: own }), place } => {
+            let options = Options { place: own, ..none };
+            let below = Options { place, ..Options::default() };
+            (Action::Lock(Pins::Update(name)), options.over(below))
+        }
         Command::Components { action } => list(action, Listing::Components, Listing::Component),
         Command::Flavours { action } => list(action, Listing::Flavours, Listing::Flavour),
         Command::HelmPostRender => (Action::PostRender, none),
@@ -246,12 +307,13 @@ fn list(
     }
 }
 
-fn schema(kind: SchemaArg) -> SchemaKind {
+fn schema(kind: SchemaArg) -> SchemaOf {
     match kind {
-        SchemaArg::Flavour => SchemaKind::Flavour,
-        SchemaArg::Target => SchemaKind::Target,
-        SchemaArg::Settings => SchemaKind::Settings,
-        SchemaArg::Component => SchemaKind::Component,
+        SchemaArg::Flavour => SchemaOf::File(SchemaKind::Flavour),
+        SchemaArg::Target => SchemaOf::File(SchemaKind::Target),
+        SchemaArg::Settings => SchemaOf::File(SchemaKind::Settings),
+        SchemaArg::Component => SchemaOf::File(SchemaKind::Component),
+        SchemaArg::Plan => SchemaOf::Plan,
     }
 }
 
@@ -297,6 +359,56 @@ fn no_action(options: &Options) -> Result<(), Failure> {
         .hint("name a command, or one of data-mill's actions -s -i -u -a -x:\n    datamill plan"))
 }
 
+/// Pictures and pull-request comments are made of plans only.
+fn of_plans_only(output: OutputArg, actions: &[(&str, Action)]) -> Result<(), Failure> {
+    let is_plan = actions.iter().any(|(_, action)| *action == Action::Plan);
+    match output {
+        OutputArg::Markdown | OutputArg::Svg if !is_plan => {
+            Err(usage("only `plan` is written as markdown or svg")
+                .hint("for scripts there is:\n    --output json"))
+        }
+        OutputArg::Text
+        | OutputArg::Json
+        | OutputArg::Yaml
+        | OutputArg::Markdown
+        | OutputArg::Svg => Ok(()),
+    }
+}
+
+/// What `plan` takes of other commands belongs to the one whose plan it is.
+fn planned_together(action: &Action, options: &Options) -> Result<(), Failure> {
+    if *action != Action::Plan {
+        return Ok(());
+    }
+    let (drawn, goes) = (&options.drawn, &options.destroy);
+    let all = goes.all_flavours || goes.project.is_some() || goes.flavour_name.is_some();
+    let parts = !options.parts.components.is_empty();
+    let needs = options.needs.with_needs;
+    let (wrong, belongs) = match (drawn.destroy, drawn.uninstall) {
+        (true, _) if parts => (
+            "`plan --destroy` takes everything away and does not take `-c`",
+            "datamill plan --uninstall -c NAME",
+        ),
+        (true, _) if needs || options.cascade.cascade => (
+            "`plan --destroy` takes everything away; `--with-needs` and `--cascade` add nothing",
+            "datamill plan --destroy",
+        ),
+        (_, true) if needs => (
+            "`plan --uninstall` does not take `--with-needs`",
+            "datamill plan --with-needs -c NAME",
+        ),
+        (false, _) if all => (
+            "without `--destroy`, `plan` does not take `--all-flavours`, `--project` and `--flavour-name`",
+            "datamill plan --destroy --all-flavours",
+        ),
+        (false, false) if options.cascade.cascade => {
+            ("`plan` does not take `--cascade`", "datamill plan --uninstall --cascade")
+        }
+        (_, _) => return Ok(()),
+    };
+    Err(usage(wrong).hint(format!("there is:\n    {belongs}")))
+}
+
 /// An option that the command does not read is an error: nothing is skipped in silence.
 fn fits(action: &Action, options: &Options) -> Result<(), Failure> {
     let takes = action.takes();
@@ -320,8 +432,6 @@ fn fits(action: &Action, options: &Options) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use clap::Parser as _;
 
     use super::*;
@@ -350,7 +460,7 @@ mod tests {
             ("apply", Action::Apply { as_flag: false }),
             ("-k -x --yes --include-data --confirm-project demo", Action::Destroy),
             ("-u -c kafka --cascade", Action::Uninstall),
-            ("schema flavour", Action::Schema(Some(SchemaKind::Flavour))),
+            ("schema flavour", Action::Schema(Some(SchemaOf::File(SchemaKind::Flavour)))),
             ("-l tools", Action::Tools),
             ("tools install", Action::ToolsInstall),
             ("components", Action::List(Listing::Components)),

@@ -22,7 +22,7 @@ use crate::ops::Cancel;
 use crate::ops::{self, Ended, Settings};
 use crate::ui::{Screen, Typist};
 
-use self::fold::{Action, Listing, Request};
+use self::fold::{Action, Listing, Pins, Request};
 use self::options::OutputArg;
 use self::settings::Surroundings;
 
@@ -133,6 +133,8 @@ fn command<'a>(
         Action::Validate => Box::pin(ops::validate(settings, screen)),
         Action::Plan => Box::pin(ops::plan(settings, screen)),
         Action::Apply { .. } => Box::pin(ops::apply(settings, screen, cancel)),
+        Action::ApplySaved(file) => Box::pin(ops::apply_saved(settings, screen, cancel, file)),
+        Action::Lock(lock) => Box::pin(pins(lock, settings, screen)),
         Action::Uninstall => Box::pin(ops::uninstall(settings, screen, cancel)),
         Action::Destroy => Box::pin(ops::destroy(settings, screen, cancel)),
         Action::Start => Box::pin(ops::start(settings, screen, cancel)),
@@ -144,6 +146,13 @@ fn command<'a>(
         Action::Schema(of) => Box::pin(ops::schema(settings, screen, *of)),
         Action::List(listing) => Box::pin(list(listing, settings, screen)),
         Action::PostRender => Box::pin(ops::post_render(settings, screen)),
+    }
+}
+
+async fn pins(lock: &Pins, settings: &Settings, screen: &Screen) -> Result<Ended, Failure> {
+    match lock {
+        Pins::Show => ops::lock_list(settings, screen).await,
+        Pins::Update(name) => ops::lock_update(settings, screen, name.as_deref()).await,
     }
 }
 

@@ -161,9 +161,47 @@ pub struct ExitArgs {
     /// End with 2 when there is something to do
     #[arg(long = "detailed-exitcode")]
     pub detailed_exit_code: bool,
+}
+
+/// What `plan` draws, and where it leaves it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "What is planned")]
+pub struct DrawnArgs {
+    /// Save the plan: `apply FILE` carries out exactly that, for 24 hours
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Show only what somebody changed in the cluster; ends with 3 if there is any
+    #[arg(long, conflicts_with_all = ["out", "plan_uninstall", "plan_destroy"])]
+    pub refresh_only: bool,
     /// Print what to write into the flavour to accept what somebody changed
-    #[arg(long, help_heading = "What is planned")]
+    #[arg(long, conflicts_with_all = ["plan_uninstall", "plan_destroy"])]
     pub accept: bool,
+    /// Plan what `uninstall` would do
+    #[arg(long = "uninstall", id = "plan_uninstall", conflicts_with = "plan_destroy")]
+    pub uninstall: bool,
+    /// Plan what `destroy` would do
+    #[arg(long = "destroy", id = "plan_destroy")]
+    pub destroy: bool,
+}
+
+/// What a saved plan could not decide.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Saved plans")]
+pub struct DeferredArgs {
+    /// What may happen to what a saved plan could not decide [default: create-only]
+    #[arg(long, value_name = "WHAT")]
+    pub approve_deferred: Option<DeferralArg>,
+}
+
+/// What may happen to what a saved plan could not decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DeferralArg {
+    /// It may be created
+    CreateOnly,
+    /// Ask
+    Ask,
+    /// Anything
+    Any,
 }
 
 /// How results are written.
@@ -176,6 +214,10 @@ pub enum OutputArg {
     Json,
     /// One YAML document; events as JSON lines on standard error
     Yaml,
+    /// A plan for a pull request
+    Markdown,
+    /// A plan as a picture
+    Svg,
 }
 
 /// All options of all groups.
@@ -208,6 +250,12 @@ pub struct Options {
     /// The exit code.
     #[command(flatten)]
     pub exit: ExitArgs,
+    /// What is planned.
+    #[command(flatten)]
+    pub drawn: DrawnArgs,
+    /// What a saved plan could not decide.
+    #[command(flatten)]
+    pub deferred: DeferredArgs,
 }
 
 /// A group of options.
@@ -231,6 +279,10 @@ pub enum Group {
     Destroy,
     /// [`ExitArgs`]
     Exit,
+    /// [`DrawnArgs`]
+    Drawn,
+    /// [`DeferredArgs`]
+    Deferred,
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -292,7 +344,19 @@ impl Options {
             },
             exit: ExitArgs {
                 detailed_exit_code: self.exit.detailed_exit_code || below.exit.detailed_exit_code,
-                accept: self.exit.accept || below.exit.accept,
+            },
+            drawn: DrawnArgs {
+                out: self.drawn.out.or(below.drawn.out),
+                refresh_only: self.drawn.refresh_only || below.drawn.refresh_only,
+                accept: self.drawn.accept || below.drawn.accept,
+                uninstall: self.drawn.uninstall || below.drawn.uninstall,
+                destroy: self.drawn.destroy || below.drawn.destroy,
+            },
+            deferred: DeferredArgs {
+                approve_deferred: self
+                    .deferred
+                    .approve_deferred
+                    .or(below.deferred.approve_deferred),
             },
         }
     }
@@ -373,7 +437,12 @@ impl Options {
             (Group::Destroy, "--project", destroy.project.is_some()),
             (Group::Destroy, "--flavour-name", destroy.flavour_name.is_some()),
             (Group::Exit, "--detailed-exitcode", self.exit.detailed_exit_code),
-            (Group::Exit, "--accept", self.exit.accept),
+            (Group::Drawn, "--out", self.drawn.out.is_some()),
+            (Group::Drawn, "--refresh-only", self.drawn.refresh_only),
+            (Group::Drawn, "--accept", self.drawn.accept),
+            (Group::Drawn, "--uninstall", self.drawn.uninstall),
+            (Group::Drawn, "--destroy", self.drawn.destroy),
+            (Group::Deferred, "--approve-deferred", self.deferred.approve_deferred.is_some()),
         ];
         all.into_iter().filter(|(_, _, is_given)| *is_given).map(|(g, name, _)| (g, name)).collect()
     }

@@ -5,11 +5,13 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use crate::model::{Failure, FailureKind};
-use crate::ops::{Confirm, LoadRequest, Location, Manner, OutputFormat, Reach, Settings};
+use crate::ops::{
+    Confirm, Deferral, Goal, LoadRequest, Location, Manner, OutputFormat, Planned, Reach, Settings,
+};
 use crate::ui::{Look, Mode, terminal_width};
 
 use super::fold::{Action, Request};
-use super::options::{Options, OutputArg, WhereArgs};
+use super::options::{DeferralArg, Options, OutputArg, WhereArgs};
 
 /// Narrower than this nothing reads well; wider than this lines are hard to follow.
 const WIDTHS: std::ops::RangeInclusive<usize> = 40..=120;
@@ -90,6 +92,8 @@ impl Surroundings {
         let mode = match output {
             OutputArg::Json => Mode::Json,
             OutputArg::Yaml => Mode::Yaml,
+            OutputArg::Markdown => Mode::Markdown,
+            OutputArg::Svg => Mode::Svg,
             OutputArg::Text
                 if self.terminals.stderr && !self.is_ci() && self.text("TERM") != Some("dumb") =>
             {
@@ -138,8 +142,19 @@ pub fn resolve(request: &Request, around: &Surroundings) -> Result<Settings, Fai
         return Err(Failure::new(FailureKind::Usage, "the folder you stand in does not exist")
             .hint("change to a folder that does:\n    cd"));
     }
-    let Options { place, parts, needs, cascade, consent, preflight, run, destroy, exit } =
-        request.options.clone();
+    let Options {
+        place,
+        parts,
+        needs,
+        cascade,
+        consent,
+        preflight,
+        run,
+        destroy,
+        exit,
+        drawn,
+        deferred,
+    } = request.options.clone();
     Ok(Settings {
         command: request.action.name().to_owned(),
         data: around.data(&home),
@@ -165,7 +180,6 @@ pub fn resolve(request: &Request, around: &Surroundings) -> Result<Settings, Fai
         confirm: confirm(&request.action, consent.yes),
         include_data: consent.include_data,
         overwrite_data: consent.overwrite_data,
-        accept: exit.accept,
         confirm_project: consent.confirm_project,
         reach: Reach {
             cascade: cascade.cascade,
@@ -177,6 +191,17 @@ pub fn resolve(request: &Request, around: &Surroundings) -> Result<Settings, Fai
             use_context: run.use_context,
             detailed_exit_code: exit.detailed_exit_code,
             parallel: run.parallel.map(usize::from),
+            deferral: deferral(deferred.approve_deferred),
+        },
+        planned: Planned {
+            goal: match (drawn.uninstall, drawn.destroy) {
+                (_, true) => Goal::Destroy,
+                (true, false) => Goal::Uninstall,
+                (false, false) => Goal::Install,
+            },
+            out: drawn.out,
+            refresh_only: drawn.refresh_only,
+            accept: drawn.accept,
         },
         project: destroy.project,
         flavour_name: destroy.flavour_name,
@@ -184,6 +209,8 @@ pub fn resolve(request: &Request, around: &Surroundings) -> Result<Settings, Fai
             OutputArg::Text => OutputFormat::Text,
             OutputArg::Json => OutputFormat::Json,
             OutputArg::Yaml => OutputFormat::Yaml,
+            OutputArg::Markdown => OutputFormat::Markdown,
+            OutputArg::Svg => OutputFormat::Svg,
         },
         interactive: around.is_interactive(request.output),
     })
@@ -195,6 +222,14 @@ fn location(typed: &WhereArgs) -> Option<Location> {
         (false, true, _) => Some(Location::Remote),
         (false, false, true) => Some(Location::Hybrid),
         (false, false, false) => None,
+    }
+}
+
+fn deferral(typed: Option<DeferralArg>) -> Deferral {
+    match typed {
+        None | Some(DeferralArg::CreateOnly) => Deferral::CreateOnly,
+        Some(DeferralArg::Ask) => Deferral::Ask,
+        Some(DeferralArg::Any) => Deferral::Any,
     }
 }
 

@@ -102,5 +102,5 @@ fn overlay<'a>(request: &'a LoadRequest, embedded: &'a Embedded) -> Overlay<'a> 
     // A flavour that is not found must not keep lists from being shown.
     let root = discover::flavour(request, embedded, &mut Problems::default())
         .map_or_else(|_| discover::root_without_flavour(request), |place| place.root);
-    Overlay { here: &request.folder, root, embedded }
+    Overlay { here: &request.folder, root, embedded, seen: super::inputs::Seen::default() }
 }

@@ -1,6 +1,7 @@
 //! From a request to a project: finds the files, reads the components, resolves the flavour, lays down what charts need.
 
 use super::discover::{self, Place};
+use super::inputs::Seen;
 use super::overlay::{Embedded, Overlay};
 use super::project::Project;
 use super::request::LoadRequest;
@@ -22,7 +23,12 @@ pub(super) fn load_with(request: &LoadRequest, embedded: &Embedded) -> Result<Pr
             return Err(problems);
         }
     };
-    let overlay = Overlay { here: &request.folder, root: place.root.clone(), embedded };
+    let overlay = Overlay {
+        here: &request.folder,
+        root: place.root.clone(),
+        embedded,
+        seen: Seen::default(),
+    };
     let components = resolve::load_components(&overlay, &request.cache, &mut problems);
     let resolved = resolve::resolve(request, &overlay, &place, &components, &mut problems);
     let Some(resolved) = resolved else { return Err(problems) };
@@ -31,6 +37,7 @@ pub(super) fn load_with(request: &LoadRequest, embedded: &Embedded) -> Result<Pr
             problems.push(problem);
         }
     }
+    let inputs = overlay.seen.inputs(&overlay.root, request);
     let ((), warnings) = problems.finish(|| ())?;
     let Place { root, stem, .. } = place;
     Ok(Project {
@@ -51,5 +58,6 @@ pub(super) fn load_with(request: &LoadRequest, embedded: &Embedded) -> Result<Pr
         images: resolved.images,
         mirrors: resolved.mirrors,
         warnings,
+        inputs,
     })
 }

@@ -559,3 +559,19 @@ fn the_seeds_values_file_works_as_it_stands() {
     assert!(project.platform.instances.iter().all(|instance| instance.values_file_shared));
     project.expand(&facts()).unwrap();
 }
+
+#[test]
+fn what_has_no_effect_yet_says_so_where_it_is_written() {
+    let section = "project: {flavour: store}\nstore: {expose: ingress, moved: old}\n";
+    let project = Fixture::new(section).component("store", SIZED).project();
+    let found = warnings(&project);
+    for key in ["expose", "moved"] {
+        assert!(
+            has(&found, &format!("not built yet: `{key}` of a section has no effect")),
+            "{found:?}"
+        );
+    }
+    let quiet = "project: {flavour: store}\nstore: {expose: none}\n";
+    let project = Fixture::new(quiet).component("store", SIZED).project();
+    assert_eq!(warnings(&project), Vec::<String>::new());
+}

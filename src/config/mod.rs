@@ -4,6 +4,7 @@
 mod discover;
 #[cfg(test)]
 mod fixture;
+mod inputs;
 #[cfg(test)]
 mod legacy_tests;
 mod list;
@@ -21,6 +22,7 @@ mod size;
 mod target;
 mod variables;
 
+pub use inputs::Inputs;
 pub use list::{ComponentEntry, FlavourEntry, list_components, list_flavours};
 pub use load::load;
 pub use project::Project;

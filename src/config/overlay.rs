@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use include_dir::{Dir, include_dir};
 
+use super::inputs::Seen;
 use crate::adapter::files;
 use crate::model::Digest;
 use crate::yaml::{Problem, Source};
@@ -79,6 +80,8 @@ pub(super) struct Overlay<'a> {
     pub(super) root: PathBuf,
     /// What the binary carries.
     pub(super) embedded: &'a Embedded,
+    /// What was read so far.
+    pub(super) seen: Seen,
 }
 
 impl Overlay<'_> {
@@ -101,7 +104,9 @@ impl Overlay<'_> {
 
     /// Reads a text file, on disk or inside the binary.
     pub(super) fn read(&self, path: &Path) -> Result<Arc<Source>, Problem> {
-        read(self.here, self.embedded, path)
+        let source = read(self.here, self.embedded, path)?;
+        self.seen.note(path, &source);
+        Ok(source)
     }
 
     /// A path as the user knows it.
@@ -311,8 +316,12 @@ mod tests {
         let own = root.path().join("components/store/chart/Chart.yaml");
         files::write(&own, "name: mine").unwrap();
         let embedded = embedded();
-        let overlay =
-            Overlay { here: root.path(), root: root.path().to_owned(), embedded: &embedded };
+        let overlay = Overlay {
+            here: root.path(),
+            root: root.path().to_owned(),
+            embedded: &embedded,
+            seen: Seen::default(),
+        };
         let folder = overlay.lay_down("store", cache.path()).unwrap();
         assert!(folder.starts_with(cache.path()));
         assert_eq!(files::read(&folder.join("component.yaml")).unwrap(), "name: store");
@@ -328,8 +337,12 @@ mod tests {
     #[test]
     fn paths_inside_the_binary_are_read_like_others() {
         let embedded = embedded();
-        let overlay =
-            Overlay { here: Path::new("/x"), root: PathBuf::from("/x"), embedded: &embedded };
+        let overlay = Overlay {
+            here: Path::new("/x"),
+            root: PathBuf::from("/x"),
+            embedded: &embedded,
+            seen: Seen::default(),
+        };
         let path = overlay.find(Path::new("flavours/demo.yaml")).unwrap();
         assert_eq!(path, Path::new("built-in:flavours/demo.yaml"));
         let source = overlay.read(&path).unwrap();
@@ -342,7 +355,12 @@ mod tests {
     #[test]
     fn home_and_relative_paths_are_resolved() {
         let embedded = Embedded::default();
-        let overlay = Overlay { here: Path::new("/w"), root: "/w".into(), embedded: &embedded };
+        let overlay = Overlay {
+            here: Path::new("/w"),
+            root: "/w".into(),
+            embedded: &embedded,
+            seen: Seen::default(),
+        };
         let source = Source::new("flavours/a.yaml", "");
         let home = Path::new("/home/u");
         assert_eq!(

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::inputs::Inputs;
 use super::request::{LoadRequest, Location};
 use super::resolve::{Environment, LeftOut};
 use super::target::{HybridSettings, LocalProvider, LocalSettings, RemoteProvider, Target};
@@ -47,6 +48,8 @@ pub struct Project {
     pub warnings: Problems,
     /// Digests of charts, beside the flavours.
     pub lock_file: PathBuf,
+    /// The files and variables that it was made from.
+    pub inputs: Inputs,
 }
 
 /// What `--provider` names.
@@ -94,6 +97,7 @@ impl Project {
             mirrors: BTreeMap::new(),
             warnings: Problems::default(),
             lock_file: request.folder.join("datamill.lock"),
+            inputs: Inputs::default(),
         }
     }
 

@@ -47,7 +47,12 @@ fn embedded_catalogue() -> Catalogue {
     let embedded = Embedded::shipped();
     // No folder holds a project here, so only what is inside the binary is read.
     let nowhere = std::path::Path::new("/nonexistent/datamill");
-    let overlay = Overlay { here: nowhere, root: nowhere.to_owned(), embedded: &embedded };
+    let overlay = Overlay {
+        here: nowhere,
+        root: nowhere.to_owned(),
+        embedded: &embedded,
+        seen: super::inputs::Seen::default(),
+    };
     load_components(&overlay, nowhere, &mut Problems::default()).catalogue
 }
 

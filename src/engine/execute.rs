@@ -95,7 +95,9 @@ impl<'a> State<'a> {
             if changes {
                 leaned_on.extend(&step.after);
             }
-            if changes || step.after.iter().any(|after| touched.contains(after)) {
+            // What needs a step that was not to be done is not done either, through what is left alone.
+            let stops = step.action.block().is_some();
+            if changes || stops || step.after.iter().any(|after| touched.contains(after)) {
                 touched.insert(&step.id);
             }
         }

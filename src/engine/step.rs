@@ -121,13 +121,15 @@ async fn try_until_done(
     let context = context(&step.id, run, hands);
     let mut pause = PAUSE;
     let mut tries = 1;
+    let own = step.wanted.as_ref().and_then(|wanted| wanted.patience.tries);
+    let most = own.unwrap_or(hands.options.tries);
     loop {
         let (failure, after) = match call(step, provider, run, &context, hands).await? {
             Ok(outputs) => return Ok(outputs),
             Err(ProviderError::Permanent { failure }) => return Err(Outcome::Failed(failure)),
             Err(ProviderError::Transient { failure, after }) => (failure, after),
         };
-        if tries >= hands.options.tries || hands.cut_short().is_some() {
+        if tries >= most || hands.cut_short().is_some() {
             return Err(Outcome::Failed(if tries > 1 {
                 failure.because(format!("tried {tries} times"))
             } else {

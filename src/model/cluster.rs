@@ -142,6 +142,37 @@ pub struct Taint {
     pub effect: String,
 }
 
+/// What a cluster has to offer; nothing where it could not be seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Survey {
+    /// Whether no container runs there.
+    pub simulated: bool,
+    /// Its nodes.
+    pub nodes: Option<Vec<NodeFound>>,
+    /// Its storage classes.
+    pub classes: Option<Vec<StorageFound>>,
+}
+
+/// A node that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeFound {
+    /// `amd64`, `arm64`, as far as its labels tell.
+    pub arch: Option<String>,
+    /// What pods may take of it, by resource name, as Kubernetes quantities.
+    pub capacity: BTreeMap<String, String>,
+}
+
+/// A storage class that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StorageFound {
+    /// Its name.
+    pub name: String,
+    /// Whether claims that name none get it.
+    pub is_default: bool,
+    /// What makes its volumes.
+    pub provisioner: String,
+}
+
 /// What is known of a cluster: declared by the target as long as it does not exist, read from it afterwards.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterFacts {

@@ -122,6 +122,8 @@ pub enum ResourceKind {
     Objects,
     /// A Job of ours.
     Job,
+    /// What must be so, and what is done, before something of an instance goes.
+    Removal,
     /// Conditions that must hold before what needs them goes on.
     Wait,
     /// The conditions under which an instance counts as installed.
@@ -130,7 +132,7 @@ pub enum ResourceKind {
 
 impl ResourceKind {
     /// All kinds, in the order of their names' first use in a plan.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Cluster,
         Self::Network,
         Self::FileSystem,
@@ -144,6 +146,7 @@ impl ResourceKind {
         Self::Release,
         Self::Objects,
         Self::Job,
+        Self::Removal,
         Self::Wait,
         Self::Health,
     ];
@@ -164,6 +167,7 @@ impl ResourceKind {
             Self::Release => "release",
             Self::Objects => "objects",
             Self::Job => "job",
+            Self::Removal => "removal",
             Self::Wait => "wait",
             Self::Health => "health",
         }
@@ -182,6 +186,7 @@ impl ResourceKind {
             | Self::Release
             | Self::Objects
             | Self::Job
+            | Self::Removal
             | Self::Wait
             | Self::Health => Family::Kubernetes,
         }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Object, ObjectRef, SecretRef, Value};
 
 /// A namespace.
@@ -59,12 +61,49 @@ pub enum SecretRule {
     },
     /// Drawn when absent: a random UUID (version 4).
     Uuid,
+    /// Drawn when absent: a private RSA key (PKCS#8 in PEM).
+    Rsa {
+        /// Its length: 2048, 3072 or 4096.
+        bits: usize,
+    },
+    /// Drawn when absent: a certificate of an authority made for it alone.
+    Tls {
+        /// The names and addresses it is for; the first is its common name.
+        names: Vec<String>,
+        /// How long it is valid.
+        days: u32,
+    },
+    /// Comes with another key of the same Secret.
+    Part {
+        /// That key.
+        of: String,
+        /// What it is of it.
+        part: SecretPart,
+    },
+    /// A line of a password file (bcrypt), made anew only when the password behind it is another one.
+    Htpasswd {
+        /// The user's name.
+        user: String,
+        /// The key of the same Secret that holds the password.
+        password: String,
+    },
     /// Given; follows the file when it changes.
     Given(Value),
     /// Given by the user as a secret, so never shown; follows the file when it changes.
     Param(super::Secret),
     /// A copy of a key of another Secret; follows it when it changes.
     Copy(SecretRef),
+}
+
+/// What comes with a key that is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretPart {
+    /// The public half of an RSA key, in PEM.
+    RsaPublic,
+    /// The private key of a certificate.
+    TlsKey,
+    /// The certificate of the authority that signed it.
+    TlsAuthority,
 }
 
 /// A volume claim of ours. Class *data*: it outlives its instance.
@@ -109,6 +148,8 @@ pub enum ChartSource {
         url: String,
         /// SHA-256 in hexadecimal; absent when the lock file holds it (`sha256: lock`).
         sha256: Option<String>,
+        /// Where the same archive is as well, in the order they are tried: addresses, or files on this machine.
+        mirrors: Vec<String>,
     },
     /// A folder on this machine.
     Folder(PathBuf),
@@ -175,6 +216,8 @@ pub enum Manifests {
     Remote(RemoteFile),
     /// The `crds/` folder, and CRD templates, of a chart.
     Chart(ChartSource),
+    /// The CRDs in a folder of a chart that is not called `crds`.
+    ChartFolder(ChartSource, String),
 }
 
 /// Custom resource definitions. Applied server-side on every change, never deleted unless the component says so.
@@ -216,7 +259,7 @@ pub struct JobSpec {
 }
 
 /// What a condition tests.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum ConditionTest {
     /// A Deployment, StatefulSet or DaemonSet has rolled out.
     Rollout(ObjectRef),

@@ -12,13 +12,15 @@ mod mark;
 mod object;
 mod observed;
 mod output;
+mod removal;
 mod resource;
 mod run;
 mod secret;
 mod value;
 
 pub use cluster::{
-    ClusterFacts, ClusterSpec, KindNode, KindRole, KindSpec, Mount, NodeSpec, Port, Taint,
+    ClusterFacts, ClusterSpec, KindNode, KindRole, KindSpec, Mount, NodeFound, NodeSpec, Port,
+    StorageFound, Survey, Taint,
 };
 pub use digest::Digest;
 pub use endpoint::{Endpoint, Login, LoginPart};
@@ -28,8 +30,8 @@ pub use identity::{Identity, InstallationId, RunId};
 pub use ignore::{Ignore, Ignored, ScaleTarget};
 pub use kubernetes::{
     ChartSource, ClaimSpec, Condition, ConditionTest, CrdPolicy, CrdsSpec, HelmWait, JobReady,
-    JobSpec, Manifests, NamespaceSpec, ObjectsSpec, ReleaseSpec, RemoteFile, SecretKey, SecretRule,
-    SecretSpec, WaitSpec,
+    JobSpec, Manifests, NamespaceSpec, ObjectsSpec, ReleaseSpec, RemoteFile, SecretKey, SecretPart,
+    SecretRule, SecretSpec, WaitSpec,
 };
 pub use mark::{Marks, annotation, label, label_value};
 pub use object::{Object, ObjectRef, is_cluster_wide};
@@ -38,6 +40,9 @@ pub use observed::{
     Owner, Power, Progress, ReleaseFound, ReleaseStatus, Snapshot, Version, Writer, Written,
 };
 pub use output::{Known, OutputName, Outputs};
+pub use removal::{
+    Gone, Guard, RemovalRules, RemovalSpec, Selected, VolumeRule, check_selector, selects,
+};
 pub use resource::{Class, CloudSpec, Desired, KubernetesSpec, Patience, Rendered, Resource, Spec};
 pub use run::{Intent, JournalLine, RunEnd, RunRecord, RunResult, Runner};
 pub use secret::{Redactor, Secret, SecretRef};

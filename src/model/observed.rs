@@ -68,6 +68,10 @@ pub struct Found {
     pub keep: bool,
     /// Of a host: what is in it that is not ours and would go with it.
     pub foreign: Vec<ObjectRef>,
+    /// Why it must not go today, by the rules written beside it.
+    pub refuses: Option<String>,
+    /// How long it may take to go; as long as any other when absent.
+    pub leaves_within: Option<Duration>,
     /// Of data: how much, as its owner says it (`10Gi`).
     pub size: Option<String>,
     /// The flavour written on it; nothing for what belongs to the target.
@@ -97,6 +101,8 @@ impl Found {
             class: Class::Stateless,
             keep: false,
             foreign: Vec::new(),
+            refuses: None,
+            leaves_within: None,
             size: None,
             flavour: None,
             extra: false,

@@ -6,7 +6,9 @@ use std::time::Duration;
 use super::kubernetes::{
     ClaimSpec, CrdsSpec, JobSpec, NamespaceSpec, ObjectsSpec, ReleaseSpec, SecretSpec, WaitSpec,
 };
-use super::{ClusterSpec, Digest, Ignore, Ignored, Leaf, Object, ResourceId, Value};
+use super::{
+    ClusterSpec, Condition, Digest, Ignore, Ignored, Leaf, Object, RemovalSpec, ResourceId, Value,
+};
 
 /// What happens to a thing when it leaves the file.
 #[derive(
@@ -59,6 +61,8 @@ pub struct Resource {
     pub ignore: Vec<Ignore>,
     /// How long to wait for it.
     pub patience: Patience,
+    /// What ends the wait for it at once, with the cause.
+    pub fails: Vec<Condition>,
     /// What it will be in its cluster, once rendered.
     pub rendered: Option<Rendered>,
 }
@@ -70,12 +74,18 @@ pub struct Patience {
     pub stall: Duration,
     /// It may not take longer than this; none for jobs that take days.
     pub ceiling: Option<Duration>,
+    /// How often it is tried in all when its errors may pass; as often as any other when absent.
+    pub tries: Option<usize>,
 }
 
 impl Default for Patience {
     /// 5 minutes without progress, 30 minutes in all (`peers.md` D.4).
     fn default() -> Self {
-        Self { stall: super::kubernetes::STALL, ceiling: Some(Duration::from_mins(30)) }
+        Self {
+            stall: super::kubernetes::STALL,
+            ceiling: Some(Duration::from_mins(30)),
+            tries: None,
+        }
     }
 }
 
@@ -118,6 +128,8 @@ pub enum KubernetesSpec {
     Objects(ObjectsSpec),
     /// A Job.
     Job(JobSpec),
+    /// Rules by which something of an instance goes.
+    Removal(RemovalSpec),
     /// Conditions.
     Wait(WaitSpec),
 }
@@ -158,6 +170,7 @@ impl Resource {
             extra: false,
             ignore: Vec::new(),
             patience: Patience::default(),
+            fails: Vec::new(),
             rendered: None,
         }
     }

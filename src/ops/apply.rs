@@ -4,8 +4,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use crate::engine::{self, Cancel, Journal, NoJournal, Options, Outcome, Report, SkipReason};
-use crate::model::{Failure, FailureKind, Power, ResourceKind, RunResult};
-use crate::plan::{Action, Plan};
+use crate::model::{Failure, FailureKind, Observed, Power, ResourceKind, RunResult};
+use crate::plan::{self, Action, Plan};
 use crate::ui::{Answer, LeftOut, Question, Screen, Summary};
 use tokio::sync::watch;
 
@@ -14,20 +14,44 @@ use super::draw::{self, Drawing, Goal, draw};
 use super::history::History;
 use super::scene::{self, Scene};
 use super::turn::Turn;
-use super::{Confirm, Ended, Settings, load};
+use super::{Confirm, Ended, Settings, destroy, load, saved};
 
-/// Shows what `apply` would change.
+/// Shows what `apply` would change, or `uninstall`, or `destroy`; saves it where that is wanted.
 pub async fn plan(settings: &Settings, screen: &Screen) -> Result<Ended, Failure> {
-    let project = load::load(settings, screen)?;
+    let project = match settings.planned.goal {
+        Goal::Destroy => load::load_for_destroy(settings, screen)?,
+        Goal::Install | Goal::Uninstall => load::load(settings, screen)?,
+    };
     let scene = scene::open(settings, screen, project).await?;
-    let mut drawing = draw(&scene, Goal::Install, settings.include_data).await?;
-    drawing.preflight(&scene).await;
+    if settings.planned.goal == Goal::Destroy && scene.cluster_seen == Observed::Absent {
+        screen
+            .note(&format!("there is no cluster `{}`; nothing to destroy", scene.cluster.id.name));
+        return Ok(Ended::Well);
+    }
+    let (goal, mut drawing) = match settings.planned.goal {
+        Goal::Destroy => destroy::draw_all(&scene).await?,
+        goal @ (Goal::Install | Goal::Uninstall) => {
+            let mut drawing = draw(&scene, goal, settings.include_data).await?;
+            drawing.preflight(&scene).await;
+            (goal, drawing)
+        }
+    };
+    if settings.planned.refresh_only {
+        drawing.refuse(&scene, goal)?;
+        drawing.plan = plan::drift(&drawing.plan);
+    }
     screen.show_plan(&drawing.plan, &scene.header());
     History::read(&scene).await.tell(screen, &drawing.plan);
-    if settings.accept {
+    if settings.planned.accept {
         accept::show(&scene, &drawing).await;
     }
-    drawing.refuse(&scene, Goal::Install)?;
+    drawing.refuse(&scene, goal)?;
+    if let Some(file) = &settings.planned.out {
+        saved::write(&scene, goal, &drawing, file)?;
+    }
+    if settings.planned.refresh_only && drawing.plan.has_changes() {
+        return Ok(Ended::Drift);
+    }
     if settings.manner.detailed_exit_code && drawing.plan.has_changes() {
         return Ok(Ended::Changes);
     }
@@ -106,6 +130,7 @@ pub(super) async fn carry_out(
 ) -> Result<Report, Failure> {
     let mut lock = scene.lock.clone();
     lock.learn(drawing.look.desired.resources.values());
+    lock.learn_surroundings(&scene.surroundings());
     if drawing.plan.has_changes() && !drawing.look.desired.resources.is_empty() {
         lock.write(&scene.project.lock_file)?;
     }

@@ -33,17 +33,7 @@ pub async fn destroy(
         return Ok(Ended::Well);
     }
     confirm_project(settings, &scene.identity.project)?;
-    let mut goal = Goal::Destroy;
-    let mut drawing = draw(&scene, goal, settings.include_data).await?;
-    let others = other_flavours(&scene, &drawing);
-    if !others.is_empty() && !settings.reach.all_flavours {
-        let names = others.into_iter().collect::<Vec<_>>().join(", ");
-        screen.warn(&format!(
-            "the cluster stays: flavour {names} lives in it too; `--all-flavours` takes all"
-        ));
-        goal = Goal::Uninstall;
-        drawing = draw(&scene, goal, settings.include_data).await?;
-    }
+    let (goal, drawing) = draw_all(&scene).await?;
     screen.show_plan(&drawing.plan, &scene.header());
     History::read(&scene).await.tell(screen, &drawing.plan);
     draw::refuse_blocked(&scene, goal, &drawing.plan)?;
@@ -54,11 +44,33 @@ pub async fn destroy(
     let report = apply::carry_out(&scene, &drawing, cancel).await?;
     screen.show_report(&report, &apply::summary(&scene, goal, &drawing, &report));
     apply::end(&report)?;
-    everything_was_listed(&drawing)?;
-    if !scene.simulated() {
-        audit(&scene, goal).await?;
-    }
+    finish(&scene, goal, &drawing).await?;
     Ok(Ended::Well)
+}
+
+/// The plan for nothing; for nothing of this flavour where others live in the cluster.
+pub(super) async fn draw_all(scene: &Scene<'_>) -> Result<(Goal, Drawing), Failure> {
+    let include_data = scene.settings.include_data;
+    let drawing = draw(scene, Goal::Destroy, include_data).await?;
+    let others = other_flavours(scene, &drawing);
+    if others.is_empty() || scene.settings.reach.all_flavours {
+        return Ok((Goal::Destroy, drawing));
+    }
+    let names = others.into_iter().collect::<Vec<_>>().join(", ");
+    scene.screen.warn(&format!(
+        "the cluster stays: flavour {names} lives in it too; `--all-flavours` takes all"
+    ));
+    Ok((Goal::Uninstall, draw(scene, Goal::Uninstall, include_data).await?))
+}
+
+/// Says what could not be listed, and what is still there and should not be: exit 6.
+pub(super) async fn finish(
+    scene: &Scene<'_>,
+    goal: Goal,
+    drawing: &Drawing,
+) -> Result<(), Failure> {
+    everything_was_listed(drawing)?;
+    if scene.simulated() { Ok(()) } else { audit(scene, goal).await }
 }
 
 /// A wrong name stops before anything is looked at twice.

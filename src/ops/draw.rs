@@ -14,9 +14,10 @@ use super::preflight;
 use super::scene::Scene;
 
 /// What a run is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Goal {
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Goal {
     /// Everything of the flavour is there.
+    #[default]
     Install,
     /// The flavour's instances are gone; cluster, namespaces, data and claims stay.
     Uninstall,
@@ -50,10 +51,17 @@ pub(super) async fn draw(
     goal: Goal,
     include_data: bool,
 ) -> Result<Drawing, Failure> {
-    let expansion = match goal {
-        Goal::Install | Goal::Uninstall => expand(scene)?,
+    let mut expansion = match goal {
+        Goal::Install => {
+            let expansion = expand(scene)?;
+            Box::pin(super::requirement::check(scene, &expansion)).await?;
+            expansion
+        }
+        Goal::Uninstall => expand(scene)?,
         Goal::Destroy => Expansion::default(),
     };
+    let asked = super::lock::asked(&scene.project);
+    let pinned = scene.lock.pin(&mut expansion.desired, &asked);
     let selected = named(scene)?;
     let (desired, selection) = want(scene, goal, &expansion, &selected);
     let look = look(scene, desired).await?;
@@ -64,7 +72,7 @@ pub(super) async fn draw(
         selection: &selection,
         permits: &permits,
     };
-    let plan = plan::plan(&request).map_err(|error| {
+    let mut plan = plan::plan(&request).map_err(|error| {
         Failure::new(FailureKind::Usage, "cannot make a plan").caused_by(&error)
     })?;
     plan::check(&plan).map_err(|broken| {
@@ -73,6 +81,11 @@ pub(super) async fn draw(
             .because(rules)
             .hint("report this with the flavour file: it is a fault of datamill")
     })?;
+    if goal == Goal::Install {
+        plan.notes.extend(pinned.iter().map(super::lock::Moved::says));
+        let resources = look.desired.resources.values();
+        plan.notes.extend(scene.lock.differences(&scene.surroundings(), resources));
+    }
     Ok(Drawing { plan, look, expansion, findings: Vec::new() })
 }
 
@@ -208,6 +221,7 @@ fn hints(scene: &Scene<'_>, goal: Goal, id: &ResourceId, by: &Block) -> Vec<Stri
         Block::MissingNeed { .. } => {
             vec!["install what it needs as well:\n    datamill apply --with-needs".to_owned()]
         }
+        Block::Stale { .. } => vec!["make a new plan:\n    datamill plan --out FILE".to_owned()],
         Block::Held { .. } | Block::Preflight { .. } | Block::Unreachable { .. } => Vec::new(),
     }
 }

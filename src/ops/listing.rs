@@ -28,19 +28,30 @@ pub async fn validate(settings: &Settings, screen: &Screen) -> Result<Ended, Fai
     }
 }
 
+/// What has a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SchemaOf {
+    /// A kind of file that a user writes.
+    File(SchemaKind),
+    /// A saved plan.
+    Plan,
+}
+
 /// Prints a JSON Schema; all of them without a name.
 pub async fn schema(
     _settings: &Settings,
     screen: &Screen,
-    of: Option<SchemaKind>,
+    of: Option<SchemaOf>,
 ) -> Result<Ended, Failure> {
     let document = match of {
-        Some(of) => config::schema(of),
+        Some(SchemaOf::File(of)) => config::schema(of),
+        Some(SchemaOf::Plan) => super::saved::schema(),
         None => json!({
             "flavour": config::schema(SchemaKind::Flavour),
             "target": config::schema(SchemaKind::Target),
             "settings": config::schema(SchemaKind::Settings),
             "component": config::schema(SchemaKind::Component),
+            "plan": super::saved::schema(),
         }),
     };
     screen.print_verbatim(&document);

@@ -13,6 +13,8 @@ mod lock;
 mod look;
 mod power;
 mod preflight;
+mod requirement;
+mod saved;
 mod scene;
 mod settings;
 mod status;
@@ -23,11 +25,15 @@ mod unlock;
 
 pub use apply::{apply, plan, uninstall};
 pub use destroy::destroy;
+pub use draw::Goal;
 pub use listing::{
-    components_list, components_show, flavours_list, flavours_show, post_render, schema, validate,
+    SchemaOf, components_list, components_show, flavours_list, flavours_show, post_render, schema,
+    validate,
 };
+pub use lock::{SavedLock, SavedPin, lock_list, lock_update};
 pub use power::{start, stop};
-pub use settings::{Confirm, Manner, OutputFormat, Reach, Settings};
+pub use saved::{GOOD_FOR, SCHEMA, SavedGoal, SavedPlan, SavedRequest, SavedSetting, apply_saved};
+pub use settings::{Confirm, Deferral, Manner, OutputFormat, Planned, Reach, Settings};
 pub use status::status;
 pub use tools::{tools, tools_install};
 pub use unlock::unlock;

@@ -37,7 +37,7 @@ pub(super) async fn start_and_reopen(
     let plan = cluster_plan(&scene)?;
     let report = apply::execute(&scene, &plan, cancel).await?;
     apply::end(&report)?;
-    scene::open(scene.settings, scene.screen, scene.project).await
+    Box::pin(scene::open_for(scene.settings, scene.screen, scene.project, scene.approved)).await
 }
 
 fn cluster_plan(scene: &Scene<'_>) -> Result<plan::Plan, Failure> {

@@ -1,6 +1,6 @@
 //! What a run stands on: the project, the providers, who acts, and the cluster as it was found.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rand::RngExt as _;
@@ -18,7 +18,7 @@ use crate::provider::{Provider, Providers};
 use crate::ui::{PlanHeader, Screen};
 use crate::yaml::Problems;
 
-use super::lock::Lock;
+use super::lock::{Lock, SavedLock, Surroundings};
 use super::{Settings, load, target};
 
 /// What a run stands on.
@@ -39,9 +39,29 @@ pub(super) struct Scene<'a> {
     pub(super) kubernetes: Arc<Kubernetes>,
     pub(super) providers: Providers,
     pub(super) redactor: Redactor,
+    /// Versions of programs.
+    pub(super) tools: BTreeMap<String, String>,
+    /// What a saved plan brings along.
+    pub(super) approved: Option<Approved>,
+}
+
+/// What a saved plan brings along: the same installation and the same charts, wherever it is applied.
+#[derive(Debug, Clone)]
+pub(super) struct Approved {
+    pub(super) owner: InstallationId,
+    pub(super) lock: SavedLock,
 }
 
 impl Scene<'_> {
+    /// What the lock file notes beside charts.
+    pub(super) fn surroundings(&self) -> Surroundings {
+        Surroundings {
+            target: self.identity.target.clone(),
+            kubernetes: self.facts.version.clone(),
+            tools: self.tools.clone(),
+        }
+    }
+
     /// Whether the cluster runs, so that it can be asked.
     pub(super) fn runs(&self) -> bool {
         self.cluster_seen.found().is_some_and(|found| found.power == Power::On)
@@ -123,13 +143,27 @@ pub(super) async fn open<'a>(
     screen: &'a Screen,
     project: Project,
 ) -> Result<Scene<'a>, Failure> {
+    Box::pin(open_for(settings, screen, project, None)).await
+}
+
+/// The same for a saved plan.
+pub(super) async fn open_for<'a>(
+    settings: &'a Settings,
+    screen: &'a Screen,
+    project: Project,
+    approved: Option<Approved>,
+) -> Result<Scene<'a>, Failure> {
     if let Some(problem) = &project.target_missing {
         let mut problems = Problems::default();
         problems.push(problem.clone());
         screen.show_problems(&problems);
         return Err(load::refused(&problems));
     }
-    let lock = Lock::read(&project.lock_file)?;
+    let mut lock = Lock::read(&project.lock_file)?;
+    if let Some(approved) = &approved {
+        lock.agrees_with(&approved.lock)?;
+        lock.lay(&approved.lock);
+    }
     let redactor = Redactor::default();
     project.secrets().for_each(|secret| redactor.learn(secret));
     let toolchain = super::tools::toolchain(settings, &redactor);
@@ -143,7 +177,9 @@ pub(super) async fn open<'a>(
         project: project.name.clone(),
         flavour: project.flavour.clone(),
         target: String::new(),
-        owner: InstallationId(random_text(10)),
+        owner: approved
+            .as_ref()
+            .map_or_else(|| InstallationId(random_text(10)), |approved| approved.owner.clone()),
         run: run_id(),
         every_flavour: settings.reach.all_flavours,
     };
@@ -192,6 +228,8 @@ pub(super) async fn open<'a>(
         kubernetes,
         providers,
         redactor,
+        tools: super::tools::versions(&toolchain).await,
+        approved,
     })
 }
 
@@ -203,7 +241,7 @@ fn run_id() -> RunId {
 }
 
 /// Random text in the alphabet of Kubernetes names that cannot be misread: base 32 without vowels and look-alikes.
-fn random_text(length: usize) -> String {
+pub(super) fn random_text(length: usize) -> String {
     const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
     let mut random = rand::rng();
     (0..length)

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::draw::Goal;
 use crate::config::LoadRequest;
 use crate::plan::preflight::Check;
 
@@ -14,6 +15,10 @@ pub enum OutputFormat {
     Json,
     /// The same as YAML.
     Yaml,
+    /// A plan for a pull request.
+    Markdown,
+    /// A plan as a picture.
+    Svg,
 }
 
 /// What needs the user's word before it is done.
@@ -49,6 +54,33 @@ pub struct Manner {
     pub detailed_exit_code: bool,
     /// `--parallel N`: Helm calls at a time.
     pub parallel: Option<usize>,
+    /// `--approve-deferred`: what a saved plan allows for what it could not decide.
+    pub deferral: Deferral,
+}
+
+/// What may happen to a resource that a saved plan could not decide.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Deferral {
+    /// It may be created; anything else stops its branch.
+    #[default]
+    CreateOnly,
+    /// The user is asked.
+    Ask,
+    /// Whatever it turns out to be.
+    Any,
+}
+
+/// What `plan` draws, and where it leaves it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Planned {
+    /// `--uninstall`, `--destroy`; what `apply` would do without.
+    pub goal: Goal,
+    /// `--out FILE`: the plan is saved.
+    pub out: Option<PathBuf>,
+    /// `--refresh-only`: only drift is shown.
+    pub refresh_only: bool,
+    /// `--accept`: says what to write into the flavour to accept what somebody changed.
+    pub accept: bool,
 }
 
 /// The resolved settings of a command.
@@ -72,14 +104,14 @@ pub struct Settings {
     pub include_data: bool,
     /// `--overwrite-data`: what somebody changed on data may be overwritten.
     pub overwrite_data: bool,
-    /// `plan --accept`: says what to write into the flavour to accept what somebody changed.
-    pub accept: bool,
     /// `--confirm-project NAME`.
     pub confirm_project: Option<String>,
     /// How far the command reaches.
     pub reach: Reach,
     /// How the run goes about it.
     pub manner: Manner,
+    /// What `plan` draws.
+    pub planned: Planned,
     /// `destroy --project NAME`: works without readable files, together with `flavour_name`.
     pub project: Option<String>,
     /// `destroy --flavour-name NAME`.

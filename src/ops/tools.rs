@@ -1,5 +1,6 @@
 //! The programs datamill drives, and the settings that providers are made from.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::adapter::download::Downloads;
@@ -142,6 +143,12 @@ pub(super) async fn helm(
     helm.host = process::host();
     helm.redactor = redactor.clone();
     Ok(helm)
+}
+
+/// The versions of the programs that decide what is rendered.
+pub(super) async fn versions(toolchain: &Toolchain) -> BTreeMap<String, String> {
+    let helm = toolchain.version_of(Tool::Helm).await;
+    helm.map(|version| (Tool::Helm.name().to_owned(), version.to_string())).into_iter().collect()
 }
 
 /// What the provider of everything in a cluster is made from.

@@ -38,6 +38,7 @@ impl Block {
             Self::Preflight { .. } | Self::Unreachable { .. } => FailureKind::Preflight,
             Self::MissingNeed { .. } => FailureKind::Usage,
             Self::Held { .. } => FailureKind::Locked,
+            Self::Stale { .. } => FailureKind::Stale,
         }
     }
 
@@ -45,7 +46,7 @@ impl Block {
     pub fn says(&self) -> String {
         match self {
             Self::Foreign { object, owner } => format!("{object} belongs to {owner}"),
-            Self::Protected { why } | Self::Preflight { why } => why.clone(),
+            Self::Protected { why } | Self::Preflight { why } | Self::Stale { why } => why.clone(),
             Self::Needed { by } => {
                 let names: Vec<_> = by.iter().map(|id| format!("`{id}`")).collect();
                 format!("needed by {}", names.join(", "))

@@ -5,8 +5,10 @@ mod count;
 mod decide;
 mod decision;
 pub mod diff;
+mod drift;
 mod fields;
 mod growth;
+mod layout;
 mod memory;
 mod objects;
 mod order;
@@ -15,6 +17,9 @@ mod place;
 mod precondition;
 pub mod preflight;
 mod prune;
+mod restrict;
+mod saved;
+mod seal;
 mod text;
 mod whole;
 mod words;
@@ -23,6 +28,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use check::{BrokenRule, check};
+pub use drift::drift;
+pub use layout::{Layout, Phase, Placed, layout};
+pub use restrict::{Deferral, restrict, undecided};
+pub use saved::{SavedChange, SavedEffect, SavedPrecondition, SavedStep, SavedValue, action_word};
+pub use seal::Seal;
 pub use text::{Line, LineKind, lines, lines_within, text};
 pub use whole::plan;
 
@@ -203,6 +213,11 @@ pub enum Block {
     Held {
         /// Who.
         by: String,
+    },
+    /// It is not what was approved, or not as it was then.
+    Stale {
+        /// What differs.
+        why: String,
     },
     /// It could not be looked at.
     Unreachable {

@@ -110,7 +110,8 @@ impl<'a> Deleted<'a> {
         let mut used = BTreeSet::new();
         for need in world.needs(id).chain(world.hosts(id)) {
             used.extend(self.ids.get(need).copied());
-            if need.kind.only_looks() {
+            // Within an instance each step names what it really needs as well.
+            if need.kind.only_looks() && need.scope != id.scope {
                 used.extend(self.by_scope.get(&need.scope).into_iter().flatten());
             }
         }

@@ -246,6 +246,11 @@ impl Toolchain {
         }
     }
 
+    /// The version of a tool that is there.
+    pub async fn version_of(&self, tool: Tool) -> Option<Version> {
+        self.find(tool).await.found.map(|found| found.version)
+    }
+
     /// Makes sure that tools are there, and gets those that are not.
     pub async fn ensure(
         &self,

@@ -42,7 +42,9 @@ impl Screen {
     fn answer_in_form(&self, document: &Json) {
         match self.look().mode {
             Mode::Yaml => self.answer(&yaml::to_yaml(document)),
-            Mode::Terminal | Mode::Plain | Mode::Json => self.answer(&format!("{document:#}")),
+            Mode::Terminal | Mode::Plain | Mode::Json | Mode::Markdown | Mode::Svg => {
+                self.answer(&format!("{document:#}"));
+            }
         }
     }
 

@@ -5,8 +5,10 @@ use serde_json::json;
 use crate::plan::{LineKind, Plan, lines_within};
 
 use super::json::PlanDocument;
+use super::markdown::markdown;
 use super::paint::{Colour, Paint};
-use super::screen::{Asked, Screen};
+use super::picture::svg;
+use super::screen::{Asked, Mode, Screen};
 use super::text::wrap;
 
 /// What stands above a plan.
@@ -41,6 +43,10 @@ impl Screen {
             } else {
                 self.event(&json!({"event": "plan", "plan": document}));
             }
+        } else if asked && self.look().mode == Mode::Markdown {
+            self.answer(&markdown(plan, header));
+        } else if asked && self.look().mode == Mode::Svg {
+            self.answer(&svg(plan, header));
         } else if asked {
             self.answer(&text(plan, header, self.look().width, self.paint_out()));
         } else {
@@ -103,8 +109,8 @@ pub(super) mod tests {
     use std::collections::BTreeSet;
     use std::sync::Arc;
 
+    use super::super::Look;
     use super::super::screen::tests::recorded;
-    use super::super::{Look, Mode};
     use super::*;
     use crate::model::{Class, Found, ObjectRef, ResourceId};
     use crate::plan::{Action, Block, Change, Effect, Origin, Precondition, Shown, Step};

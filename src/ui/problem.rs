@@ -27,7 +27,7 @@ impl Screen {
             }
             let text = match self.look().mode {
                 Mode::Terminal => self.framed(problem),
-                Mode::Plain | Mode::Json | Mode::Yaml => {
+                Mode::Plain | Mode::Json | Mode::Yaml | Mode::Markdown | Mode::Svg => {
                     plain(problem, self.look().width, self.paint())
                 }
             };

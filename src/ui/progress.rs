@@ -81,9 +81,9 @@ impl Observer for Screen {
         let is_news = self.remember(event);
         match self.look().mode {
             Mode::Terminal => self.draw(event),
-            Mode::Plain if is_news => self.say(&event::line(event)),
+            Mode::Plain | Mode::Markdown | Mode::Svg if is_news => self.say(&event::line(event)),
             Mode::Json | Mode::Yaml if is_news => self.event(&event::json_line(event)),
-            Mode::Plain | Mode::Json | Mode::Yaml => {}
+            Mode::Plain | Mode::Json | Mode::Yaml | Mode::Markdown | Mode::Svg => {}
         }
     }
 }

@@ -43,6 +43,10 @@ pub enum Mode {
     Json,
     /// The same with a YAML document.
     Yaml,
+    /// As a log, with the plan as a comment for a pull request.
+    Markdown,
+    /// As a log, with the plan as a picture.
+    Svg,
 }
 
 /// What was asked for, hence belongs on standard output.
@@ -129,7 +133,9 @@ impl Screen {
     pub fn new(look: Look, out: Sink, err: Sink, typist: Typist) -> Self {
         let target = match look.mode {
             Mode::Terminal => ProgressDrawTarget::stderr_with_hz(10),
-            Mode::Plain | Mode::Json | Mode::Yaml => ProgressDrawTarget::hidden(),
+            Mode::Plain | Mode::Json | Mode::Yaml | Mode::Markdown | Mode::Svg => {
+                ProgressDrawTarget::hidden()
+            }
         };
         Self(Arc::new(Inner {
             look,

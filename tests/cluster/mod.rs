@@ -1,5 +1,6 @@
 //! The binary against kwok: a real API server, real Helm, own charts.
 
+mod catalogue;
 mod claims;
 mod deferred;
 mod drift;
@@ -17,6 +18,7 @@ mod origin;
 mod outages;
 mod preflight;
 mod readiness;
+mod saved;
 mod seeds;
 mod sources;
 mod webhooks;

@@ -5,3 +5,4 @@ mod journal;
 mod laws;
 mod locking;
 mod running;
+mod saved;

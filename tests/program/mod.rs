@@ -6,6 +6,7 @@ mod getting_tools;
 mod kind;
 mod newcomer;
 mod output;
+mod saved;
 
 use crate::support::sandbox::{Run, Sandbox};
 

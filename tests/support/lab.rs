@@ -45,6 +45,7 @@ pub(crate) fn render(
         | KubernetesSpec::Crds(_)
         | KubernetesSpec::Secret(_)
         | KubernetesSpec::Claim(_)
+        | KubernetesSpec::Removal(_)
         | KubernetesSpec::Objects(_) => vec![Value::Null],
     };
     let object = |(at, value): (usize, &Value)| {

@@ -2,6 +2,7 @@
 
 pub(crate) mod charts;
 pub(crate) mod lab;
+pub(crate) mod node;
 mod rules;
 pub(crate) mod sandbox;
 pub(crate) mod slot;

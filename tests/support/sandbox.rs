@@ -13,6 +13,8 @@ use tempfile::TempDir;
 pub(crate) struct Sandbox {
     root: TempDir,
     env: BTreeMap<String, OsString>,
+    /// What stands before every program.
+    prefix: Vec<String>,
     turn: Option<Turn>,
 }
 
@@ -29,7 +31,7 @@ impl Sandbox {
     /// A sandbox without tools: whatever needs one must get it itself, which fails.
     pub(crate) fn bare() -> Self {
         let root = tempfile::Builder::new().prefix("datamill-test-").tempdir().unwrap();
-        let mut sandbox = Self { root, env: BTreeMap::new(), turn: None };
+        let mut sandbox = Self { root, env: BTreeMap::new(), prefix: Vec::new(), turn: None };
         for folder in ["home", "project"] {
             std::fs::create_dir_all(sandbox.root.path().join(folder)).unwrap();
         }
@@ -52,6 +54,18 @@ impl Sandbox {
         sandbox
     }
 
+    /// Another machine: the same project and environment, an empty HOME.
+    pub(crate) fn elsewhere(&self) -> Self {
+        let mut other = Self::bare();
+        for (key, value) in &self.env {
+            if !matches!(key.as_str(), "HOME" | "TMPDIR") {
+                other.set(key, value.clone());
+            }
+        }
+        copy(&self.project(), &other.project());
+        other
+    }
+
     /// The sandbox's HOME.
     pub(crate) fn home(&self) -> PathBuf {
         self.root.path().join("home")
@@ -65,6 +79,11 @@ impl Sandbox {
     /// Sets a variable for all later commands.
     pub(crate) fn set(&mut self, key: &str, value: impl Into<OsString>) {
         self.env.insert(key.to_owned(), value.into());
+    }
+
+    /// Puts words before every later command: a program that starts it somewhere else.
+    pub(crate) fn start_by(&mut self, prefix: Vec<String>) {
+        self.prefix = prefix;
     }
 
     /// Writes a file of the project.
@@ -82,7 +101,13 @@ impl Sandbox {
 
     /// The command, ready to run.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
-        let mut command = Command::new(program);
+        let mut command = if let Some((first, rest)) = self.prefix.split_first() {
+            let mut command = Command::new(first);
+            command.args(rest).arg(program);
+            command
+        } else {
+            Command::new(program)
+        };
         command.env_clear().envs(&self.env).current_dir(self.project()).stdin(Stdio::null());
         command
     }
@@ -203,7 +228,7 @@ pub(crate) fn finish(mut child: Child) -> Run {
 
 /// The folder with links to all tools, got once: by the same command as any user's, into the user's own cache, so that
 /// `cargo run` and `cargo test` share them.
-fn tools() -> &'static Path {
+pub(crate) fn tools() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
         let output =
@@ -214,9 +239,10 @@ fn tools() -> &'static Path {
         std::fs::create_dir_all(&folder).unwrap();
         for tool in listed["tools"].as_array().unwrap() {
             let name = tool["name"].as_str().unwrap();
-            let link = folder.join(name);
-            std::fs::remove_file(&link).ok();
+            // At one stroke: other test processes use these links too.
+            let link = folder.join(format!("{name}.{}", std::process::id()));
             std::os::unix::fs::symlink(tool["location"].as_str().unwrap(), &link).unwrap();
+            std::fs::rename(&link, folder.join(name)).unwrap();
         }
         folder
     })

@@ -1,11 +1,13 @@
 //! A component as its `component.yaml` describes it.
 
+mod end;
 mod read;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::expression::Expression;
 use super::param::Param;
@@ -85,9 +87,11 @@ pub struct NamespaceRule {
 pub struct Requires {
     /// A range of Kubernetes versions such as `>=1.30`, and where it is written.
     pub kubernetes: Option<(String, Span)>,
-    /// Sizes, architectures, host packages: informational.
+    /// A range of versions of Helm, and where it is written.
+    pub helm: Option<(String, Span)>,
+    /// Sizes, architectures, host packages.
     pub nodes: Option<Located>,
-    /// Storage class, access mode, size: informational.
+    /// Storage class, access mode, size.
     pub storage: Option<Located>,
 }
 
@@ -216,8 +220,42 @@ pub struct Delete {
     pub claims: Option<Keeping>,
     /// The namespace.
     pub namespace: Option<Keeping>,
+    /// Which of those claims are meant by a selector, and what becomes of them.
+    pub(super) pvcs_where: Option<(Keeping, String)>,
+    /// What must be gone before a step goes.
+    pub(super) wait_gone: Vec<GoneWish>,
+    /// What must hold, or nothing goes.
+    pub(super) guards: Vec<GuardWish>,
+    /// What is deleted first.
+    pub(super) selected: Vec<SelectedWish>,
+    /// How long anything of the instance may take to go.
+    pub(super) timeout: Option<Duration>,
     /// What is read and not built yet, with its place.
     pub(super) later: Vec<(&'static str, Span)>,
+}
+
+/// What must be gone before a step goes; before the first one where none is named.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct GoneWish {
+    pub(super) of: Located,
+    pub(super) selector: Option<Located>,
+    pub(super) before: Option<(String, Span)>,
+    pub(super) timeout: Option<Duration>,
+}
+
+/// A condition without which nothing goes, and what is said then.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct GuardWish {
+    pub(super) test: Located,
+    pub(super) because: Option<Located>,
+}
+
+/// Objects that are deleted first.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct SelectedWish {
+    pub(super) kind: Located,
+    pub(super) selector: Located,
+    pub(super) wait: bool,
 }
 
 impl Component {

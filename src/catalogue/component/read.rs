@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::{
-    Component, Delete, Keeping, Legacy, LegacyMeaning, LegacyWhen, NamespaceRule, Overlay, Profile,
-    Provide, Requires, Status, Upgrade, Use, UseOf,
+    Component, Legacy, LegacyMeaning, LegacyWhen, NamespaceRule, Overlay, Profile, Provide,
+    Requires, Status, Upgrade, Use, UseOf, end,
 };
 use crate::catalogue::fields::{Fields, text_of};
-use crate::catalogue::{ComponentFile, expression, param, rule, step};
-use crate::yaml::{Located, Node, Problem, Problems, Span};
+use crate::catalogue::{ComponentFile, expression, param, requirement, rule, step};
+use crate::yaml::{Located, Problem, Problems, Span};
 
 /// Reads a component; problems are collected, and with errors among them the result is of no use.
 pub(in crate::catalogue) fn read(
@@ -50,7 +50,7 @@ pub(in crate::catalogue) fn read(
         fails: fields.list("fails", problems).to_vec(),
         overlays: overlays(&mut fields, problems),
         upgrade: upgrade(&mut fields, problems),
-        delete: delete(&mut fields, problems),
+        delete: end::delete(&mut fields, problems),
         notes: fields.value("notes").cloned(),
         images: fields.value("images").cloned(),
         runs: fields.map("runs", problems).to_vec(),
@@ -137,9 +137,10 @@ fn requires(fields: &mut Fields<'_>, problems: &mut Problems) -> Requires {
         }
         Some((range, value.span.clone()))
     });
-    inner.raw("helm");
+    let helm = inner.value("helm").and_then(|value| requirement::helm(value, problems));
     let requires = Requires {
         kubernetes,
+        helm,
         nodes: inner.value("nodes").cloned(),
         storage: inner.value("storage").cloned(),
     };
@@ -281,43 +282,6 @@ fn upgrade(fields: &mut Fields<'_>, problems: &mut Problems) -> Upgrade {
     upgrade
 }
 
-fn delete(fields: &mut Fields<'_>, problems: &mut Problems) -> Delete {
-    let Some(tree) = fields.value("delete") else { return Delete::default() };
-    let Some(mut inner) = Fields::of(tree, "`delete`", problems) else {
-        return Delete::default();
-    };
-    let mut later = Vec::new();
-    let mut keeping = |key: &'static str, fields: &mut Fields<'_>, problems: &mut Problems| {
-        let value = fields.value(key)?;
-        if matches!(value.node, Node::Map(_)) {
-            later.push(("a selector in `delete`", value.span.clone()));
-            return None;
-        }
-        let words = [("keep", Keeping::Keep), ("ask", Keeping::Keep), ("remove", Keeping::Remove)];
-        fields.word(key, &words, problems)
-    };
-    let mut found = Delete {
-        pvcs: keeping("pvcs", &mut inner, problems),
-        secrets: keeping("secrets", &mut inner, problems),
-        crds: keeping("crds", &mut inner, problems),
-        claims: keeping("claims", &mut inner, problems),
-        namespace: keeping("namespace", &mut inner, problems),
-        later: Vec::new(),
-    };
-    let unbuilt = [
-        ("waitGone", "`delete.waitGone`"),
-        ("guards", "`delete.guards`"),
-        ("before", "`delete.before`"),
-    ];
-    for (key, what) in unbuilt {
-        later.extend(inner.value(key).map(|value| (what, value.span.clone())));
-    }
-    found.later = later;
-    inner.duration("timeout", problems);
-    inner.finish(problems);
-    found
-}
-
 /// Ids are unique within their list, and what is named exists.
 fn check_ids(component: &Component, problems: &mut Problems) {
     let mut unique = |what: &str, ids: Vec<(&str, &Span)>| {
@@ -340,6 +304,7 @@ fn check_ids(component: &Component, problems: &mut Problems) {
     unique("step", component.steps.iter().map(|s| (s.id.as_str(), &s.at)).collect());
     unique("endpoint", component.endpoints.iter().map(|e| (e.id.as_str(), &e.at)).collect());
     unique("use", component.uses.iter().map(|u| (u.alias.as_str(), &u.at)).collect());
+    end::check(component, problems);
     let steps: Vec<&str> = component.helm_steps().collect();
     let overlays = component.overlays.iter().flat_map(|overlay| &overlay.values);
     let profiles = component.profiles.values().flat_map(|profile| &profile.values);

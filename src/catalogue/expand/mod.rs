@@ -2,6 +2,7 @@
 
 mod job;
 mod release;
+mod removal;
 mod secret;
 mod step;
 #[cfg(test)]
@@ -12,7 +13,9 @@ mod values_tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::component::Keeping;
+use super::requirement;
 use super::scope::{Found, Scope};
+use super::step::Work;
 use super::wiring;
 use super::world::{Member, World};
 use super::{Catalogue, Expansion, Platform};
@@ -44,10 +47,14 @@ pub fn expand(
             not_built("claims of a flavour", &item.span, &mut yard.problems);
         }
     }
-    let mut expansion = Expansion { wiring: wiring::wires(&world), ..Expansion::default() };
+    wiring::check_unused(&world, &mut yard.problems);
+    let mut expansion = Expansion::default();
     let mut shared = Vec::new();
     for member in &world.members {
         yard.check_requirements(&world, member);
+        let (scope, requires) = (Scope::new(&world, member), member.component.requires());
+        let wanted = requirement::read(&scope, requires, member.name(), &mut yard.problems);
+        expansion.requirements.push(wanted);
         let mut site = Site::new(&world, member, &mut yard);
         site.build();
         let (endpoints, note) = (site.endpoints(), site.note());
@@ -190,8 +197,8 @@ struct Site<'s, 'y, 'w, 'a> {
     providers: BTreeSet<ResourceId>,
     /// Secrets and claims.
     ground: BTreeSet<ResourceId>,
-    /// The step before.
-    previous: Option<ResourceId>,
+    /// The step before, and where that only looks, what stands behind it.
+    previous: BTreeSet<ResourceId>,
     /// All that was made for the instance.
     own: BTreeSet<ResourceId>,
 }
@@ -210,7 +217,7 @@ impl<'s, 'y, 'w, 'a> Site<'s, 'y, 'w, 'a> {
             home,
             providers,
             ground: BTreeSet::new(),
-            previous: None,
+            previous: BTreeSet::new(),
             own: BTreeSet::new(),
         }
     }
@@ -224,9 +231,13 @@ impl<'s, 'y, 'w, 'a> Site<'s, 'y, 'w, 'a> {
         for wish in &self.member.component.claims {
             self.claim(wish);
         }
+        self.manner();
         for step in &self.member.component.steps {
             self.step(step);
+            let is_crds = matches!(step.work, Work::Crds { .. });
+            self.gone_before(&step.id, is_crds);
         }
+        self.guard();
         self.health();
     }
 

@@ -1,6 +1,6 @@
 //! Helm steps: the chart, its version, and the layers of its values.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Site, not_built};
 use crate::catalogue::layer::{Layered, stays_wired};
@@ -111,10 +111,13 @@ impl Site<'_, '_, '_, '_> {
             ChartPlace::Oci(url) => {
                 ChartSource::Oci { url: self.scope.text(url, problems)?, version }
             }
-            ChartPlace::Archive { url, sha256 } => ChartSource::Archive {
-                url: self.scope.text(url, problems)?,
-                sha256: sha256.clone(),
-            },
+            ChartPlace::Archive { url, sha256, mirrors } => {
+                let url = self.scope.text(url, problems)?;
+                let folder = self.member.component.folder();
+                let mirrors = mirrors.iter().filter_map(|tree| self.scope.text(tree, problems));
+                let mirrors = mirrors.map(|mirror| elsewhere(&mirror, &url, folder)).collect();
+                ChartSource::Archive { url, sha256: sha256.clone(), mirrors }
+            }
             ChartPlace::Folder(path) => {
                 ChartSource::Folder(self.member.component.folder().join(path))
             }
@@ -215,6 +218,15 @@ impl Site<'_, '_, '_, '_> {
         let release = ResourceId::instance(self.member.name(), ResourceKind::Release, step);
         Some((file.span.path().to_owned(), release))
     }
+}
+
+/// Another place of an archive: an address, a file of the component, or `vendored` for the file of the same name there.
+fn elsewhere(mirror: &str, url: &str, folder: &Path) -> String {
+    if mirror.contains("://") {
+        return mirror.to_owned();
+    }
+    let file = if mirror == "vendored" { url.rsplit('/').next().unwrap_or(url) } else { mirror };
+    folder.join(file).display().to_string()
 }
 
 /// Tells releases that get the same values file which charts the others have.

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use super::{Site, not_built};
 use crate::catalogue::component::Keeping;
 use crate::catalogue::param::is_quantity;
-use crate::catalogue::rule::{ClaimKind, ClaimWish, Generator, KeyOrigin, KeyWish, SecretWish};
+use crate::catalogue::rule::{
+    ClaimKind, ClaimWish, Generate, Generator, KeyOrigin, KeyWish, SecretWish,
+};
 use crate::catalogue::template::mentions_use;
 use crate::catalogue::world::ParamValue;
 use crate::model::{
@@ -13,6 +15,9 @@ use crate::model::{
     SecretSpec, Value,
 };
 use crate::yaml::{Located, Problem};
+
+/// How many days a certificate is valid: it is drawn once and kept, and internal clients know its authority by hand.
+const TEN_YEARS: u32 = 3650;
 
 impl Site<'_, '_, '_, '_> {
     pub(super) fn secret(&mut self, wish: &SecretWish) {
@@ -76,20 +81,47 @@ impl Site<'_, '_, '_, '_> {
             return None;
         }
         match &wish.origin {
-            KeyOrigin::Generate { how, length } => match how {
-                Generator::Alnum => Some(SecretRule::Alnum { length: length.unwrap_or(32) }),
-                Generator::Hex => Some(SecretRule::Hex { length: length.unwrap_or(16) }),
-                Generator::Base64 => Some(SecretRule::Base64 { length: length.unwrap_or(32) }),
-                Generator::Uuid => Some(SecretRule::Uuid),
-                Generator::Rsa | Generator::Tls | Generator::Htpasswd => {
-                    not_built(&format!("`generate: {}`", how.word()), &wish.at, problems);
-                    None
-                }
-            },
+            KeyOrigin::Generate(generate) => self.generated(generate),
+            KeyOrigin::Part { of, part } => Some(SecretRule::Part { of: of.clone(), part: *part }),
             KeyOrigin::Copy(tree) => self.scope.reference(tree, problems).map(SecretRule::Copy),
             KeyOrigin::Value(tree) | KeyOrigin::Template(tree) => self.given(tree),
             KeyOrigin::Param(name) => self.param_key(name, wish),
         }
+    }
+
+    fn generated(&mut self, generate: &Generate) -> Option<SecretRule> {
+        let length = generate.length;
+        let problems = &mut self.yard.problems;
+        Some(match generate.how {
+            Generator::Alnum => SecretRule::Alnum { length: length.unwrap_or(32) },
+            Generator::Hex => SecretRule::Hex { length: length.unwrap_or(16) },
+            Generator::Base64 => SecretRule::Base64 { length: length.unwrap_or(32) },
+            Generator::Uuid => SecretRule::Uuid,
+            Generator::Rsa => SecretRule::Rsa { bits: length.unwrap_or(2048) },
+            Generator::Tls => {
+                let names = generate.names.iter();
+                let mut names: Vec<String> =
+                    names.filter_map(|tree| self.scope.text(tree, problems)).collect();
+                if names.is_empty() {
+                    let (service, namespace) = (&self.member.release, &self.member.namespace);
+                    names = vec![
+                        service.clone(),
+                        format!("{service}.{namespace}"),
+                        format!("{service}.{namespace}.svc"),
+                        format!("{service}.{namespace}.svc.cluster.local"),
+                        "localhost".to_owned(),
+                    ];
+                }
+                SecretRule::Tls { names, days: generate.days.unwrap_or(TEN_YEARS) }
+            }
+            Generator::Htpasswd => SecretRule::Htpasswd {
+                user: match &generate.user {
+                    Some(tree) => self.scope.text(tree, problems)?,
+                    None => "admin".to_owned(),
+                },
+                password: generate.password.clone().unwrap_or_else(|| "password".to_owned()),
+            },
+        })
     }
 
     fn given(&mut self, tree: &Located) -> Option<SecretRule> {
@@ -186,7 +218,7 @@ fn uses_a_provider(key: &KeyWish) -> bool {
         KeyOrigin::Value(tree) | KeyOrigin::Template(tree) | KeyOrigin::Copy(tree) => {
             mentions_use(tree)
         }
-        KeyOrigin::Generate { .. } | KeyOrigin::Param(_) => false,
+        KeyOrigin::Generate(_) | KeyOrigin::Part { .. } | KeyOrigin::Param(_) => false,
     }
 }
 
@@ -206,6 +238,10 @@ fn sources_of(rule: &SecretRule) -> Vec<SecretRef> {
         | SecretRule::Hex { .. }
         | SecretRule::Base64 { .. }
         | SecretRule::Uuid
+        | SecretRule::Rsa { .. }
+        | SecretRule::Tls { .. }
+        | SecretRule::Part { .. }
+        | SecretRule::Htpasswd { .. }
         | SecretRule::Param(_) => Vec::new(),
     }
 }

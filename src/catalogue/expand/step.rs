@@ -9,7 +9,7 @@ use crate::model::{
     Class, CrdsSpec, Ignore, KubernetesSpec, Leaf, Manifests, ObjectsSpec, RemoteFile, Resource,
     ResourceKind, Value, WaitSpec,
 };
-use crate::yaml::{Located, Node, Problem};
+use crate::yaml::{Located, Node, Problem, Problems};
 
 impl Site<'_, '_, '_, '_> {
     pub(super) fn step(&mut self, step: &Step) {
@@ -73,10 +73,8 @@ impl Site<'_, '_, '_, '_> {
             until: self.scope.conditions(&step.wait, &mut self.yard.problems),
             fails: self.scope.conditions(&step.fails, &mut self.yard.problems),
         };
+        // Without conditions to wait for, what fails ends the wait for the step itself.
         if !matches!(step.work, Work::Wait) && spec.until.is_empty() {
-            if let (false, Some(first)) = (spec.fails.is_empty(), step.fails.first()) {
-                not_built("`fails` of a step without `wait`", &first.span, &mut self.yard.problems);
-            }
             return;
         }
         self.place(step, ResourceKind::Wait, namespace, KubernetesSpec::Wait(spec));
@@ -94,7 +92,7 @@ impl Site<'_, '_, '_, '_> {
         resource.needs.insert(host);
         resource.needs.extend(self.ground.iter().cloned());
         resource.needs.extend(self.providers.iter().cloned());
-        resource.needs.extend(self.previous.take());
+        resource.needs.extend(self.previous.iter().cloned());
         let leaves = spec_leaves(resource.kubernetes());
         resource.needs.extend(leaves.into_iter().filter_map(|leaf| match leaf {
             Leaf::Output(of, _) => Some(of),
@@ -109,7 +107,12 @@ impl Site<'_, '_, '_, '_> {
             resource.ignore.extend(own);
         }
         self.be_patient(step, &mut resource);
-        self.previous = Some(resource.id.clone());
+        if !resource.id.kind.only_looks() {
+            // What is wrong with them is said where the step's conditions are read.
+            resource.fails = self.scope.conditions(&step.fails, &mut Problems::default());
+            self.previous.clear();
+        }
+        self.previous.insert(resource.id.clone());
         self.add(resource);
     }
 
@@ -122,6 +125,7 @@ impl Site<'_, '_, '_, '_> {
         if let Some(ceiling) = self.member.instance.ceiling {
             resource.patience.ceiling = Some(ceiling);
         }
+        resource.patience.tries = step.tries;
     }
 
     /// CRDs live in the cluster itself and need nothing of the instance: they outlive it.
@@ -136,6 +140,7 @@ impl Site<'_, '_, '_, '_> {
         resource.host = Some(self.yard.cluster.clone());
         resource.needs = [self.yard.cluster.clone(), self.yard.installation.clone()].into();
         self.be_patient(step, &mut resource);
+        resource.fails = self.scope.conditions(&step.fails, &mut Problems::default());
         // What comes after needs both the CRDs and what came before them.
         self.ground.insert(resource.id.clone());
         self.add(resource);
@@ -148,6 +153,11 @@ impl Site<'_, '_, '_, '_> {
                 Some(Manifests::Chart(chart))
             }
             Source::Chart(chart) => Some(Manifests::Chart(self.chart(chart, None)?)),
+            Source::Folder { chart, path } => {
+                let Manifests::Chart(chart) = self.manifests(chart)? else { return None };
+                let path = self.scope.text(path, &mut self.yard.problems)?;
+                Some(Manifests::ChartFolder(chart, path.trim_matches('/').to_owned()))
+            }
             Source::Url { url, sha256 } => {
                 let url = self.scope.text(url, &mut self.yard.problems)?;
                 Some(Manifests::Remote(RemoteFile { url, sha256: sha256.clone() }))

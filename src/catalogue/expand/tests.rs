@@ -2,14 +2,13 @@
 
 use serde_json::json;
 
-use crate::catalogue::Wire;
 use crate::catalogue::fixture::{
     KAFKA, MINIO, MLFLOW, component, errors, expanded, expanded_on, facts, id, messages, name,
     needs, platform, release, resource, values, well,
 };
 use crate::model::{
-    ChartSource, Class, ConditionTest, CrdPolicy, KubernetesSpec, LoginPart, Manifests, SecretRef,
-    SecretRule,
+    ChartSource, Class, ConditionTest, CrdPolicy, KubernetesSpec, LoginPart, Manifests, SecretPart,
+    SecretRef, SecretRule,
 };
 
 fn secret(name: &str, key: &str) -> SecretRef {
@@ -112,16 +111,6 @@ fn a_user_of_a_capability_gets_its_outputs_and_waits_for_its_health() {
     assert_eq!(
         needs(&expansion, "mlflow/release/server"),
         ["minio/health/installed", "mlflow/secret/s3"]
-    );
-    assert_eq!(
-        expansion.wiring,
-        [Wire {
-            user: name("mlflow"),
-            alias: "store".into(),
-            provider: "minio".into(),
-            capability: Some("s3".into()),
-            soft: false
-        }]
     );
 }
 
@@ -316,10 +305,11 @@ fn what_is_not_built_yet_says_so_when_it_is_used() {
         ),
         ("steps: [{id: a, kind: call, service: x, path: /}]", "not built yet: steps of kind call"),
         ("claims: [{id: a, kind: bucket, from: store}]", "not built yet: claims of kind bucket"),
-        ("secrets: [{id: a, keys: {k: {generate: tls}}}]", "not built yet: `generate: tls`"),
         ("images: {a: {context: .}}", "not built yet: `images` of a component"),
-        ("delete: {waitGone: [{ref: x}]}", "not built yet: `delete.waitGone`"),
-        ("delete: {pvcs: {keep: x=y}}", "not built yet: a selector in `delete`"),
+        (
+            "delete: {before: [{pipelines: delete}]}",
+            "not built yet: `pipelines` in `delete.before`",
+        ),
         (
             "steps: [{id: a, kind: helm, chart: {path: x}, hooks: false}]",
             "not built yet: a release without hooks",
@@ -337,7 +327,185 @@ fn what_is_not_built_yet_says_so_when_it_is_used() {
 }
 
 #[test]
+fn what_is_drawn_together_is_several_keys_that_paths_know() {
+    let text = component(
+        "x",
+        r#"
+secrets:
+  - id: web
+    keys:
+      tls: {generate: tls, names: ["${self.release}.example.org", 10.0.0.7], days: 30}
+      signing.pem: {generate: rsa, length: 3072}
+      password: {generate: alnum}
+      auth: {generate: htpasswd, user: ada}
+outputs:
+  ca: {secretKey: {name: "${secret.web.ca.crt.ref.name}", key: "${secret.web.ca.crt.ref.key}"}}
+"#,
+    );
+    let expansion = well(&[&text], &["x"]);
+    let secret = expansion.desired.get(&"x/secret/web".parse().unwrap()).unwrap();
+    let Some(KubernetesSpec::Secret(spec)) = secret.kubernetes() else { panic!("a secret") };
+    let keys: Vec<&str> = spec.keys.keys().map(String::as_str).collect();
+    assert_eq!(
+        keys,
+        ["auth", "ca.crt", "password", "signing.pem", "signing.pub", "tls.crt", "tls.key"]
+    );
+    let names = vec!["x.example.org".to_owned(), "10.0.0.7".to_owned()];
+    assert_eq!(spec.keys["tls.crt"].rule, SecretRule::Tls { names, days: 30 });
+    assert_eq!(spec.keys["signing.pem"].rule, SecretRule::Rsa { bits: 3072 });
+    let part = SecretRule::Part { of: "tls.crt".to_owned(), part: SecretPart::TlsAuthority };
+    assert_eq!(spec.keys["ca.crt"].rule, part);
+
+    let wrong = [
+        ("auth: {generate: htpasswd}", "there is no key `password` to take the password from"),
+        ("a: {generate: tls}, a.key: {value: x}", "this secret has the key `a.key` already"),
+        ("a: {generate: rsa, length: 1000}", "`length` is 2048, 3072 or 4096 for an RSA key"),
+        ("a: {generate: alnum, days: 3}", "a key of a secret has no key `days`"),
+    ];
+    for (keys, message) in wrong {
+        let text = component("x", &format!("secrets: [{{id: a, keys: {{{keys}}}}}]"));
+        let found = messages(&crate::catalogue::fixture::load(&[&text]).1);
+        assert!(found.iter().any(|m| m.starts_with(message)), "{keys}: {found:?}");
+    }
+}
+
+#[test]
 fn two_expansions_of_one_platform_are_equal() {
     let lines = ["mlflow", "minio", "kafka"];
     assert_eq!(well(&[MINIO, MLFLOW, KAFKA], &lines), well(&[KAFKA, MLFLOW, MINIO], &lines));
+}
+
+const OPERATED: &str = r#"
+params: {cluster: {type: string, default: main}}
+steps:
+  - id: operator
+    kind: helm
+    chart: {path: chart}
+    wait: [{rollout: deployment/operator}]
+  - id: cluster
+    kind: objects
+    retry: 7
+    fails: [{exists: v1/Pod/broken}]
+    objects:
+      - {apiVersion: example.org/v1, kind: Thing, metadata: {name: "${param.cluster}"}}
+delete:
+  pvcs: {remove: "app=cache"}
+  timeout: 90s
+  before: [{deleteSelected: {kind: Pod, selector: "made-by=${self.release}"}}]
+  guards: [{gone: v1/PersistentVolumeClaim/*, because: volumes are in use}]
+  waitGone:
+    - {ref: "example.org/v1/Topic/*", selector: "of=${param.cluster}", before: cluster, timeout: 5m}
+    - {ref: "example.org/v1/Thing/${param.cluster}", before: operator}
+"#;
+
+#[test]
+fn the_end_of_an_instance_is_nodes_in_the_chain_of_its_needs() {
+    let expansion = well(&[&component("x", OPERATED)], &["x"]);
+    let needed = |id: &str, of: &str| needs(&expansion, id).iter().any(|need| need == of);
+    // What comes after needs the node, so it goes before it; the node needs what goes after it.
+    assert!(needed("x/removal/operator", "x/release/operator"));
+    assert!(needed("x/objects/cluster", "x/removal/operator"));
+    assert!(needed("x/removal/cluster", "x/objects/cluster"));
+    for step in ["x/release/operator", "x/objects/cluster"] {
+        assert!(needed(step, "x/removal/manner"), "{step}");
+        assert!(needed("x/removal/guard", step), "{step}");
+    }
+    // A wait between two steps is never there to be found: what is behind it is named as well.
+    assert!(needed("x/objects/cluster", "x/wait/operator"));
+    assert!(needed("x/objects/cluster", "x/release/operator"));
+
+    let rules = |name: &str| {
+        let resource = resource(&expansion, &format!("x/removal/{name}"));
+        let Some(KubernetesSpec::Removal(spec)) = resource.kubernetes() else { panic!("rules") };
+        assert_eq!(spec.name, format!("x-removal-{name}"));
+        serde_json::to_value(&spec.rules).unwrap()
+    };
+    let of = |api: &str, kind: &str, name: &str| json!({"api_version": api, "kind": kind, "namespace": "data-mill", "name": name});
+    assert_eq!(
+        rules("manner"),
+        json!({"timeout": 90, "volumes": {"keep": false, "selector": "app=cache"}})
+    );
+    assert_eq!(
+        rules("cluster"),
+        json!({"gone": [{"of": of("example.org/v1", "Topic", "*"), "selector": "of=main", "timeout": 300}]})
+    );
+    assert_eq!(
+        rules("guard"),
+        json!({
+            "guards": [{"test": {"Gone": of("v1", "PersistentVolumeClaim", "*")}, "because": "volumes are in use"}],
+            "selected": [{"of": of("v1", "Pod", "*"), "selector": "made-by=x", "wait": true}],
+        })
+    );
+    let cluster = resource(&expansion, "x/objects/cluster");
+    assert_eq!(cluster.patience.tries, Some(7));
+    assert_eq!(cluster.fails.len(), 1);
+}
+
+#[test]
+fn what_is_wrong_with_an_end_is_said_with_its_place() {
+    let steps = "steps: [{id: a, kind: wait, until: [{exists: v1/Pod/x}]}]\n";
+    let table = [
+        ("delete: {waitGone: [{ref: v1/Pod/x, before: b}]}", "`b` is no step of this component"),
+        ("delete: {pvcs: {keep: a in (b)}}", "`a in (b)` is no part of a label selector"),
+        ("delete: {pvcs: {}}", "`pvcs` says either `keep` or `remove`, and a selector"),
+        ("delete: {secrets: {keep: a=b}}", "`secrets` takes no selector: only `pvcs` does"),
+        ("delete: {before: [{wait: true}]}", "an entry of `before` does one of"),
+        ("delete: {before: [{deleteSelected: {kind: Pod}}]}", "`deleteSelected` lacks `selector`"),
+        (
+            "delete: {before: [{deleteSelected: {kind: PersistentVolumeClaim, selector: a}}]}",
+            "volumes are not deleted by a selector here",
+        ),
+        ("delete: {guards: [{gone: v1/Pod/*, exists: v1/Pod/x}]}", "a condition tests one thing"),
+    ];
+    for (delete, message) in table {
+        let text = component("x", &format!("{steps}{delete}"));
+        let (catalogue, problems) = crate::catalogue::fixture::load(&[&text]);
+        let mut found = messages(&problems);
+        if catalogue.component("x").is_some() && found.is_empty() {
+            found = errors(&[&text], &["x"]);
+        }
+        assert!(found.iter().any(|m| m.starts_with(message)), "{delete}: {found:?}");
+    }
+}
+
+#[test]
+fn charts_have_mirrors_and_folders_and_instances_what_they_require() {
+    let text = component(
+        "x",
+        r#"
+params: {class: {type: string, default: fast}}
+requires: {helm: ">=4", nodes: {cpu: 2, memory: 4Gi, gpu: 1, arch: [amd64]}, storage: {class: "${param.class}", accessMode: ReadWriteMany, size: 1Gi}}
+steps:
+  - {id: crds, kind: crds, from: {step: main, subpath: /files/crds/}}
+  - id: main
+    kind: helm
+    chart: {url: "https://example.org/a/c-1.tgz", sha256: lock, mirrors: ["https://mirror.example.org/c.tgz", vendored, old/c.tgz]}
+"#,
+    );
+    let expansion = well(&[&text], &["x"]);
+    let chart = release(&expansion, "x/release/main").chart.clone();
+    let ChartSource::Archive { mirrors, .. } = &chart else { panic!("an archive") };
+    assert_eq!(mirrors[0], "https://mirror.example.org/c.tgz");
+    assert!(
+        mirrors[1].ends_with("/x/c-1.tgz") && mirrors[2].ends_with("/x/old/c.tgz"),
+        "{mirrors:?}"
+    );
+    let Some(KubernetesSpec::Crds(crds)) = resource(&expansion, "x/crds/crds").kubernetes() else {
+        panic!("definitions")
+    };
+    assert_eq!(crds.from, Manifests::ChartFolder(chart, "files/crds".to_owned()));
+    let requirement = &expansion.requirements[0];
+    assert_eq!(requirement.class.as_deref(), Some("fast"));
+    assert_eq!(requirement.node.len(), 3);
+    assert_eq!(requirement.helm.as_deref(), Some(">=4"));
+
+    let wrong = [
+        ("from: {url: \"https://x\", subpath: crds}", "`subpath` is a folder of a chart"),
+        ("from: {chart: {path: c, mirrors: [x]}}", "`mirrors` are other places of an archive"),
+    ];
+    for (from, message) in wrong {
+        let text = component("x", &format!("steps: [{{id: a, kind: crds, {from}}}]"));
+        let found = messages(&crate::catalogue::fixture::load(&[&text]).1);
+        assert!(found.iter().any(|m| m.starts_with(message)), "{from}: {found:?}");
+    }
 }

@@ -18,6 +18,10 @@ pub(super) fn secret() -> Json {
                 ),
             ),
             ("length", json!({"type": "integer", "minimum": 1, "maximum": 4096})),
+            ("names", texts("of tls: names and addresses; those of the release without")),
+            ("days", scalar("of tls: how long it is valid, 3650 without")),
+            ("user", text("of htpasswd: admin without")),
+            ("password", text("of htpasswd: the key with the password, `password` without")),
             ("value", scalar("as it is")),
             ("param", text("a parameter")),
             ("template", text("text with ${…}")),
@@ -173,24 +177,47 @@ pub(super) fn condition() -> Json {
 }
 
 pub(super) fn delete() -> Json {
-    let keeping = || {
-        json!({"anyOf": [
-            {"enum": ["keep", "remove", "ask"]},
-            {"type": "object", "description": "keep or remove: a selector"},
-        ]})
-    };
+    let keeping = || words("what becomes of them", &["keep", "remove", "ask"]);
+    let chosen = object(&[], keys([("keep", text("a selector")), ("remove", text("a selector"))]));
+    let gone = object(
+        &["ref"],
+        keys([
+            ("ref", text("the object; its name may be *")),
+            ("selector", text("a label selector")),
+            ("before", text("the step that goes after it; the first one without")),
+            ("timeout", scalar("how long is waited")),
+        ]),
+    );
+    let selected = object(
+        &["kind", "selector"],
+        keys([("kind", text("such as Pod")), ("selector", text("a label selector"))]),
+    );
+    let before = object(
+        &[],
+        keys([
+            ("deleteSelected", selected),
+            ("wait", flag("whether it is waited until they are gone; yes without")),
+            ("patch", any("built later")),
+            ("call", any("built later")),
+            ("pipelines", any("built later")),
+        ]),
+    );
+    let mut guard = condition();
+    if let Some(properties) = guard.pointer_mut("/properties").and_then(Json::as_object_mut) {
+        properties.insert("because".to_owned(), text("what is said when it does not hold"));
+    }
     object(
         &[],
         keys([
-            ("pvcs", keeping()),
+            ("pvcs", json!({"anyOf": [keeping(), chosen]})),
             ("secrets", keeping()),
             ("crds", keeping()),
             ("claims", keeping()),
             ("namespace", keeping()),
-            ("waitGone", any("what must be gone first")),
-            ("guards", any("what must hold")),
-            ("before", any("what is done first")),
-            ("timeout", scalar("a duration")),
+            ("waitGone", list("what must be gone before a step goes", &gone)),
+            ("guards", list("what must hold, or nothing goes", &guard)),
+            ("before", list("what is done first", &before)),
+            ("timeout", scalar("how long anything may take to go")),
         ]),
     )
 }
@@ -206,7 +233,7 @@ fn common(kind: &str) -> Properties {
         ("ceiling", scalar("the same as timeout")),
         ("onDelete", words("what becomes of it", &["remove", "keep", "skip"])),
         ("class", words("what it is worth", &["data", "stateful", "stateless"])),
-        ("retry", any("how often it is tried")),
+        ("retry", scalar("how often it is tried in all when an error may pass: 1 to 100")),
         ("doc", text("what it is for")),
         ("wait", list("what must hold before the next step", &condition())),
         ("fails", list("what ends the wait", &condition())),
@@ -222,7 +249,7 @@ fn chart() -> Json {
             ("oci", text("an OCI registry")),
             ("url", text("an archive")),
             ("sha256", text("its checksum, or lock")),
-            ("mirrors", any("other places")),
+            ("mirrors", texts("of a url: other addresses, files of this component, or vendored")),
             ("path", text("a folder of this component")),
         ]),
     )

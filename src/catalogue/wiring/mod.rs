@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::scope::Scope;
 use super::world::{Member, World};
-use super::{Component, Status, Use, UseOf, Wire};
+use super::{Component, Status, Use, UseOf};
 use crate::model::Name;
 use crate::yaml::{Problem, Problems, Span};
 
@@ -286,30 +286,26 @@ fn ambiguous(member: &Member<'_>, used: &Use, several: &[Candidate]) -> Problem 
     ))
 }
 
-/// All bindings, for people and for the graph; those outside of the platform too.
-pub(super) fn wires(world: &World<'_>) -> Vec<Wire> {
-    let mut wires = Vec::new();
-    for member in &world.members {
-        for used in member.component.uses() {
-            let key = (member.name().clone(), used.alias.clone());
-            let provider = match bound(world, &key) {
-                Some(Binding::Instance { name, .. }) => name.to_string(),
-                Some(Binding::External { name }) => name.clone(),
-                Some(Binding::Nothing { .. }) | None => continue,
-            };
-            wires.push(Wire {
-                user: key.0,
-                alias: key.1,
-                provider,
-                capability: match &used.of {
-                    UseOf::Capability(name) => Some(name.clone()),
-                    UseOf::Component(_) => None,
-                },
-                soft: used.soft,
-            });
+/// Warns of what stands ready outside and is used by nobody: mostly a binding that was forgotten.
+pub(super) fn check_unused(world: &World<'_>, problems: &mut Problems) {
+    let bindings = world.bindings.iter().flat_map(|bindings| bindings.values());
+    let used: BTreeSet<&String> = bindings
+        .filter_map(|binding| match binding {
+            Binding::External { name } => Some(name),
+            Binding::Instance { .. } | Binding::Nothing { .. } => None,
+        })
+        .collect();
+    for (name, external) in &world.platform.external {
+        if !used.contains(name) {
+            problems.push(
+                Problem::warning("unused-external", format!("`external.{name}` is used by nobody"))
+                    .at(&external.at)
+                    .help(format!(
+                        "bind it in the section of what needs it: bind: {{NAME: {name}}}"
+                    )),
+            );
         }
     }
-    wires
 }
 
 fn bound<'w>(world: &'w World<'_>, key: &(Name, String)) -> Option<&'w Binding> {

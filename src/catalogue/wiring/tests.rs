@@ -222,7 +222,17 @@ fn what_exists_outside_stands_in_for_a_provider() {
         values(&expansion, "mlflow/release/server")["artifacts"]["endpoint"],
         "https://s3.example.org"
     );
-    assert_eq!(expansion.wiring[0].provider, "corp");
+    assert_eq!(messages(&expansion.warnings), Vec::<String>::new());
+    let spare = expanded(
+        &[MINIO],
+        &crate::catalogue::Platform { external: wanted.external.clone(), ..platform(&["minio"]) },
+    );
+    assert_eq!(
+        messages(&spare.unwrap().warnings),
+        [
+            "`external.corp` is used by nobody | bind it in the section of what needs it: bind: {NAME: corp}"
+        ]
+    );
     let secret = expansion.desired.get(&"mlflow/secret/s3".parse().unwrap()).unwrap();
     assert!(format!("{secret:?}").contains("\"vault\""));
     let text = user("x", "{as: store, capability: s3}", "{e: \"${use.store.endpoint}\"}");

@@ -68,11 +68,26 @@ pub(super) fn warn_of_plain_secrets(
         let Some(contract) = catalogue.contract(&external.capability) else { continue };
         for (output, value) in &external.outputs {
             let secret = contract.outputs.get(output).is_some_and(|o| o.kind == OutputType::Ref);
-            if secret && text_of(value).is_some() {
+            let from_outside = ["env", "file"].iter().any(|key| value.get(key).is_some());
+            if from_outside {
+                let title = format!("external.{name}.outputs.{output}");
+                problems.push(elsewhere(&title, secret, &value.span));
+            } else if secret && text_of(value).is_some() {
                 problems.push(plain_secret(&format!("external.{name}.{output}"), &value.span));
             }
         }
     }
+}
+
+/// An output has no Secret of its own in the cluster, so that a value from outside would stand in Helm values.
+fn elsewhere(title: &str, secret: bool, at: &Span) -> Problem {
+    let help = if secret {
+        "put it into a Secret in the cluster and write `{secret: namespace/name, key: KEY}`, or `secretFrom: NAME` beside `outputs`"
+    } else {
+        "write `${env.NAME}`, which works in any text"
+    };
+    let message = format!("not built yet: `{{env: …}}` and `{{file: …}}` in `{title}`");
+    Problem::error("not-built", message).at(at).help(help)
 }
 
 /// A map by name, or a list whose items say `as: NAME`.

@@ -187,10 +187,24 @@ fn read_reserved(tree: &Located, title: &str, problems: &mut Problems) -> Reserv
             None => reader.wrong(&format!("bind.{}", entry.key), &entry.value, "a name", problems),
         }
     }
-    if let Some(value) = reader.value("expose")
-        && flag_of(value).is_none()
-    {
-        reader.word("expose", &EXPOSE, problems);
+    let expose = reader.value("expose").cloned();
+    if let Some(value) = &expose {
+        let flag = flag_of(value);
+        let word = if flag.is_none() { reader.word("expose", &EXPOSE, problems) } else { None };
+        if flag == Some(true) || word.is_some_and(|word| word != "none") {
+            problems.push(without_effect(
+                "expose",
+                value,
+                "its addresses are reached from inside of the cluster, or by a forward",
+            ));
+        }
+    }
+    if let Some(value) = reader.value("moved").cloned() {
+        problems.push(without_effect(
+            "moved",
+            &value,
+            "the plan takes the old name away and makes the new one; data under the old name is kept",
+        ));
     }
     Reserved {
         release,
@@ -242,6 +256,13 @@ fn ignored(reader: &mut Reader<'_>, problems: &mut Problems) -> Vec<Ignore> {
 /// How a field is named.
 const IGNORE: &str =
     "write `Kind/name:/path/to/field`, with `*` for any kind, any name or any part of the path";
+
+/// Says of a key that a later version of datamill carries out what happens meanwhile.
+fn without_effect(key: &str, value: &Located, meanwhile: &str) -> Problem {
+    Problem::warning("not-built", format!("not built yet: `{key}` of a section has no effect"))
+        .at(&value.span)
+        .help(meanwhile.to_owned())
+}
 
 fn check_name(
     key: &str,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::entry::{Fate, kept_because, left_behind};
 use super::held::Held;
 use super::{everything, is_of_others};
-use crate::model::{Class, Family, Name, ObjectFound, ResourceId, ResourceKind, Scope};
+use crate::model::{Class, Family, Found, Name, ObjectFound, ResourceId, ResourceKind, Scope};
 use crate::plan::Block;
 use crate::plan::decision::Entries;
 use crate::plan::place::World;
@@ -25,6 +25,9 @@ impl<'a> Pruner<'_, 'a> {
         let data = found.class == Class::Data;
         let kept = data && !permits.include_data
             || found.keep && (!permits.include_data || id.kind == ResourceKind::Crds);
+        if let Some(block) = refused(id, found) {
+            return Fate::Refused(block);
+        }
         if self.world.lives_simulated(id) || permits.holds_no_data.contains(id) {
             // Whether it goes with its host is seen once the host is decided.
             if kept { Fate::Stays(kept_because(found)) } else { Fate::Goes }
@@ -73,7 +76,9 @@ impl<'a> Pruner<'_, 'a> {
         if fate == Fate::Goes {
             for (id, inner) in &mut self.going {
                 let inside = self.world.hosts(id).contains(&cluster);
-                if inside && (simulated || matches!(inner, Fate::Stays(_))) {
+                // Rules for what goes one by one say nothing of a cluster that goes as a whole.
+                let ruled = id.kind == ResourceKind::Removal && matches!(inner, Fate::Refused(_));
+                if inside && (simulated || ruled || matches!(inner, Fate::Stays(_))) {
                     *inner = Fate::GoesWith(cluster.clone());
                 }
             }
@@ -166,6 +171,7 @@ impl<'a> Pruner<'_, 'a> {
             | ResourceKind::Release
             | ResourceKind::Objects
             | ResourceKind::Job
+            | ResourceKind::Removal
             | ResourceKind::Wait
             | ResourceKind::Health => None,
         }
@@ -237,4 +243,19 @@ impl<'a> Pruner<'_, 'a> {
         let real = self.staying.contains_key(id) || self.world.found(id).is_some();
         !gone && real
     }
+}
+
+/// Why the rules written beside an instance do not let it go.
+fn refused(id: &ResourceId, found: &Found) -> Option<Block> {
+    if id.kind != ResourceKind::Removal {
+        return None;
+    }
+    if let Some(why) = &found.refuses {
+        return Some(Block::Preflight { why: why.clone() });
+    }
+    let names: Vec<String> = found.foreign.iter().map(ToString::to_string).collect();
+    (!names.is_empty()).then(|| Block::Foreign {
+        object: names.join(", "),
+        owner: "somebody else, and what handles it would go".to_owned(),
+    })
 }

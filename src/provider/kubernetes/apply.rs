@@ -9,7 +9,7 @@ use super::render::secrets_in;
 use super::session::Session;
 use super::{
     Kubernetes, claim, discover, installation, manager, namespace, objects, outputs_of, release,
-    secret, snapshot,
+    removal, secret, snapshot,
 };
 use crate::adapter::kube::KubeError;
 use crate::model::{
@@ -121,6 +121,7 @@ impl Kubernetes {
         if let Some(KubernetesSpec::Namespace(spec)) = resource.kubernetes() {
             namespace::until_free(session, &spec.name, &*run.progress).await?;
         }
+        objects::check(session, step, &drawing.real).await?;
         let written;
         if let Some(KubernetesSpec::Secret(spec)) = resource.kubernetes() {
             let given = |value: &Value| given(value, &run.known, &secrets);
@@ -135,7 +136,6 @@ impl Kubernetes {
             )
             .await?;
         } else {
-            objects::check(session, step, &drawing.real).await?;
             if step.action == Action::Replace
                 && let Some(found) = &step.found
             {
@@ -244,6 +244,13 @@ async fn remove(
         objects::refuse_foreign_instances(session, found).await?;
     } else if step.id.kind == ResourceKind::Objects {
         mark_made(session, step).await?;
+    }
+    if step.id.kind == ResourceKind::Removal {
+        Box::pin(removal::carry_out(session, &step.id, found, &*run.progress)).await?;
+        let mut holder = found.clone();
+        holder.objects.retain(|object| removal::is_holder(&object.object));
+        objects::remove(session, &step.id, &holder, &*run.progress).await?;
+        return Ok(Outputs::new());
     }
     objects::remove(session, &step.id, found, &*run.progress).await?;
     snapshot::forget(session, &step.id).await;

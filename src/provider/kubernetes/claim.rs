@@ -47,7 +47,7 @@ fn is_made_by_set(claim: &str, set: &str, templates: &[String]) -> bool {
 }
 
 /// What of ours an object descends from: it, or what owns it, up to four levels.
-async fn ancestor(
+pub(super) async fn ancestor(
     session: &Session,
     object: &Object,
     by_uid: &BTreeMap<&str, &Object>,

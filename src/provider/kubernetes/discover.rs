@@ -95,6 +95,11 @@ impl Marked {
         }
     }
 
+    /// Everything by its uid.
+    pub(super) fn by_uid(&self) -> BTreeMap<&str, &Object> {
+        self.objects.values().flatten().filter_map(|object| Some((object.uid()?, object))).collect()
+    }
+
     /// The uids of everything.
     pub fn uids(&self) -> BTreeSet<&str> {
         self.objects.values().flatten().filter_map(Object::uid).collect()

@@ -61,6 +61,7 @@ fn counted(resource: &Resource) -> Vec<ObjectRef> {
             | KubernetesSpec::Secret(_)
             | KubernetesSpec::Claim(_)
             | KubernetesSpec::Objects(_)
+            | KubernetesSpec::Removal(_)
             | KubernetesSpec::Job(_),
         ) => all().collect(),
         Some(KubernetesSpec::Installation | KubernetesSpec::Wait(_)) | None => Vec::new(),
@@ -90,6 +91,11 @@ pub(super) async fn healths(
         read_live(&link.cluster, asked.values().flatten().cloned()),
         wait::healths(link, waits),
     )?;
+    for resource in of.iter().filter(|resource| !resource.fails.is_empty()) {
+        if let Some(failed) = wait::failed(link, &resource.fails).await? {
+            healths.insert(resource.id.clone(), failed);
+        }
+    }
     let around = surroundings(link, &live).await?;
     for resource in of {
         let objects = asked.get(&resource.id).map(Vec::as_slice).unwrap_or_default();
@@ -140,6 +146,10 @@ async fn assumed(link: &Link, spec: &SecretSpec) -> Result<Option<Health>, KubeE
             | SecretRule::Hex { .. }
             | SecretRule::Base64 { .. }
             | SecretRule::Uuid
+            | SecretRule::Rsa { .. }
+            | SecretRule::Tls { .. }
+            | SecretRule::Part { .. }
+            | SecretRule::Htpasswd { .. }
             | SecretRule::Given(_)
             | SecretRule::Param(_) => None,
         })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use serde_json::Value as Json;
 
-use super::release::{RenderContext, chart_crds};
+use super::release::{RenderContext, chart_crds, chart_crds_below};
 use crate::adapter::files;
 use crate::model::{Digest, Failure, FailureKind, KubernetesSpec, Manifests, RemoteFile, Resource};
 use crate::yaml::{Source, parse_all};
@@ -49,6 +49,10 @@ pub(super) async fn load(
         }
         Some(Manifests::Chart(chart)) => {
             let objects = chart_crds(context, chart).await?;
+            Ok(objects.into_iter().map(|object| object.0).collect())
+        }
+        Some(Manifests::ChartFolder(chart, folder)) => {
+            let objects = chart_crds_below(context, chart, folder).await?;
             Ok(objects.into_iter().map(|object| object.0).collect())
         }
     }

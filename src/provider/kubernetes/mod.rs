@@ -5,6 +5,7 @@ mod cause;
 mod claim;
 pub mod compare;
 mod crds;
+mod credential;
 pub mod discover;
 mod failure;
 mod field;
@@ -23,12 +24,14 @@ mod owner;
 mod preflight;
 pub mod readiness;
 pub mod release;
+mod removal;
 mod render;
 pub mod runs;
 pub mod secret;
 pub mod session;
 mod several;
 mod snapshot;
+mod survey;
 pub mod wait;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -194,6 +197,7 @@ impl Kubernetes {
         let releases = release::discover(&session, &self.settings.helm, &releases).await;
         all.found.extend(releases.found);
         all.unlisted.extend(releases.unlisted);
+        Box::pin(removal::weigh(&session, &marked, &mut all)).await;
         all
     }
 
@@ -426,6 +430,7 @@ fn outputs_of(resource: &Resource, objects: &[Object], who: &Identity) -> Output
             KubernetesSpec::Crds(_)
             | KubernetesSpec::Objects(_)
             | KubernetesSpec::Release(_)
+            | KubernetesSpec::Removal(_)
             | KubernetesSpec::Wait(_),
         )
         | None => Outputs::new(),

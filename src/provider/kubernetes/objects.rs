@@ -116,7 +116,8 @@ pub(super) async fn remove(
             && object.owner == Owner::Ours
             && (object.class != Class::Data || found.class == Class::Data)
     };
-    remove_these(session, id, found.objects.iter().filter(goes), progress).await
+    let objects = found.objects.iter().filter(goes);
+    remove_these(session, id, objects, found.leaves_within, progress).await
 }
 
 /// Deletes what bears a resource's mark and is wanted no more.
@@ -132,13 +133,14 @@ pub(super) async fn remove_surplus(
             && object.owner == Owner::Ours
             && object.class != Class::Data
     };
-    remove_these(session, id, found.objects.iter().filter(goes), progress).await
+    remove_these(session, id, found.objects.iter().filter(goes), None, progress).await
 }
 
 async fn remove_these(
     session: &Session,
     id: &ResourceId,
     objects: impl Iterator<Item = &ObjectFound>,
+    ceiling: Option<Duration>,
     progress: &(dyn Fn(String) + Send + Sync),
 ) -> Result<(), ProviderError> {
     let mut objects: Vec<&ObjectFound> = objects.collect();
@@ -148,7 +150,7 @@ async fn remove_these(
             let (name, uid) = (object.object.clone(), object.version.uid.clone());
             async move {
                 delete_object(session, id, &name, uid.as_deref()).await?;
-                until_gone(session, &name, uid.as_deref(), progress).await
+                until_gone(session, &name, uid.as_deref(), ceiling, progress).await
             }
         };
         let removed = several(same.iter().map(|object| remove(object)).collect(), AT_A_TIME).await;
@@ -157,15 +159,17 @@ async fn remove_these(
     Ok(())
 }
 
-/// Waits until an object is gone; without any progress for long, says what keeps it. Finalizers are never stripped.
+/// Waits until an object is gone; after the ceiling, or without any progress for long, says what keeps it. Finalizers are never stripped.
 pub(super) async fn until_gone(
     session: &Session,
     name: &ObjectRef,
     uid: Option<&str>,
+    ceiling: Option<Duration>,
     progress: &(dyn Fn(String) + Send + Sync),
 ) -> Result<(), ProviderError> {
     let mut last = String::new();
-    let mut moved = tokio::time::Instant::now();
+    let begun = tokio::time::Instant::now();
+    let mut moved = begun;
     loop {
         let live = absent_is(session.cluster.get(name).await, None).map_err(|error| {
             provider_error(format!("cannot see whether {name} is gone"), &error, &session.redactor)
@@ -174,11 +178,15 @@ pub(super) async fn until_gone(
             return Ok(());
         };
         let keeps = keeps(&live);
-        if keeps == last {
-            if moved.elapsed() > STALL {
-                return Err(stuck(name, &keeps));
-            }
-        } else {
+        // Who says how long it may take knows better than a clock for all.
+        let late = match ceiling {
+            Some(ceiling) => begun.elapsed() >= ceiling,
+            None => keeps == last && moved.elapsed() > STALL,
+        };
+        if late {
+            return Err(stuck(name, &keeps));
+        }
+        if keeps != last {
             progress(format!("waits until {name} is gone: {keeps}"));
             moved = tokio::time::Instant::now();
             last = keeps;

@@ -216,6 +216,7 @@ impl Sight<'_> {
                 | KubernetesSpec::Secret(_)
                 | KubernetesSpec::Claim(_)
                 | KubernetesSpec::Objects(_)
+                | KubernetesSpec::Removal(_)
                 | KubernetesSpec::Job(_),
             ) => match &resource.rendered {
                 Some(rendered) => self.observe_objects(resource, rendered).await,

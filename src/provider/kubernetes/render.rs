@@ -7,9 +7,9 @@ use serde_json::{Map, Value as Json, json};
 use super::compare::merge;
 use crate::model::{
     ClaimSpec, Class, CrdsSpec, Digest, Failure, FailureKind, Identity, Ignored, JobSpec,
-    KubernetesSpec, Leaf, Marks, NamespaceSpec, Object, ObjectsSpec, Rendered, Resource,
-    ScaleTarget, SecretRef, SecretRule, SecretSpec, Value, annotation, ignore, is_cluster_wide,
-    label_value,
+    KubernetesSpec, Leaf, Marks, NamespaceSpec, Object, ObjectsSpec, RemovalSpec, Rendered,
+    Resource, ScaleTarget, SecretRef, SecretRule, SecretSpec, Value, annotation, ignore,
+    is_cluster_wide, label_value,
 };
 
 /// Helm's own word for what stays; ours too, so that one word means one thing in a cluster.
@@ -49,6 +49,7 @@ pub(super) fn draw(
         Some(KubernetesSpec::Crds(spec)) => pen.crds(spec)?,
         Some(KubernetesSpec::Objects(spec)) => pen.objects(spec)?,
         Some(KubernetesSpec::Job(spec)) => vec![pen.job(spec)?],
+        Some(KubernetesSpec::Removal(spec)) => vec![pen.removal(spec)?],
         Some(KubernetesSpec::Release(_) | KubernetesSpec::Wait(_)) | None => return Ok(None),
     };
     let ignored = leave_to_others(resource, &mut objects);
@@ -127,6 +128,10 @@ pub(super) fn values_of(resource: &Resource) -> Vec<&Value> {
                 | SecretRule::Hex { .. }
                 | SecretRule::Base64 { .. }
                 | SecretRule::Uuid
+                | SecretRule::Rsa { .. }
+                | SecretRule::Tls { .. }
+                | SecretRule::Part { .. }
+                | SecretRule::Htpasswd { .. }
                 | SecretRule::Param(_)
                 | SecretRule::Copy(_) => None,
             })
@@ -138,6 +143,7 @@ pub(super) fn values_of(resource: &Resource) -> Vec<&Value> {
             | KubernetesSpec::Crds(_)
             | KubernetesSpec::Claim(_)
             | KubernetesSpec::Release(_)
+            | KubernetesSpec::Removal(_)
             | KubernetesSpec::Wait(_),
         )
         | None => Vec::new(),
@@ -228,12 +234,32 @@ impl Pen<'_> {
             SecretRule::Alnum { .. }
             | SecretRule::Hex { .. }
             | SecretRule::Base64 { .. }
-            | SecretRule::Uuid => "drawn".to_owned(),
+            | SecretRule::Uuid
+            | SecretRule::Rsa { .. }
+            | SecretRule::Tls { .. }
+            | SecretRule::Part { .. }
+            | SecretRule::Htpasswd { .. } => "drawn".to_owned(),
             SecretRule::Param(secret) => keyed("param", secret.reveal()),
             SecretRule::Copy(at) => keyed("copy", &at.to_string()),
             SecretRule::Given(value) => keyed("given", &value.shown().to_string()),
         };
         spec.keys.values().map(|key| rule(&key.rule)).collect()
+    }
+
+    /// Rules lie in an annotation, so that a list without contents tells them.
+    fn removal(&self, spec: &RemovalSpec) -> Result<Object, Failure> {
+        let rules = serde_json::to_string(&spec.rules).map_err(|error| {
+            let what = format!("the rules of `{}` cannot be written down", self.resource.id);
+            Failure::new(FailureKind::Bug, what).caused_by(&error)
+        })?;
+        let object = json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {
+                "name": spec.name, "namespace": spec.namespace,
+                "annotations": {annotation::REMOVAL: rules},
+            },
+        });
+        Ok(self.mark(object, self.resource.class))
     }
 
     fn claim(&self, spec: &ClaimSpec) -> Object {
@@ -287,9 +313,10 @@ impl Pen<'_> {
         use crate::model::Manifests;
         let list = match from {
             Manifests::Inline(values) => values.iter().map(|value| self.fill(value)).collect(),
-            Manifests::Files(_) | Manifests::Remote(_) | Manifests::Chart(_) => {
-                self.drawing.manifests.to_vec()
-            }
+            Manifests::Files(_)
+            | Manifests::Remote(_)
+            | Manifests::Chart(_)
+            | Manifests::ChartFolder(..) => self.drawing.manifests.to_vec(),
         };
         let list: Vec<Json> = list.into_iter().flat_map(unfold).collect();
         for object in &list {

@@ -10,6 +10,7 @@ use rand::distr::{Alphanumeric, SampleString as _};
 use serde_json::{Map, Value as Json, json};
 
 use super::compare::merge;
+use super::credential;
 use super::failure::provider_error;
 use super::normal::compared;
 use super::owner::{class_of, owner_of};
@@ -18,7 +19,7 @@ use super::snapshot::sealed;
 use crate::adapter::kube::{KubeError, Write};
 use crate::model::{
     AfterApply, Failure, FailureKind, Object, ObjectFound, ObjectRef, Owner, Rendered, Resource,
-    Secret, SecretRef, SecretRule, SecretSpec, Value, Version,
+    Secret, SecretPart, SecretRef, SecretRule, SecretSpec, Value, Version,
 };
 use crate::provider::ProviderError;
 
@@ -89,24 +90,14 @@ async fn wanted(
     live: Option<&Object>,
     given: &(dyn Fn(&Value) -> Option<String> + Send + Sync),
 ) -> Result<BTreeMap<String, Wanted>, KubeError> {
-    let copies = spec.keys.values().filter_map(|key| match &key.rule {
-        SecretRule::Copy(at) => Some(at.clone()),
-        SecretRule::Alnum { .. }
-        | SecretRule::Hex { .. }
-        | SecretRule::Base64 { .. }
-        | SecretRule::Uuid
-        | SecretRule::Given(_)
-        | SecretRule::Param(_) => None,
+    let copies = spec.keys.values().filter_map(|key| {
+        if let SecretRule::Copy(at) = &key.rule { Some(at.clone()) } else { None }
     });
     let sources = read(session, copies.collect()).await?;
     let mut keys = BTreeMap::new();
     for (name, key) in &spec.keys {
         let held = live.and_then(|live| value_of(session, live, name));
         let target = match &key.rule {
-            SecretRule::Alnum { .. }
-            | SecretRule::Hex { .. }
-            | SecretRule::Base64 { .. }
-            | SecretRule::Uuid => None,
             SecretRule::Given(value) => Some(given(value).unwrap_or_default()),
             SecretRule::Param(secret) => Some(secret.reveal().to_owned()),
             SecretRule::Copy(at) if sources.contains_key(at) => sources.get(at).cloned(),
@@ -115,6 +106,14 @@ async fn wanted(
                 keys.insert(name.clone(), held.map_or_else(unknown, Wanted::AsItIs));
                 continue;
             }
+            SecretRule::Alnum { .. }
+            | SecretRule::Hex { .. }
+            | SecretRule::Base64 { .. }
+            | SecretRule::Uuid
+            | SecretRule::Rsa { .. }
+            | SecretRule::Tls { .. }
+            | SecretRule::Part { .. }
+            | SecretRule::Htpasswd { .. } => None,
         };
         let wanted = match (target, held) {
             (Some(target), Some(held)) if target == held => Wanted::AsItIs(held),
@@ -127,7 +126,90 @@ async fn wanted(
         };
         keys.insert(name.clone(), wanted);
     }
+    settle_together(spec, &mut keys);
     Ok(keys)
+}
+
+/// What is drawn together stays together: where a part of a pair is gone, the whole pair is drawn. A line of a password file
+/// follows its password.
+fn settle_together(spec: &SecretSpec, keys: &mut BTreeMap<String, Wanted>) {
+    for (name, key) in &spec.keys {
+        match &key.rule {
+            SecretRule::Rsa { .. } | SecretRule::Tls { .. } => {
+                // A public half can be told from its private one.
+                let can_tell = matches!(key.rule, SecretRule::Rsa { .. })
+                    && matches!(keys.get(name), Some(Wanted::AsItIs(_)));
+                let members: Vec<&String> =
+                    credential::drawn_with(&spec.keys, name).map(|(name, _)| name).collect();
+                if !can_tell && members.iter().any(|one| keys.get(*one) == Some(&Wanted::Drawn)) {
+                    keys.extend(members.into_iter().map(|one| (one.clone(), Wanted::Drawn)));
+                }
+            }
+            SecretRule::Htpasswd { user, password } => {
+                let opens = match (keys.get(name), keys.get(password)) {
+                    (
+                        Some(Wanted::AsItIs(line)),
+                        Some(Wanted::AsItIs(password) | Wanted::Is(password)),
+                    ) => credential::opens(line, user, password),
+                    _ => false,
+                };
+                if !opens {
+                    keys.insert(name.clone(), Wanted::Drawn);
+                }
+            }
+            SecretRule::Alnum { .. }
+            | SecretRule::Hex { .. }
+            | SecretRule::Base64 { .. }
+            | SecretRule::Uuid
+            | SecretRule::Part { .. }
+            | SecretRule::Given(_)
+            | SecretRule::Param(_)
+            | SecretRule::Copy(_) => {}
+        }
+    }
+}
+
+/// The values that are drawn, by key: first those that stand alone, then what follows from others.
+fn drawn(
+    spec: &SecretSpec,
+    wanted: &BTreeMap<String, Wanted>,
+) -> Result<BTreeMap<String, String>, String> {
+    let is_drawn = |name: &str| wanted.get(name) == Some(&Wanted::Drawn);
+    let mut values = BTreeMap::new();
+    for (name, key) in spec.keys.iter().filter(|(name, _)| is_drawn(name)) {
+        match &key.rule {
+            SecretRule::Rsa { .. } | SecretRule::Tls { .. } => {
+                values.extend(credential::draw(&spec.keys, name)?);
+            }
+            SecretRule::Part { of, part: SecretPart::RsaPublic } => {
+                if let Some(Wanted::AsItIs(private)) = wanted.get(of) {
+                    let public = credential::rsa_public(private);
+                    let what = || format!("`{of}` holds no RSA key in PEM, so `{name}` is unknown");
+                    values.insert(name.clone(), public.ok_or_else(what)?);
+                }
+            }
+            SecretRule::Part { .. } | SecretRule::Htpasswd { .. } => {}
+            rule @ (SecretRule::Alnum { .. }
+            | SecretRule::Hex { .. }
+            | SecretRule::Base64 { .. }
+            | SecretRule::Uuid
+            | SecretRule::Given(_)
+            | SecretRule::Param(_)
+            | SecretRule::Copy(_)) => {
+                values.insert(name.clone(), draw(rule));
+            }
+        }
+    }
+    for (name, key) in spec.keys.iter().filter(|(name, _)| is_drawn(name)) {
+        let SecretRule::Htpasswd { user, password } = &key.rule else { continue };
+        let value = match wanted.get(password) {
+            Some(Wanted::AsItIs(value) | Wanted::Is(value)) => Some(value.as_str()),
+            _ => values.get(password).map(String::as_str),
+        };
+        let line = credential::htpasswd(user, value.unwrap_or_default())?;
+        values.insert(name.clone(), line);
+    }
+    Ok(values)
 }
 
 fn draw(rule: &SecretRule) -> String {
@@ -141,7 +223,13 @@ fn draw(rule: &SecretRule) -> String {
         SecretRule::Hex { length } => HEXLOWER.encode(&bytes(*length)),
         SecretRule::Base64 { length } => BASE64.encode(&bytes(*length)),
         SecretRule::Uuid => uuid(&bytes(16)),
-        SecretRule::Given(_) | SecretRule::Param(_) | SecretRule::Copy(_) => String::new(),
+        SecretRule::Rsa { .. }
+        | SecretRule::Tls { .. }
+        | SecretRule::Part { .. }
+        | SecretRule::Htpasswd { .. }
+        | SecretRule::Given(_)
+        | SecretRule::Param(_)
+        | SecretRule::Copy(_) => String::new(),
     }
 }
 
@@ -304,7 +392,8 @@ pub(super) async fn put(
             tokio::time::sleep(POLL).await;
             continue;
         }
-        let written = write(session, spec, picture, live.as_ref(), keys, manager).await;
+        let drawn = drawn(spec, &keys).map_err(|why| cannot_draw(&name, why))?;
+        let written = write(session, picture, live.as_ref(), keys, &drawn, manager).await;
         return written.map(|object| vec![object]).map_err(failed);
     }
 }
@@ -323,25 +412,31 @@ fn missing_source(name: &ObjectRef, source: &SecretRef) -> ProviderError {
     )
 }
 
+fn cannot_draw(name: &ObjectRef, why: String) -> ProviderError {
+    let failure = Failure::new(FailureKind::Preflight, format!("cannot draw what {name} holds"));
+    ProviderError::permanent(failure.because(why))
+}
+
 async fn write(
     session: &Session,
-    spec: &SecretSpec,
     picture: &Object,
     live: Option<&Object>,
     keys: BTreeMap<String, Wanted>,
+    drawn: &BTreeMap<String, String>,
     manager: &str,
 ) -> Result<Object, KubeError> {
     let mut data = Map::new();
     for (key, wanted) in keys {
         let value = match wanted {
             Wanted::AsItIs(value) | Wanted::Is(value) => value,
-            Wanted::Drawn => spec.keys.get(&key).map(|key| draw(&key.rule)).unwrap_or_default(),
+            Wanted::Drawn => drawn.get(&key).cloned().unwrap_or_default(),
             Wanted::Unknown(_) => continue,
         };
         session.redactor.learn(&Secret::new(value.clone()));
         data.insert(key, encoded(&value));
     }
-    let mut object = with_data(picture, data);
+    // With the run that writes it: a second try of this run finds its own work.
+    let mut object = super::objects::with_run(session, &with_data(picture, data));
     let Some(live) = live else {
         // Created, not applied: of two that draw at once, the second must not overwrite the first.
         return session.cluster.create(&object, &Write::by(manager)).await;
@@ -377,5 +472,64 @@ mod tests {
         assert_eq!(parts, [8, 4, 4, 4, 12]);
         assert!(uuid.get(14..15) == Some("4") && "89ab".contains(uuid.get(19..20).unwrap()));
         assert_ne!(draw(&SecretRule::Uuid), uuid);
+    }
+
+    fn pair() -> SecretSpec {
+        let part = |part| SecretRule::Part { of: "tls.crt".to_owned(), part };
+        let line = SecretRule::Htpasswd { user: "ada".to_owned(), password: "password".to_owned() };
+        let keys = [
+            ("auth", line),
+            ("password", SecretRule::Alnum { length: 8 }),
+            ("rsa", SecretRule::Rsa { bits: 2048 }),
+            ("rsa.pub", SecretRule::Part { of: "rsa".to_owned(), part: SecretPart::RsaPublic }),
+            ("tls.crt", SecretRule::Tls { names: vec!["a".to_owned()], days: 1 }),
+            ("tls.key", part(SecretPart::TlsKey)),
+        ];
+        SecretSpec {
+            namespace: "n".to_owned(),
+            name: "s".to_owned(),
+            secret_type: "Opaque".to_owned(),
+            keys: keys
+                .map(|(name, rule)| (name.to_owned(), crate::model::SecretKey { rule }))
+                .into(),
+            keep: false,
+        }
+    }
+
+    #[test]
+    fn what_is_drawn_together_is_kept_together_or_drawn_together() {
+        let spec = pair();
+        let all: BTreeMap<String, Wanted> =
+            spec.keys.keys().map(|key| (key.clone(), Wanted::Drawn)).collect();
+        let values = drawn(&spec, &all).unwrap();
+        assert_eq!(values.len(), 6);
+        let held = |but: &[&str]| {
+            let mut keys: BTreeMap<String, Wanted> = values
+                .iter()
+                .map(|(key, value)| {
+                    let drawn = but.contains(&key.as_str());
+                    (key.clone(), if drawn { Wanted::Drawn } else { Wanted::AsItIs(value.clone()) })
+                })
+                .collect();
+            settle_together(&spec, &mut keys);
+            let drawn = keys.iter().filter(|(_, wanted)| **wanted == Wanted::Drawn);
+            drawn.map(|(key, _)| key.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(held(&[]), Vec::<String>::new());
+        assert_eq!(held(&["tls.key"]), ["tls.crt", "tls.key"]);
+        assert_eq!(held(&["rsa"]), ["rsa", "rsa.pub"]);
+        // The private half in use is never thrown away for the sake of the public one.
+        assert_eq!(held(&["rsa.pub"]), ["rsa.pub"]);
+        assert_eq!(held(&["password"]), ["auth", "password"]);
+        let mut other = held_values(&values);
+        other.insert("password".to_owned(), Wanted::Is("other".to_owned()));
+        settle_together(&spec, &mut other);
+        assert_eq!(other["auth"], Wanted::Drawn);
+        let line = drawn(&spec, &other).unwrap();
+        assert!(credential::opens(&line["auth"], "ada", "other"));
+    }
+
+    fn held_values(values: &BTreeMap<String, String>) -> BTreeMap<String, Wanted> {
+        values.iter().map(|(key, value)| (key.clone(), Wanted::AsItIs(value.clone()))).collect()
     }
 }

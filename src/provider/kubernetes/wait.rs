@@ -14,11 +14,8 @@ use crate::model::{
 
 /// How a set of conditions stands: one of `fails` that holds ends it at once, else all of `until` must hold.
 pub async fn health(link: &Link, spec: &WaitSpec) -> Result<Health, KubeError> {
-    for condition in &spec.fails {
-        if let Health::Ready = test(link, &condition.test).await? {
-            let says = format!("this must not be so: {}", words(&condition.test));
-            return Ok(Health::Failed(vec![Cause { object: about(&condition.test), says }]));
-        }
+    if let Some(failed) = failed(link, &spec.fails).await? {
+        return Ok(failed);
     }
     let mut healths = Vec::new();
     for Condition { test: condition } in &spec.until {
@@ -27,7 +24,20 @@ pub async fn health(link: &Link, spec: &WaitSpec) -> Result<Health, KubeError> {
     Ok(together(healths))
 }
 
-async fn test(link: &Link, test: &ConditionTest) -> Result<Health, KubeError> {
+/// The failure that conditions stand for, when one of them holds.
+pub(super) async fn failed(link: &Link, fails: &[Condition]) -> Result<Option<Health>, KubeError> {
+    for condition in fails {
+        if let Health::Ready = test(link, &condition.test).await? {
+            let says = format!("this must not be so: {}", words(&condition.test));
+            let cause = Cause { object: about(&condition.test), says };
+            return Ok(Some(Health::Failed(vec![cause])));
+        }
+    }
+    Ok(None)
+}
+
+/// How one condition stands.
+pub(super) async fn test(link: &Link, test: &ConditionTest) -> Result<Health, KubeError> {
     match test {
         ConditionTest::Rollout(of) | ConditionTest::JobDone(of) => {
             of_object(link, of, JobReady::Complete).await

@@ -135,6 +135,17 @@ impl ChartContent {
         Ok(crds)
     }
 
+    /// The custom resource definitions in a folder and those below it.
+    pub fn crds_below(&self, folder: &str) -> Result<Vec<Json>, yaml::ManifestError> {
+        let mut crds = Vec::new();
+        let inside = format!("{folder}/");
+        for (_, bytes) in self.files.iter().filter(|(path, _)| path.starts_with(&inside)) {
+            crds.extend(yaml::manifests(&String::from_utf8_lossy(bytes))?);
+        }
+        crds.retain(|crd| crd.get("kind").is_some());
+        Ok(crds)
+    }
+
     /// Files by path.
     pub fn files(&self) -> &BTreeMap<String, Vec<u8>> {
         &self.files

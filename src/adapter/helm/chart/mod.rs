@@ -53,12 +53,12 @@ impl HelmSettings {
         let pin = self.pins.get(&key);
         match source {
             ChartSource::Folder(path) => folder(path),
-            ChartSource::Archive { url, sha256 } => {
+            ChartSource::Archive { url, sha256, mirrors } => {
                 let wanted = sha256.as_ref().map(|hex| Digest::recorded(hex.to_ascii_lowercase()));
                 let wanted = wanted.or_else(|| pin.cloned());
                 match self.kept(wanted.as_ref()) {
                     Some(chart) => Ok(chart),
-                    None => self.archive(&key, url, wanted.as_ref()).await,
+                    None => self.archive(&key, url, mirrors, wanted.as_ref()).await,
                 }
             }
             ChartSource::Repository { url, name, version } => {
@@ -124,21 +124,45 @@ impl HelmSettings {
         self.charts.join("resolved").join(Digest::of(key).as_str())
     }
 
+    /// Tries the address and then its mirrors. One that holds another archive than the wanted one ends the search: that is
+    /// no matter of luck.
     async fn archive(
         &self,
         key: &str,
         url: &str,
+        mirrors: &[String],
         wanted: Option<&Digest>,
     ) -> Result<Chart, Failure> {
-        let what = || format!("cannot get chart `{key}`");
-        let bytes = fetch::get(&self.mirrored(url)).await.map_err(|e| unfetched(what(), &e))?;
-        let found = Digest::of(&bytes);
-        if let Some(wanted) = wanted
-            && *wanted != found
-        {
-            return Err(differs(key, wanted, &found));
+        let mut failed: Option<Failure> = None;
+        for place in std::iter::once(url).chain(mirrors.iter().map(String::as_str)) {
+            match self.bytes_at(key, place).await {
+                Ok(bytes) => {
+                    let found = Digest::of(&bytes);
+                    return match wanted.filter(|wanted| **wanted != found) {
+                        Some(wanted) => Err(differs(key, wanted, &found)
+                            .because(format!("it was taken from `{place}`"))),
+                        None => self.keep(&bytes),
+                    };
+                }
+                Err(error) => {
+                    failed = Some(match failed {
+                        None => error,
+                        Some(first) => error.causes.into_iter().fold(first, Failure::because),
+                    });
+                }
+            }
         }
-        self.keep(&bytes)
+        let what = format!("cannot get chart `{key}`");
+        Err(failed.unwrap_or_else(|| Failure::new(FailureKind::Bug, what)))
+    }
+
+    async fn bytes_at(&self, key: &str, place: &str) -> Result<Vec<u8>, Failure> {
+        let what = || format!("cannot get chart `{key}`");
+        if place.contains("://") {
+            return fetch::get(&self.mirrored(place)).await.map_err(|e| unfetched(what(), &e));
+        }
+        files::read_bytes(Path::new(place))
+            .map_err(|error| Failure::new(FailureKind::Preflight, what()).caused_by(&error))
     }
 
     async fn of_repository(
@@ -290,6 +314,26 @@ mod tests {
         files::write(&chart.join("templates/x.bak"), "a: 2\n").unwrap();
         assert_ne!(two.digest, three.digest);
         assert_eq!(three.digest, settings(cache.path()).chart(&source).await.unwrap().digest);
+    }
+
+    #[tokio::test]
+    async fn an_archive_that_is_gone_is_taken_from_its_mirror_when_it_is_the_same() {
+        let cache = tempfile::tempdir().unwrap();
+        let mirror = cache.path().join("c.tgz");
+        files::write(&mirror, "an archive").unwrap();
+        let from = |sha256: Digest| ChartSource::Archive {
+            url: "http://127.0.0.1:9/c.tgz".to_owned(),
+            sha256: Some(sha256.as_str().to_owned()),
+            mirrors: vec!["/nowhere/c.tgz".to_owned(), mirror.display().to_string()],
+        };
+        let settings = settings(cache.path());
+        let chart = settings.chart(&from(Digest::of("an archive"))).await.unwrap();
+        assert_eq!(chart.digest, Digest::of("an archive"));
+        let failure = settings.chart(&from(Digest::of("another"))).await.unwrap_err();
+        assert!(failure.causes.concat().contains("c.tgz"), "{failure:?}");
+        std::fs::remove_file(&mirror).unwrap();
+        let failure = settings.chart(&from(Digest::of("a third"))).await.unwrap_err();
+        assert!(failure.causes.concat().contains("/nowhere/c.tgz"), "{failure:?}");
     }
 
     #[test]

@@ -61,6 +61,26 @@ pub async fn chart_crds(
     Ok(crds.into_iter().filter(is_definition).map(Object).collect())
 }
 
+/// The objects of a folder of a chart, for a step `crds` with `subpath`.
+pub async fn chart_crds_below(
+    context: &RenderContext<'_>,
+    chart: &ChartSource,
+    folder: &str,
+) -> Result<Vec<Object>, Failure> {
+    let files = context.helm.chart(chart).await?.content().await?;
+    let what = format!("cannot read the CRDs in `{folder}` of a chart");
+    let crds = files
+        .crds_below(folder)
+        .map_err(|error| Failure::new(FailureKind::Usage, what.clone()).caused_by(&error))?;
+    let crds: Vec<Object> = crds.into_iter().filter(is_definition).map(Object).collect();
+    if crds.is_empty() {
+        return Err(Failure::new(FailureKind::Usage, what)
+            .because("no custom resource definition lies there")
+            .hint("correct `from.subpath` of the step"));
+    }
+    Ok(crds)
+}
+
 fn is_definition(json: &Json) -> bool {
     json.get("kind").and_then(Json::as_str) == Some("CustomResourceDefinition")
 }

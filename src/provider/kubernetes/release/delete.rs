@@ -71,6 +71,8 @@ pub(super) async fn uninstall(
 ) -> Result<(), ProviderError> {
     let what = format!("cannot uninstall release `{release}` in `{namespace}`");
     let ceiling = work.step.wanted.as_ref().and_then(|wanted| wanted.patience.ceiling);
+    let own = work.step.found.as_ref().and_then(|found| found.leaves_within);
+    let ceiling = own.or(ceiling);
     let uninstall = Uninstall { release, namespace, timeout: ceiling.unwrap_or(CEILING) };
     (work.run.progress)(format!("helm uninstalls `{release}`"));
     let access = access(work.session);

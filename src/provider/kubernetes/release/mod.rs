@@ -33,7 +33,7 @@ use crate::model::{
 pub use crate::adapter::helm::HelmSettings;
 pub use apply::apply;
 pub use claims::mark_claims;
-pub use crds::chart_crds;
+pub use crds::{chart_crds, chart_crds_below};
 pub use discover::discover;
 pub use observe::observe;
 pub use render::render;

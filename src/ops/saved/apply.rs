@@ -1,0 +1,204 @@
+//! `apply FILE`: what was approved is carried out, and nothing else. Nothing is planned again in silence.
+
+use std::path::Path;
+
+use tokio::sync::watch;
+
+use super::document::SavedPlan;
+use super::make::uids;
+use super::verify::{self, Place};
+use crate::adapter::{clock, files};
+use crate::config::Project;
+use crate::engine::Cancel;
+use crate::model::{Class, Failure, FailureKind, InstallationId, Observed, Power};
+use crate::ops::draw::{self, Goal, draw};
+use crate::ops::scene::{self, Approved, Scene};
+use crate::ops::{Deferral, Ended, Settings, apply, destroy, load, power};
+use crate::plan::{self, Action, Block, Effect, Plan, Seal};
+use crate::ui::{Answer, Question, Screen};
+
+/// Carries out a saved plan.
+pub async fn apply_saved(
+    typed: &Settings,
+    screen: &Screen,
+    cancel: watch::Receiver<Cancel>,
+    file: &Path,
+) -> Result<Ended, Failure> {
+    let saved = read(typed, file)?;
+    verify::age(&saved, clock::since_epoch().as_secs())?;
+    let settings = &saved.request.settings(typed)?;
+    confirmed_name(settings, &saved)?;
+    let goal = Goal::from(saved.goal);
+    let project = load_for(settings, screen, goal)?;
+    verify::project(&saved, place(&project.name, &project.flavour))?;
+    let approved =
+        Approved { owner: InstallationId(saved.installation.clone()), lock: saved.lock.clone() };
+    let opened = scene::open_for(settings, screen, project, Some(approved));
+    let mut scene = Box::pin(opened).await?;
+    if goal == Goal::Destroy && scene.cluster_seen == Observed::Absent {
+        screen
+            .note(&format!("there is no cluster `{}`; nothing to destroy", scene.cluster.id.name));
+        return Ok(Ended::Well);
+    }
+    let seal = here(&saved, &scene)?;
+    verify::inputs(&saved, &scene.project.inputs, &seal)?;
+    if is_off(&scene) && goal != Goal::Destroy {
+        may_start(&saved, &scene)?;
+        scene = power::start_and_reopen(scene, cancel.clone()).await?;
+        verify::target(&saved, place_of(&scene))?;
+    }
+    let mut drawing = draw(&scene, goal, settings.include_data).await?;
+    drawing.plan = restricted(&scene, &saved, &drawing.plan, &seal)?;
+    if goal != Goal::Destroy {
+        drawing.preflight(&scene).await;
+    }
+    screen.show_plan(&drawing.plan, &scene.header());
+    refuse_others(&scene, goal, &drawing.plan)?;
+    if !data_is_confirmed(&scene, &drawing.plan)? {
+        screen.note("nothing was changed");
+        return Ok(Ended::Well);
+    }
+    let report = apply::carry_out(&scene, &drawing, cancel).await?;
+    screen.show_report(&report, &apply::summary(&scene, goal, &drawing, &report));
+    apply::end(&report).map_err(say_what_next)?;
+    if goal == Goal::Destroy {
+        destroy::finish(&scene, goal, &drawing).await?;
+    }
+    Ok(Ended::Well)
+}
+
+fn read(settings: &Settings, file: &Path) -> Result<SavedPlan, Failure> {
+    let path = settings.files.folder.join(file);
+    let bytes = files::read_bytes(&path).map_err(|error| {
+        Failure::new(FailureKind::Usage, "cannot read the plan").caused_by(&error)
+    })?;
+    SavedPlan::decode(file, &bytes)
+}
+
+fn load_for(settings: &Settings, screen: &Screen, goal: Goal) -> Result<Project, Failure> {
+    match goal {
+        Goal::Destroy => load::load_for_destroy(settings, screen),
+        Goal::Install | Goal::Uninstall => load::load(settings, screen),
+    }
+}
+
+fn place<'a>(project: &'a str, flavour: &'a str) -> Place<'a> {
+    Place { project, flavour, target: "", installation: None }
+}
+
+fn place_of<'a>(scene: &'a Scene<'_>) -> Place<'a> {
+    let identity = &scene.identity;
+    let there = scene.cluster_seen.found().is_some();
+    Place {
+        project: &identity.project,
+        flavour: &identity.flavour,
+        target: &identity.target,
+        // Without a record in the cluster this is the plan's own.
+        installation: there.then_some(identity.owner.0.as_str()),
+    }
+}
+
+/// The seal of the plan, when target, cluster and installation are its own.
+fn here(saved: &SavedPlan, scene: &Scene<'_>) -> Result<Seal, Failure> {
+    verify::target(saved, place_of(scene))?;
+    verify::seal(saved, &uids(scene))
+}
+
+fn is_off(scene: &Scene<'_>) -> bool {
+    scene.cluster_seen.found().is_some_and(|found| found.power == Power::Off)
+}
+
+/// A stopped cluster is started only when the plan says so.
+fn may_start(saved: &SavedPlan, scene: &Scene<'_>) -> Result<(), Failure> {
+    let id = &scene.cluster.id;
+    if saved.steps.iter().any(|step| step.id == *id && step.action == Action::Start.verb()) {
+        return Ok(());
+    }
+    let what = format!("the cluster `{}` was stopped since the plan was made", id.name);
+    Err(Failure::new(FailureKind::Stale, what)
+        .because("the plan does not say that it is started")
+        .hint("start it, and run the same command again:\n    datamill start"))
+}
+
+/// The fresh plan, cut down to what was approved; what could not be decided then is asked for where that is wanted.
+fn restricted(
+    scene: &Scene<'_>,
+    saved: &SavedPlan,
+    fresh: &Plan,
+    seal: &Seal,
+) -> Result<Plan, Failure> {
+    let deferral = match scene.settings.manner.deferral {
+        Deferral::CreateOnly => plan::Deferral::CreateOnly,
+        Deferral::Any => plan::Deferral::Anything,
+        Deferral::Ask => asked(scene, saved, fresh)?,
+    };
+    Ok(plan::restrict(fresh, &saved.steps, seal, deferral))
+}
+
+fn asked(scene: &Scene<'_>, saved: &SavedPlan, fresh: &Plan) -> Result<plan::Deferral, Failure> {
+    let steps: Vec<_> = plan::undecided(fresh, &saved.steps).into_iter().cloned().collect();
+    if steps.is_empty() {
+        return Ok(plan::Deferral::CreateOnly);
+    }
+    let question = format!("{} steps could not be decided before. Make them as well?", steps.len());
+    let part = Plan { steps, notes: Vec::new() };
+    scene.screen.show_plan(&part, &scene.header());
+    let question = Question::yes_no(question, "--approve-deferred any");
+    Ok(match scene.screen.ask(&question)? {
+        Answer::Yes => plan::Deferral::Anything,
+        Answer::No => plan::Deferral::CreateOnly,
+    })
+}
+
+/// Stale branches stop alone; what is blocked for another reason stops everything, as with any plan.
+fn refuse_others(scene: &Scene<'_>, goal: Goal, plan: &Plan) -> Result<(), Failure> {
+    let mut others = plan.clone();
+    others.steps.retain(|step| !matches!(step.action.block(), Some(Block::Stale { .. })));
+    draw::refuse_blocked(scene, goal, &others)
+}
+
+/// A wrong name stops before anything is looked at.
+fn confirmed_name(settings: &Settings, saved: &SavedPlan) -> Result<(), Failure> {
+    match &settings.confirm_project {
+        Some(typed) if *typed != saved.project => Err(Failure::new(
+            FailureKind::Usage,
+            format!("`--confirm-project {typed}` does not name this project"),
+        )
+        .because(format!("the plan is for project `{}`", saved.project))),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The loss of data was approved when the plan was made, and is confirmed once more.
+fn data_is_confirmed(scene: &Scene<'_>, plan: &Plan) -> Result<bool, Failure> {
+    let lost = plan.steps.iter().filter(|step| loses_data(step)).count();
+    if lost == 0 || scene.simulated() || scene.settings.confirm_project.is_some() {
+        return Ok(true);
+    }
+    let project = &scene.identity.project;
+    let text = format!("{lost} steps lose data. Type the project's name, `{project}`, to go on:");
+    let flags = format!("--confirm-project {project}");
+    let question = Question::type_name(text, project.clone(), flags);
+    Ok(scene.screen.ask(&question)? == Answer::Yes)
+}
+
+fn loses_data(step: &plan::Step) -> bool {
+    let goes = matches!(step.action, Action::Delete | Action::GoesWith { .. });
+    let data = step.found.as_ref().is_some_and(|found| found.class == Class::Data);
+    step.action.changes_something()
+        && (goes && data || step.changes.iter().any(|c| c.effect == Effect::LosesData))
+}
+
+/// The same command does not go on with a branch that is stale.
+fn say_what_next(mut failure: Failure) -> Failure {
+    if failure.kind == FailureKind::Stale {
+        if !failure.what.ends_with("steps failed") {
+            failure.causes.insert(0, failure.what.clone());
+        }
+        "part of the plan is out of date; what was approved and is still so was done"
+            .clone_into(&mut failure.what);
+        failure.hints =
+            vec!["make a new plan for the rest:\n    datamill plan --out FILE".to_owned()];
+    }
+    failure
+}

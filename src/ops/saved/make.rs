@@ -1,0 +1,85 @@
+//! A plan becomes a document.
+
+use std::path::Path;
+
+use super::document::{GOOD_FOR, SCHEMA, SavedPlan};
+use super::request::SavedRequest;
+use super::verify::fingerprint;
+use crate::adapter::{clock, files};
+use crate::model::{Digest, Failure, FailureKind};
+use crate::ops::draw::{Drawing, Goal};
+use crate::ops::scene::{Scene, random_text};
+use crate::plan::{SavedStep, Seal};
+
+/// What a cluster may be known by: the best first; none when there is none.
+pub(super) fn uids(scene: &Scene<'_>) -> Vec<String> {
+    let Some(found) = scene.cluster_seen.found() else { return Vec::new() };
+    let told = found.outputs.get("uid").and_then(serde_json::Value::as_str).map(str::to_owned);
+    let mut uids: Vec<_> = told.into_iter().chain(found.version.uid.clone()).collect();
+    if uids.is_empty() {
+        // Who may not read its uid may still install in it.
+        uids.push("unknown".to_owned());
+    }
+    uids
+}
+
+/// The document of a plan.
+fn document(scene: &Scene<'_>, goal: Goal, drawing: &Drawing) -> SavedPlan {
+    let number = random_text(32);
+    let uid = uids(scene).into_iter().next();
+    let seal = Seal::new(&number, uid.as_deref());
+    let redactor = &scene.redactor;
+    let mut lock = scene.lock.clone();
+    lock.learn(drawing.look.desired.resources.values());
+    let created = clock::since_epoch().as_secs();
+    let inputs = &scene.project.inputs;
+    SavedPlan {
+        schema: SCHEMA,
+        tool: env!("CARGO_PKG_VERSION").to_owned(),
+        project: scene.identity.project.clone(),
+        flavour: scene.identity.flavour.clone(),
+        target: scene.identity.target.clone(),
+        fingerprint: uid.as_deref().map(|uid| fingerprint(&number, uid)),
+        installation: scene.identity.owner.0.clone(),
+        goal: goal.into(),
+        request: SavedRequest::of(scene.settings, redactor),
+        inputs: inputs
+            .files
+            .iter()
+            .map(|(file, digest)| (file.clone(), seal.of(digest.as_str())))
+            .collect(),
+        environment: inputs
+            .environment
+            .iter()
+            .map(|(name, value)| (name.clone(), value.as_ref().map(|v| seal.of(v.reveal()))))
+            .collect(),
+        lock: lock.saved(),
+        created,
+        expires: created + GOOD_FOR.as_secs(),
+        steps: drawing.plan.steps.iter().map(|s| SavedStep::of(s, &seal, redactor)).collect(),
+        notes: drawing.plan.notes.iter().map(|note| redactor.redact(note)).collect(),
+        number,
+        digest: Digest::of(""),
+    }
+    .sealed()
+}
+
+/// Writes a plan to a file that only its owner can read.
+pub(in crate::ops) fn write(
+    scene: &Scene<'_>,
+    goal: Goal,
+    drawing: &Drawing,
+    path: &Path,
+) -> Result<(), Failure> {
+    let place = scene.settings.files.folder.join(path);
+    let bytes = document(scene, goal, drawing).encode()?;
+    files::write_private(&place, bytes).map_err(|error| {
+        Failure::new(FailureKind::Usage, "cannot write the plan").caused_by(&error)
+    })?;
+    scene.screen.note(&format!(
+        "the plan stands in `{}` and is good for 24 hours; datamill apply {} carries it out",
+        path.display(),
+        path.display()
+    ));
+    Ok(())
+}

@@ -1,0 +1,219 @@
+//! What was asked on the command line when a plan was made, so that its apply asks the same.
+
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Failure, FailureKind, Redactor};
+use crate::ops::{Confirm, LoadRequest, Location, Reach, Settings};
+
+/// What was asked.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct SavedRequest {
+    /// The flavour file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flavour: Option<String>,
+    /// `local`, `remote` or `hybrid`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
+    /// The target file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// The provider.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// The kubeconfig; `apply` may name another one, since the cluster is known by its fingerprint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kubeconfig: Option<String>,
+    /// The context; as with `kubeconfig`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
+    /// The components it is about; all when empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub components: Vec<String>,
+    /// Profiles.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub profiles: Vec<String>,
+    /// Settings.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub set: Vec<SavedSetting>,
+    /// Values files, by instance.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<(String, String)>,
+    /// Whether warnings about values keys are errors.
+    pub strict: bool,
+    /// Whether the needs of components are installed.
+    pub with_needs: bool,
+    /// Whether what needs a deleted instance goes with it.
+    pub cascade: bool,
+    /// Whether the other flavours go as well.
+    pub all_flavours: bool,
+    /// Whether data may go.
+    pub include_data: bool,
+    /// Whether what somebody changed on data is overwritten.
+    #[serde(default)]
+    pub overwrite_data: bool,
+    /// The project, where its files cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    /// The flavour's name, where its file cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flavour_name: Option<String>,
+}
+
+/// `--set PATH=VALUE`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SavedSetting {
+    /// What is set.
+    pub path: String,
+    /// To what; nothing for a secret, which `apply` must be given again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+}
+
+impl SavedRequest {
+    /// What settings ask; values that hold a secret are left out.
+    pub(super) fn of(settings: &Settings, redactor: &Redactor) -> Self {
+        let files = &settings.files;
+        let set = files.set.iter().map(|(path, value)| SavedSetting {
+            path: path.clone(),
+            value: (redactor.redact(value) == *value).then(|| value.clone()),
+        });
+        let shown =
+            |path: &Path| path.strip_prefix(&files.folder).unwrap_or(path).display().to_string();
+        Self {
+            flavour: files.flavour.as_deref().map(shown),
+            location: files.location.map(|location| location.word().to_owned()),
+            target: files.target.clone(),
+            provider: files.provider.clone(),
+            kubeconfig: files.kubeconfig.as_deref().map(shown),
+            context: files.context.clone(),
+            components: files.components.clone(),
+            profiles: files.profiles.clone(),
+            set: set.collect(),
+            values: files.values.iter().map(|(name, file)| (name.clone(), shown(file))).collect(),
+            strict: settings.strict,
+            with_needs: settings.reach.with_needs,
+            cascade: settings.reach.cascade,
+            all_flavours: settings.reach.all_flavours,
+            include_data: settings.include_data,
+            overwrite_data: settings.overwrite_data,
+            project: settings.project.clone(),
+            flavour_name: settings.flavour_name.clone(),
+        }
+    }
+
+    /// The settings of an apply: those of the plan. What is typed may only name the same things again, or the place where they
+    /// are on this machine.
+    pub(super) fn settings(&self, typed: &Settings) -> Result<Settings, Failure> {
+        self.refuse_more(typed)?;
+        let files = &typed.files;
+        let word = |word: &String| Location::ALL.into_iter().find(|one| one.word() == word);
+        Ok(Settings {
+            files: LoadRequest {
+                flavour: files.flavour.clone().or(self.flavour.clone().map(PathBuf::from)),
+                location: files.location.or(self.location.as_ref().and_then(word)),
+                target: files.target.clone().or(self.target.clone()),
+                provider: files.provider.clone().or(self.provider.clone()),
+                kubeconfig: files
+                    .kubeconfig
+                    .clone()
+                    .or(self.kubeconfig.as_ref().map(|file| files.folder.join(file))),
+                context: files.context.clone().or(self.context.clone()),
+                components: self.components.clone(),
+                profiles: self.profiles.clone(),
+                set: self.set(&files.set)?,
+                values: self.values.iter().map(|(n, file)| (n.clone(), file.into())).collect(),
+                ..files.clone()
+            },
+            strict: self.strict,
+            confirm: Confirm::Nothing,
+            include_data: self.include_data,
+            overwrite_data: self.overwrite_data,
+            reach: Reach {
+                cascade: self.cascade,
+                with_needs: self.with_needs,
+                all_flavours: self.all_flavours,
+            },
+            project: self.project.clone(),
+            flavour_name: self.flavour_name.clone(),
+            ..typed.clone()
+        })
+    }
+
+    /// An approved plan is not to be widened, nor to be bent.
+    fn refuse_more(&self, typed: &Settings) -> Result<(), Failure> {
+        let files = &typed.files;
+        let given = [
+            (!files.components.is_empty(), "-c"),
+            (!files.profiles.is_empty(), "--profile"),
+            (!files.values.is_empty(), "--values"),
+            (typed.strict, "--strict"),
+            (typed.reach.with_needs, "--with-needs"),
+            (typed.manner.wait_jobs, "--wait-jobs"),
+            (typed.include_data && !self.include_data, "--include-data"),
+            (typed.overwrite_data && !self.overwrite_data, "--overwrite-data"),
+        ];
+        let more = given.into_iter().find(|(is_given, _)| *is_given).map(|(_, option)| option);
+        match more {
+            None => Ok(()),
+            Some(option) => Err(Failure::new(
+                FailureKind::Usage,
+                format!("a saved plan does not take `{option}`"),
+            )
+            .because("what it does was settled when it was made")
+            .hint("make a plan with it:\n    datamill plan --out FILE")),
+        }
+    }
+
+    /// The plan's settings; secret ones as they are typed again.
+    fn set(&self, typed: &[(String, String)]) -> Result<Vec<(String, String)>, Failure> {
+        let usage = |what: String| Failure::new(FailureKind::Usage, what);
+        let known = |path: &String| self.set.iter().any(|saved| saved.path == *path);
+        if let Some((path, _)) = typed.iter().find(|(path, _)| !known(path)) {
+            return Err(usage(format!("the plan was made without `--set {path}`")));
+        }
+        let again = |saved: &SavedSetting| {
+            let given = typed.iter().find(|(path, _)| *path == saved.path);
+            let value = saved.value.clone().or(given.map(|(_, value)| value.clone()));
+            value.map(|value| (saved.path.clone(), value)).ok_or_else(|| {
+                usage(format!("the plan was made with a secret in `--set {}`", saved.path))
+                    .because("secrets are not written into a plan")
+                    .hint(format!("give it again:\n    --set {}=VALUE", saved.path))
+            })
+        };
+        self.set.iter().map(again).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Secret;
+
+    fn request(set: &[(&str, &str)]) -> SavedRequest {
+        let redactor = Redactor::default();
+        redactor.learn(&Secret::new("hunter2hunter2"));
+        let set = set.iter().map(|(path, value)| SavedSetting {
+            path: (*path).to_owned(),
+            value: (redactor.redact(value) == *value).then(|| (*value).to_owned()),
+        });
+        SavedRequest { set: set.collect(), ..SavedRequest::default() }
+    }
+
+    #[test]
+    fn a_secret_setting_is_not_saved_and_must_be_given_again() {
+        let saved = request(&[("a.password", "hunter2hunter2"), ("a.replicas", "3")]);
+        assert_eq!(saved.set[0].value, None);
+        let pair = |path: &str, value: &str| (path.to_owned(), value.to_owned());
+        let failure = saved.set(&[]).unwrap_err();
+        assert!(failure.hints[0].contains("--set a.password=VALUE"), "{failure:?}");
+        let again = saved.set(&[pair("a.password", "x")]).unwrap();
+        assert_eq!(again, [pair("a.password", "x"), pair("a.replicas", "3")]);
+        assert!(saved.set(&[pair("b", "1")]).unwrap_err().what.contains("`--set b`"));
+    }
+}

@@ -1,0 +1,213 @@
+//! One cluster of one node, shared by the tests of a run. Each test has namespaces of its own.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::engine::Engine;
+use super::run::said;
+use super::{Image, build};
+use crate::support::sandbox::{Sandbox, tools};
+
+/// The image of busybox with its names, in every node.
+pub(crate) const BUSYBOX: &str = "datamill.test/busybox:1";
+
+/// A cluster that is ready: its class provisions, its names resolve.
+pub(crate) struct Cluster {
+    engine: Engine,
+    kubeconfig: PathBuf,
+    loaded: Mutex<BTreeSet<String>>,
+}
+
+impl Cluster {
+    pub(super) fn create(engine: Engine) -> Result<Self, String> {
+        let image = if engine.is_own() {
+            Some(build::node(&engine)?)
+        } else {
+            std::env::var("DATAMILL_NODE_IMAGE").ok().filter(|image| !image.is_empty())
+        };
+        let kubeconfig = engine.folder().join("kubeconfig");
+        let config = engine.folder().join("kind.yaml");
+        fs::write(&config, configuration()).map_err(|error| error.to_string())?;
+        let cluster = Self { engine, kubeconfig, loaded: Mutex::default() };
+        let mut create = cluster.kind();
+        create.args(["create", "cluster", "--wait", "120s", "--name", &cluster.name()]);
+        create.arg("--config").arg(config).arg("--kubeconfig").arg(&cluster.kubeconfig);
+        if let Some(image) = image {
+            create.args(["--image", &image]);
+        }
+        said(&mut create)?;
+        cluster.bring_busybox()?;
+        cluster.wait_for_names()?;
+        Ok(cluster)
+    }
+
+    /// A node built by somebody else has no busybox of ours: the public one takes the name.
+    fn bring_busybox(&self) -> Result<(), String> {
+        if self.on_node(&["crictl", "inspecti", BUSYBOX]).is_ok()
+            || self.on_node(&["ctr", "-n", "k8s.io", "images", "ls", "-q"])?.contains(BUSYBOX)
+        {
+            return Ok(());
+        }
+        let public = "docker.io/library/busybox:1.37";
+        said(self.engine.docker().args(["pull", "-q", public]))?;
+        said(self.engine.docker().args(["tag", public, BUSYBOX]))?;
+        said(self.kind().args(["load", "docker-image", BUSYBOX, "--name", &self.name()])).map(drop)
+    }
+
+    /// `CoreDNS` answers some time after kind says that all is ready.
+    fn wait_for_names(&self) -> Result<(), String> {
+        let ask = "until nslookup kubernetes.default.svc.cluster.local; do sleep 0.2; done";
+        let pod =
+            ["run", "names", "--image", BUSYBOX, "--image-pull-policy=Never", "--restart=Never"];
+        // The first Pod is forbidden until its ServiceAccount exists.
+        self.try_kubectl(&["wait", "--for=create", "serviceaccount/default", "--timeout=60s"])?;
+        let all: Vec<_> = pod.into_iter().chain(["--", "sh", "-c", ask]).collect();
+        self.try_kubectl(&all)?;
+        let until = "--for=jsonpath={.status.phase}=Succeeded";
+        self.try_kubectl(&["wait", until, "pod/names", "--timeout=120s"])?;
+        self.try_kubectl(&["delete", "pod", "names", "--now"]).map(drop)
+    }
+
+    /// The name that kind knows it by.
+    pub(crate) fn name(&self) -> String {
+        self.engine.name()
+    }
+
+    /// Its only node.
+    pub(crate) fn node(&self) -> String {
+        format!("{}-control-plane", self.name())
+    }
+
+    /// Where it lies, in words.
+    pub(super) fn place(&self) -> &'static str {
+        if self.engine.is_own() { "a dockerd of its own" } else { "the engine that runs" }
+    }
+
+    /// The engine below it.
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    fn kind(&self) -> Command {
+        self.engine.command(tools().join("kind"))
+    }
+
+    /// Runs a program on the node.
+    pub(crate) fn on_node(&self, args: &[&str]) -> Result<String, String> {
+        said(self.engine.docker().args(["exec", &self.node()]).args(args))
+    }
+
+    /// Puts an image into the node; once for each.
+    pub(crate) fn load(&self, image: &Image) {
+        let mut loaded = self.loaded.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let name = image.names.first().cloned().unwrap_or_default();
+        if !loaded.insert(name) {
+            return;
+        }
+        let archive = self.engine.folder().join("image.tar");
+        image.save(&archive).unwrap();
+        let mut call = self.kind();
+        call.args(["load", "image-archive", "--name", &self.name()]).arg(&archive);
+        said(&mut call).unwrap();
+        fs::remove_file(archive).unwrap();
+    }
+
+    /// A namespace of its own for a test; deleted when it is dropped.
+    pub(crate) fn namespace(&self) -> Namespace<'_> {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("test-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        self.kubectl(&["create", "namespace", &name]);
+        let wait = ["wait", "--for=create", "serviceaccount/default", "--timeout=60s", "-n", &name];
+        self.kubectl(&wait);
+        Namespace { cluster: self, name }
+    }
+
+    /// kubectl, ready to run.
+    pub(crate) fn kubectl_command(&self) -> Command {
+        let mut command = self.engine.command(tools().join("kubectl"));
+        command.arg("--kubeconfig").arg(&self.kubeconfig);
+        command.arg("--cache-dir").arg(self.engine.folder().join("kubectl"));
+        command
+    }
+
+    fn try_kubectl(&self, args: &[&str]) -> Result<String, String> {
+        said(self.kubectl_command().args(args))
+    }
+
+    /// Runs kubectl and expects it to go well.
+    pub(crate) fn kubectl(&self, args: &[&str]) -> String {
+        self.try_kubectl(args).unwrap()
+    }
+
+    /// A sandbox whose programs reach the cluster: kind and kubectl on the `PATH`, the engine, a copy of the kubeconfig.
+    pub(crate) fn sandbox(&self) -> Sandbox {
+        let mut sandbox = Sandbox::with_tools();
+        sandbox.start_by(self.engine.prefix());
+        // docker may stand anywhere, and nsenter does.
+        let folders = ["/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"].map(Path::new);
+        let all = std::iter::once(tools()).chain(folders);
+        sandbox.set("PATH", std::env::join_paths(all).unwrap());
+        if let Some(host) = self.engine.host() {
+            sandbox.set("DOCKER_HOST", host);
+        }
+        let copy = sandbox.home().join(".kube/config");
+        fs::create_dir_all(copy.parent().unwrap()).unwrap();
+        fs::copy(&self.kubeconfig, copy).unwrap();
+        sandbox
+    }
+}
+
+/// A namespace and what a test does in it.
+pub(crate) struct Namespace<'a> {
+    cluster: &'a Cluster,
+    pub(crate) name: String,
+}
+
+impl Namespace<'_> {
+    /// kubectl in it.
+    pub(crate) fn kubectl(&self, args: &[&str]) -> String {
+        self.cluster.kubectl(&[&["-n", &self.name], args].concat())
+    }
+
+    /// kubectl in it, however it ends.
+    pub(crate) fn try_kubectl(&self, args: &[&str]) -> Output {
+        self.cluster.kubectl_command().args(["-n", &self.name]).args(args).output().unwrap()
+    }
+
+    /// Applies what stands in a text.
+    pub(crate) fn apply(&self, text: &str) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), text).unwrap();
+        self.kubectl(&["apply", "-f", file.path().to_str().unwrap()]);
+    }
+}
+
+impl Drop for Namespace<'_> {
+    fn drop(&mut self) {
+        let name = &self.name;
+        self.cluster.try_kubectl(&["delete", "namespace", name, "--wait=false"]).ok();
+    }
+}
+
+/// What kind is told: more than its defaults only where cgroups are of the first version.
+fn configuration() -> &'static str {
+    if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+        return "kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\n";
+    }
+    r#"kind: Cluster
+apiVersion: kind.x-k8s.io/v1alpha4
+kubeadmConfigPatches:
+- |
+  kind: KubeletConfiguration
+  failCgroupV1: false
+  cgroupDriver: cgroupfs
+containerdConfigPatches:
+- |
+  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+    SystemdCgroup = false
+"#
+}

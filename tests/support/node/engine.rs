@@ -1,0 +1,152 @@
+//! The container engine: one that runs, or a dockerd in namespaces of its own.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use super::run::{Mark, children, keeper, said, text_of};
+use super::{Stop, build};
+use crate::support::sandbox::tools;
+
+/// An engine, and how programs get into its network.
+pub(crate) struct Engine {
+    /// The address of its socket, where it is not the usual one.
+    host: Option<String>,
+    /// The first process in its namespaces.
+    inside: Option<u32>,
+    /// Whatever holds it; lets go when this end closes.
+    keeper: Child,
+    mark: Mark,
+}
+
+impl Engine {
+    /// The engine that runs. What is made in it is deleted when this process is gone.
+    pub(super) fn running() -> Result<Self, Stop> {
+        let mark = Mark::own();
+        let name = mark.name();
+        let kind = tools().join("kind");
+        let keeper = hold(&mark, &[OsStr::new("cluster")], &[kind.as_os_str(), name.as_ref()])?;
+        Ok(Self { host: None, inside: None, keeper, mark })
+    }
+
+    /// A dockerd of our own.
+    pub(super) fn own() -> Result<Self, Stop> {
+        let mark = Mark::own();
+        let name = mark.name();
+        let runtime = if lacks_sys_resource() { Some(build::runtime()?) } else { None };
+        let mut last = vec![OsStr::new(&name)];
+        last.extend(runtime.as_deref().map(Path::as_os_str));
+        let keeper = hold(&mark, &[OsStr::new("engine")], &last)?;
+        let host = Some(format!("unix://{}", mark.folder().join("docker.sock").display()));
+        let mut engine = Self { host, inside: None, keeper, mark };
+        engine.wait()?;
+        engine.inside =
+            children(engine.keeper.id()).into_iter().find_map(|unshare| children(unshare).pop());
+        if engine.inside.is_none() {
+            return Err(Stop::Failure("the dockerd's namespaces are gone".to_owned()));
+        }
+        Ok(engine)
+    }
+
+    /// Waits until dockerd answers. Where it does not, the machine cannot run it.
+    fn wait(&mut self) -> Result<(), Stop> {
+        let mut last = String::new();
+        for _ in 0..300 {
+            match said(self.docker().args(["info", "--format", "{{.ServerVersion}}"])) {
+                Ok(version) if !version.trim().is_empty() => return Ok(()),
+                Ok(_) => {}
+                Err(why) => last = why,
+            }
+            if self.keeper.try_wait().ok().flatten().is_some() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        let log = text_of(&self.mark.folder().join("dockerd.log"));
+        let line = log.lines().next_back().map_or(last, str::to_owned);
+        Err(Stop::Skip(format!("dockerd does not start here: {line}")))
+    }
+
+    /// The docker client for this engine.
+    pub(super) fn docker(&self) -> Command {
+        let mut command = Command::new("docker");
+        command.stdin(Stdio::null());
+        if let Some(host) = &self.host {
+            command.env("DOCKER_HOST", host);
+        }
+        command
+    }
+
+    /// The address of its socket, where it is not the usual one.
+    pub(crate) fn host(&self) -> Option<&str> {
+        self.host.as_deref()
+    }
+
+    /// What stands before a program so that it reaches the engine's networks.
+    pub(crate) fn prefix(&self) -> Vec<String> {
+        let Some(inside) = self.inside else { return Vec::new() };
+        vec!["nsenter".to_owned(), format!("--net=/proc/{inside}/ns/net"), "--".to_owned()]
+    }
+
+    /// A program in the engine's network.
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let prefix = self.prefix();
+        let mut command = if let Some((first, rest)) = prefix.split_first() {
+            let mut command = Command::new(first);
+            command.args(rest).arg(program);
+            command
+        } else {
+            Command::new(program)
+        };
+        command.stdin(Stdio::null());
+        if let Some(host) = &self.host {
+            command.env("DOCKER_HOST", host);
+        }
+        command
+    }
+
+    /// Brings the calling thread into the engine's network.
+    pub(crate) fn enter(&self) {
+        if let Some(inside) = self.inside {
+            let network = File::open(format!("/proc/{inside}/ns/net")).unwrap();
+            nix::sched::setns(network, nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+        }
+    }
+
+    /// Whether it is the tests' own.
+    pub(crate) fn is_own(&self) -> bool {
+        self.inside.is_some()
+    }
+
+    /// The name that everything of this run carries.
+    pub(crate) fn name(&self) -> String {
+        self.mark.name()
+    }
+
+    /// The folder of the run.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.mark.folder()
+    }
+}
+
+/// Starts the keeper in a process group of its own, so that Ctrl-C does not reach it. It shares no output with us: whoever
+/// waits for the end of ours does not wait for it.
+fn hold(mark: &Mark, first: &[&OsStr], last: &[&OsStr]) -> Result<Child, String> {
+    fs::create_dir_all(mark.folder()).map_err(|error| error.to_string())?;
+    let mut command = Command::new(keeper());
+    command.args(first).arg(mark.folder()).args(last).process_group(0);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().map_err(|error| format!("{}: {error}", keeper().display()))
+}
+
+/// Whether nobody here can give a container `CAP_SYS_RESOURCE`, which `--privileged` asks for.
+fn lacks_sys_resource() -> bool {
+    const SYS_RESOURCE: u64 = 1 << 24;
+    let status = text_of("/proc/self/status".as_ref());
+    let bounds = status.lines().find_map(|line| line.strip_prefix("CapBnd:"));
+    let bounds = bounds.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok());
+    bounds.is_some_and(|bounds| bounds & SYS_RESOURCE == 0)
+}
