@@ -53,13 +53,13 @@ fn hooks_run_with_an_upgrade_and_never_with_a_repair() {
 #[test]
 fn a_hook_that_never_ends_is_named_with_its_cause() {
     let sandbox = project(&stuck_job("thing-hook", HOOK), "thing: {setup_timeout: 8}\n");
-    let run = on(&sandbox, &["-i"]);
+    let run = on(&sandbox, &["-i", "--skip-preflight", "capacity"]);
     ends_with(&run, 7, &["thing-hook", "post-install", "cpu"]);
     // The release is there, and failed: the next run says so and tries again.
     assert!(sandbox.helm(["ls", "-A"]).contains("failed"));
-    ends_with(&on(&sandbox, &["plan"]), 0, &["revision 1 failed"]);
+    ends_with(&on(&sandbox, &["plan", "--skip-preflight", "capacity"]), 0, &["revision 1 failed"]);
     chart(&sandbox, "thing", "text: none\n", &[MAP, &quick_job("thing-hook", HOOK)]);
-    succeeds(&on(&sandbox, &["-i"]));
-    ends_with(&on(&sandbox, &["-i"]), 0, &["nothing to do"]);
+    succeeds(&on(&sandbox, &["-i", "--skip-preflight", "capacity"]));
+    ends_with(&on(&sandbox, &["-i", "--skip-preflight", "capacity"]), 0, &["nothing to do"]);
     destroy(&sandbox);
 }

@@ -29,7 +29,7 @@ fn at_a_terminal(sandbox: &Sandbox) -> Option<Child> {
         eprintln!("skipped: it takes script(1) of util-linux to make a terminal");
         return None;
     }
-    let line = format!("'{BINARY}' -l -i -f {FLAVOUR}");
+    let line = format!("'{BINARY}' -l -i -f {FLAVOUR} --skip-preflight capacity");
     let log = sandbox.project().join("typescript");
     let mut command = sandbox.command("script");
     command.args(["--quiet", "--return", "--flush", "--command", &line]).arg(log);
@@ -56,8 +56,8 @@ fn once_lets_helm_come_to_its_end() {
     ends_with(&run, 130, &["interrupted", "later/release/chart"]);
     let releases = sandbox.helm(["ls", "-A", "-o", "json"]);
     assert!(releases.contains("deployed") && !releases.contains("later"), "{releases}");
-    succeeds(&on(&sandbox, &["-i"]));
-    ends_with(&on(&sandbox, &["-i"]), 0, &["nothing to do"]);
+    succeeds(&on(&sandbox, &["-i", "--skip-preflight", "capacity"]));
+    ends_with(&on(&sandbox, &["-i", "--skip-preflight", "capacity"]), 0, &["nothing to do"]);
     destroy(&sandbox);
 }
 
@@ -77,8 +77,8 @@ fn twice_stops_at_once_and_a_rerun_goes_on() {
     sandbox.kubectl(["delete", "job", "gate", "-n", "kit", "--wait=true"]);
     let hook = quick_job("gate", "helm.sh/hook: \"post-install,post-upgrade\"");
     chart(&sandbox, "thing", "text: hello\n", &[MAP, &hook]);
-    succeeds(&on(&sandbox, &["-i"]));
+    succeeds(&on(&sandbox, &["-i", "--skip-preflight", "capacity"]));
     assert_ne!(pod(&sandbox, "kit", "gate"), gate);
-    ends_with(&on(&sandbox, &["-i"]), 0, &["nothing to do"]);
+    ends_with(&on(&sandbox, &["-i", "--skip-preflight", "capacity"]), 0, &["nothing to do"]);
     destroy(&sandbox);
 }

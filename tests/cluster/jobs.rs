@@ -45,26 +45,34 @@ fn what_uses_the_result_of_a_long_job_waits_for_it() {
         sandbox.start(words(first).iter().map(String::as_str).collect::<Vec<_>>())
     };
 
-    let first = start(&["-i"]);
+    let first = start(&["-i", "--skip-preflight", "capacity"]);
     let pod = pod(&sandbox, "kit", "loader");
     set_phase(&sandbox, "kit", &pod, "Running");
     let first = finish(first);
     ends_with(&first, 0, &["trainer", "waiting for loader/job/load"]);
     assert_eq!(maps(&sandbox), 0);
     // It is no change, and is said every time.
-    ends_with(&run(&["plan", "--detailed-exitcode"]), 0, &["waiting for loader/job/load"]);
+    ends_with(
+        &run(&["plan", "--detailed-exitcode", "--skip-preflight", "capacity"]),
+        0,
+        &["waiting for loader/job/load"],
+    );
     ends_with(&run(&["status"]), 0, &["running", "loader"]);
-    ends_with(&run(&["-i"]), 0, &["nothing to do", "waiting for loader/job/load"]);
+    ends_with(
+        &run(&["-i", "--skip-preflight", "capacity"]),
+        0,
+        &["nothing to do", "waiting for loader/job/load"],
+    );
 
     // With `--wait-jobs` the run ends with the job.
-    let mut waiting = start(&["-i", "--wait-jobs"]);
+    let mut waiting = start(&["-i", "--wait-jobs", "--skip-preflight", "capacity"]);
     std::thread::sleep(std::time::Duration::from_secs(5));
     assert!(waiting.try_wait().unwrap().is_none(), "it waits for the job");
     assert_eq!(maps(&sandbox), 0);
     set_phase(&sandbox, "kit", &pod, "Succeeded");
     succeeds(&finish(waiting));
     assert_eq!(maps(&sandbox), 1);
-    ends_with(&run(&["-i"]), 0, &["nothing to do"]);
+    ends_with(&run(&["-i", "--skip-preflight", "capacity"]), 0, &["nothing to do"]);
     succeeds(&run(&["-x", "--yes", "--confirm-project", "kit"]));
     end_host(&sandbox);
 }
@@ -75,18 +83,22 @@ fn a_job_inside_a_release_is_waited_for_and_waited_for_again() {
     component(&sandbox, "thing", &helm_step("{}"));
     chart(&sandbox, "thing", "text: hello\n", &[MAP, &stuck_job("work", "")]);
     flavour(&sandbox, "thing", "thing: {setup_timeout: 6}\n");
-    ends_with(&on(&sandbox, &["-i"]), 7, &["Job", "work", "cpu"]);
+    ends_with(&on(&sandbox, &["-i", "--skip-preflight", "capacity"]), 7, &["Job", "work", "cpu"]);
     // Nothing is to be changed, and all the same it does not work: everybody says so.
-    let planned = on(&sandbox, &["plan"]);
+    let planned = on(&sandbox, &["plan", "--skip-preflight", "capacity"]);
     ends_with(&planned, 0, &["nothing to do", "not ready", "thing/release/chart", "Job kit/work"]);
     ends_with(&on(&sandbox, &["status"]), 0, &["settling", "work"]);
-    ends_with(&on(&sandbox, &["-i"]), 7, &["thing/release/chart", "Job", "work"]);
+    ends_with(
+        &on(&sandbox, &["-i", "--skip-preflight", "capacity"]),
+        7,
+        &["thing/release/chart", "Job", "work"],
+    );
     // A run that waits sees its end.
-    let waiting = sandbox.start(["-l", "-i", "-f", FLAVOUR]);
+    let waiting = sandbox.start(["-l", "-i", "-f", FLAVOUR, "--skip-preflight", "capacity"]);
     let pod = pod(&sandbox, "kit", "work");
     set_phase(&sandbox, "kit", &pod, "Succeeded");
     succeeds(&finish(waiting));
-    let planned = on(&sandbox, &["plan"]);
+    let planned = on(&sandbox, &["plan", "--skip-preflight", "capacity"]);
     ends_with(&planned, 0, &["nothing to do"]);
     assert!(!planned.stdout.contains("not ready"), "{}", planned.stdout);
     destroy(&sandbox);

@@ -113,7 +113,7 @@ fn revisions(sandbox: &Sandbox) -> usize {
 #[test]
 fn helm_outlives_a_killed_run_and_the_next_one_waits_for_it() {
     let sandbox = with_open_hook();
-    let first = sandbox.start(["-l", "-i", "-f", FLAVOUR]);
+    let first = sandbox.start(["-l", "-i", "-f", FLAVOUR, "--skip-preflight", "capacity"]);
     let helm = running_helm(&sandbox, "upgrade");
     let gate = pod(&sandbox, "kit", "gate");
     signal(&first, Signal::SIGKILL);
@@ -121,8 +121,12 @@ fn helm_outlives_a_killed_run_and_the_next_one_waits_for_it() {
     std::thread::sleep(Duration::from_secs(1));
     assert!(lives(helm), "helm goes on");
     // The plan says who holds the release.
-    ends_with(&on(&sandbox, &["plan"]), 0, &["thing/release/chart", "waits for helm of run"]);
-    let mut second = sandbox.start(["-l", "-i", "-f", FLAVOUR]);
+    ends_with(
+        &on(&sandbox, &["plan", "--skip-preflight", "capacity"]),
+        0,
+        &["thing/release/chart", "waits for helm of run"],
+    );
+    let mut second = sandbox.start(["-l", "-i", "-f", FLAVOUR, "--skip-preflight", "capacity"]);
     std::thread::sleep(Duration::from_secs(4));
     assert!(second.try_wait().unwrap().is_none(), "it waits for helm");
     assert!(lives(helm));
@@ -130,33 +134,38 @@ fn helm_outlives_a_killed_run_and_the_next_one_waits_for_it() {
     let second = finish(second);
     ends_with(&second, 0, &["waits for helm of run"]);
     assert_eq!(revisions(&sandbox), 1, "what helm made is what was wanted");
-    ends_with(&on(&sandbox, &["-i"]), 0, &["nothing to do"]);
+    ends_with(&on(&sandbox, &["-i", "--skip-preflight", "capacity"]), 0, &["nothing to do"]);
     destroy(&sandbox);
 }
 
 #[test]
-fn a_release_begun_on_another_machine_is_held_until_its_ceiling() {
+fn a_release_begun_on_another_machine_is_held_as_long_as_that_run_holds_the_lock() {
     let sandbox = with_open_hook();
-    let first = sandbox.start(["-l", "-i", "-f", FLAVOUR]);
+    let first = sandbox.start(["-l", "-i", "-f", FLAVOUR, "--skip-preflight", "capacity"]);
     let helm = running_helm(&sandbox, "upgrade");
     let gate = pod(&sandbox, "kit", "gate");
     signal(&first, Signal::SIGKILL);
     kill(helm, Signal::SIGKILL).unwrap();
     drop(finish(first));
     let secret = "sh.helm.release.v1.thing.v1";
-    let label = |label: &str| {
-        sandbox.kubectl(["label", "secret", secret, "-n", "kit", "--overwrite", label]);
-    };
-    label("datamill.dev/run=elsewhere-1700000000-abcdef");
+    let run = "datamill.dev/run=elsewhere-1700000000-abcdef";
+    sandbox.kubectl(["label", "secret", secret, "-n", "kit", "--overwrite", run]);
+    let holder = "somebody@elsewhere elsewhere-1700000000-abcdef apply";
+    let patch = serde_json::json!({"spec": {"holderIdentity": holder}}).to_string();
+    let lease = ["lease", "datamill-kit", "-n", "kube-system"];
+    sandbox.kubectl(["patch"].into_iter().chain(lease).chain(["--type=merge", "-p", &patch]));
     let whose = ["elsewhere-1700000000-abcdef on another machine"];
-    ends_with(&on(&sandbox, &["plan"]), 0, &whose);
-    ends_with(&on(&sandbox, &["-i"]), 5, &whose);
-    ends_with(&on(&sandbox, &["-u", "--yes"]), 5, &whose);
-    // Its ceiling has passed: it is taken over.
-    label("modifiedAt=1700000000");
-    label("createdAt=1700000000");
+    ends_with(&on(&sandbox, &["plan", "--skip-preflight", "capacity"]), 0, &whose);
+    ends_with(&on(&sandbox, &["-i", "--skip-preflight", "capacity"]), 5, &whose);
+    ends_with(
+        &on(&sandbox, &["-u", "--yes", "--skip-preflight", "capacity"]),
+        5,
+        &["elsewhere-1700000000-abcdef"],
+    );
+    // The lock is its own no more: what it began is taken over.
+    sandbox.kubectl(["delete"].into_iter().chain(lease));
     sandbox.kubectl(["delete", "job", "gate", "-n", "kit", "--wait=true"]);
-    let taken = sandbox.start(["-l", "-i", "-f", FLAVOUR]);
+    let taken = sandbox.start(["-l", "-i", "-f", FLAVOUR, "--skip-preflight", "capacity"]);
     let mut taken = Some(taken);
     eventually("the run ends", || {
         let pods = list(&sandbox, "pods", "kit");
@@ -169,6 +178,6 @@ fn a_release_begun_on_another_machine_is_held_until_its_ceiling() {
         taken.as_mut().unwrap().try_wait().unwrap().is_some()
     });
     ends_with(&finish(taken.take().unwrap()), 0, &["takes over revision 1"]);
-    ends_with(&on(&sandbox, &["-i"]), 0, &["nothing to do"]);
+    ends_with(&on(&sandbox, &["-i", "--skip-preflight", "capacity"]), 0, &["nothing to do"]);
     destroy(&sandbox);
 }

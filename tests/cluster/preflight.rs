@@ -141,8 +141,8 @@ fn a_user_with_fewer_rights_reads_which_are_missing_and_a_role_that_suffices() {
     let denied = as_robot(&["apply", "--yes"]);
     let words = [
         "system:serviceaccount:team:robot may not do all that this plan does",
-        "kube-system  configmaps        create, patch",
-        "team         deployments.apps  create, patch",
+        "kube-system  configmaps                  create, patch",
+        "team         deployments.apps            create, patch",
         "Deployment web",
     ];
     ends_with(&denied, 8, &words);

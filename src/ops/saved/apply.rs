@@ -44,7 +44,7 @@ pub async fn apply_saved(
     verify::inputs(&saved, &scene.project.inputs, &seal)?;
     if is_off(&scene) && goal != Goal::Destroy {
         may_start(&saved, &scene)?;
-        scene = power::start_and_reopen(scene, cancel.clone()).await?;
+        scene = Box::pin(power::start_and_reopen(scene, cancel.clone())).await?;
         verify::target(&saved, place_of(&scene))?;
     }
     let mut drawing = draw(&scene, goal, settings.include_data).await?;

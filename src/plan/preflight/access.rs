@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::wish::{Fate, Served, ServedKinds, Wishes};
 use super::{Check, Facts, Finding, Severity};
-use crate::model::{ObjectRef, ResourceId, ResourceKind};
+use crate::model::{ObjectRef, ResourceId};
 
 /// One thing that is done to one kind of object in one place.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,15 +83,10 @@ pub fn needed(wishes: &Wishes<'_>, served: &ServedKinds) -> BTreeMap<Access, BTr
         all.insert(step, Some(namespace), "", "secrets", &STORAGE);
     }
     for step in wishes.plan.steps.iter().filter(|step| step.action.changes_something()) {
-        if step.id.kind == ResourceKind::Installation {
-            all.insert(
-                &step.id,
-                Some("kube-system"),
-                "",
-                "configmaps",
-                &["create", "get", "patch"],
-            );
-        }
+        // Every run that writes holds the lock of the target and writes down what it does.
+        let (system, group) = (Some("kube-system"), "coordination.k8s.io");
+        all.insert(&step.id, system, group, "leases", &["create", "delete", "get", "patch"]);
+        all.insert(&step.id, system, "", "configmaps", &["create", "get", "patch"]);
     }
     all.all
 }

@@ -6,9 +6,7 @@ use proptest::prelude::{prop, prop_assert, prop_assert_eq, proptest};
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::model::{
-    Digest, KubernetesSpec, Manifests, ObjectsSpec, Rendered, Resource, ResourceKind, Spec,
-};
+use crate::model::{Digest, KubernetesSpec, Manifests, ObjectsSpec, Rendered, Resource, Spec};
 use crate::plan::{Precondition, Step};
 
 fn objects(list: &Json) -> Vec<Object> {
@@ -559,12 +557,12 @@ fn rights_are_asked_for_what_is_written_and_no_more() {
     let drawn = plan(&json!([deployment("x", 1, &asking("1", "1Gi"))]));
     let facts = facts();
     let all = needed(&Wishes::of(&drawn), facts.served.as_ref().unwrap());
-    let words: Vec<_> = all
-        .keys()
-        .map(|access| format!("{} {}.{}", access.verb, access.resource, access.group))
-        .collect();
+    let words = |namespace: &str| -> Vec<String> {
+        let there = all.keys().filter(|access| access.namespace.as_deref() == Some(namespace));
+        there.map(|a| format!("{} {}.{}", a.verb, a.resource, a.group)).collect()
+    };
     assert_eq!(
-        words,
+        words("team"),
         [
             "create deployments.apps",
             "get deployments.apps",
@@ -572,8 +570,20 @@ fn rights_are_asked_for_what_is_written_and_no_more() {
             "patch deployments.apps"
         ]
     );
-    assert!(all.keys().all(|access| access.namespace.as_deref() == Some("team")));
-    assert_eq!(id("x").kind, ResourceKind::Objects);
+    // The lock of the target, and what the run writes down.
+    assert_eq!(
+        words("kube-system"),
+        [
+            "create configmaps.",
+            "get configmaps.",
+            "patch configmaps.",
+            "create leases.coordination.k8s.io",
+            "delete leases.coordination.k8s.io",
+            "get leases.coordination.k8s.io",
+            "patch leases.coordination.k8s.io"
+        ]
+    );
+    assert_eq!(all.len(), 11);
 }
 
 proptest! {

@@ -75,7 +75,8 @@ impl Kubernetes {
             if step.action == Action::Delete {
                 mark_made(&session, step).await?;
             }
-            let outputs = release::apply(&session, &self.settings.helm, step, run).await?;
+            let applied = release::apply(&session, &self.settings.helm, step, run);
+            let outputs = Box::pin(applied).await?;
             session.cluster.refresh_kinds();
             outputs
         } else if step.action == Action::Delete {

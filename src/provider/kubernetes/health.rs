@@ -99,26 +99,7 @@ pub(super) async fn healths(
     let around = surroundings(link, &live).await?;
     for resource in of {
         let objects = asked.get(&resource.id).map(Vec::as_slice).unwrap_or_default();
-        let mut parts: Vec<Health> = objects
-            .iter()
-            .map(|name| match live.get(name) {
-                Some(object) => readiness(object, &around, job_ready(resource)),
-                None => missing(name),
-            })
-            .collect();
-        if let Some(KubernetesSpec::Secret(spec)) = resource.kubernetes() {
-            parts.extend(assumed(link, spec).await?);
-        }
-        if let Some(KubernetesSpec::Crds(_)) = resource.kubernetes()
-            && parts.iter().all(Health::lets_go_on)
-        {
-            let definitions = objects.iter().filter_map(|name| live.get(name));
-            parts.extend(crds::unserved(&link.cluster, definitions).await?);
-        }
-        if link.simulated {
-            let stood_in = field::assumed(&link.cluster, resource).await?;
-            parts.extend((!stood_in.is_empty()).then_some(Health::Assumed(stood_in)));
-        }
+        let parts = parts(link, resource, objects, &live, &around).await?;
         healths.entry(resource.id.clone()).or_insert_with(|| together(parts));
     }
     let mut evidence = BTreeMap::new();
@@ -130,6 +111,35 @@ pub(super) async fn healths(
         }
     }
     Ok(healths)
+}
+
+/// How the parts of a resource are: its objects, and what hangs on them.
+async fn parts(
+    link: &Link,
+    resource: &Resource,
+    objects: &[ObjectRef],
+    live: &Live,
+    around: &Surroundings,
+) -> Result<Vec<Health>, KubeError> {
+    let of = |name: &ObjectRef| match live.get(name) {
+        Some(object) => readiness(object, around, job_ready(resource)),
+        None => missing(name),
+    };
+    let mut parts: Vec<Health> = objects.iter().map(of).collect();
+    if let Some(KubernetesSpec::Secret(spec)) = resource.kubernetes() {
+        parts.extend(assumed(link, spec).await?);
+    }
+    if let Some(KubernetesSpec::Crds(_)) = resource.kubernetes()
+        && parts.iter().all(Health::lets_go_on)
+    {
+        let definitions = objects.iter().filter_map(|name| live.get(name));
+        parts.extend(crds::unserved(&link.cluster, definitions).await?);
+    }
+    if link.simulated {
+        let stood_in = field::assumed(&link.cluster, resource).await?;
+        parts.extend((!stood_in.is_empty()).then_some(Health::Assumed(stood_in)));
+    }
+    Ok(parts)
 }
 
 /// What a Secret of ours was copied from, where that holds placeholders.

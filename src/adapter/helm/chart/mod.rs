@@ -331,7 +331,7 @@ mod tests {
         assert_eq!(chart.digest, Digest::of("an archive"));
         let failure = settings.chart(&from(Digest::of("another"))).await.unwrap_err();
         assert!(failure.causes.concat().contains("c.tgz"), "{failure:?}");
-        std::fs::remove_file(&mirror).unwrap();
+        files::remove(&mirror).unwrap();
         let failure = settings.chart(&from(Digest::of("a third"))).await.unwrap_err();
         assert!(failure.causes.concat().contains("/nowhere/c.tgz"), "{failure:?}");
     }

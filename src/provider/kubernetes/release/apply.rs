@@ -43,7 +43,7 @@ pub async fn apply(
     match &step.action {
         Action::Create | Action::Update | Action::Adopt | Action::Deferred { .. } => {
             let (resource, spec) = work.wanted()?;
-            write(work, resource, spec).await
+            Box::pin(write(work, resource, spec)).await
         }
         Action::Repair => {
             let (resource, spec) = work.wanted()?;

@@ -180,7 +180,6 @@ async fn takes_back(
     for (name, tried) in tried(work.session, spec, rendered).await {
         let is_there = live.contains(&name);
         match tried {
-            Ok(()) => {}
             Err(KubeError::Conflict { .. }) if is_there && approved.contains(&name) => force = true,
             Err(conflict @ KubeError::Conflict { .. }) if is_there => {
                 let what = format!("{name} is held by others since the plan was made");
@@ -198,8 +197,8 @@ async fn takes_back(
                 let what = format!("the cluster refuses {name} of release `{}`", spec.release);
                 return Err(ProviderError::permanent(work.asked(what, &error)));
             }
-            // It may come from what the release itself brings; Helm will say it better.
-            Err(_) => {}
+            // An error that is left may come from what the release itself brings; Helm will say it better.
+            Ok(()) | Err(_) => {}
         }
     }
     Ok(force)
