@@ -164,6 +164,7 @@ pub struct ExitArgs {
 }
 
 /// What `plan` draws, and where it leaves it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "What is planned")]
 pub struct DrawnArgs {

@@ -363,7 +363,7 @@ mod tests {
             json!({"kind": "HorizontalPodAutoscaler", "metadata": {"name": "x", "namespace": "n"},
                 "spec": {"scaleTargetRef": target}})
         };
-        let scaled = vec![
+        let targets = vec![
             ScaleTarget::of(&scaler(json!({"kind": "StatefulSet", "name": "a"}))).unwrap(),
             ScaleTarget::of(&json!({"kind": "ScaledObject", "metadata": {"name": "x"},
                 "spec": {"scaleTargetRef": {"name": "b"}}}))
@@ -374,14 +374,14 @@ mod tests {
         for (kind, name, left) in table {
             let mut object = of(kind, name);
             assert_eq!(
-                drop_built_in(&mut object, &scaled).len(),
+                drop_built_in(&mut object, &targets).len(),
                 usize::from(left),
                 "{kind} {name}"
             );
             assert_eq!(object["spec"].get("replicas").is_none(), left);
         }
         let elsewhere = json!({"kind": "StatefulSet", "metadata": {"name": "a", "namespace": "m"}});
-        assert_eq!(built_in(&elsewhere, "/spec/replicas", None, &scaled), None);
+        assert_eq!(built_in(&elsewhere, "/spec/replicas", None, &targets), None);
         assert_eq!(ScaleTarget::of(&of("Deployment", "a")), None);
     }
 

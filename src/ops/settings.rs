@@ -84,6 +84,7 @@ pub struct Planned {
 }
 
 /// The resolved settings of a command.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// The command's name, for the lock and the journal.

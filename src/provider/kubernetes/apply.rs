@@ -137,11 +137,7 @@ impl Kubernetes {
             )
             .await?;
         } else {
-            if step.action == Action::Replace
-                && let Some(found) = &step.found
-            {
-                self.clear_for_replacement(session, step, found, run).await?;
-            }
+            self.clear_for_replacement(session, step, run).await?;
             let writable = without_used(step, drawing.real);
             written = objects::write(session, step, &writable, &manager).await?;
         }
@@ -157,15 +153,17 @@ impl Kubernetes {
         Ok(outputs_of(resource, &drawing.picture.objects, &session.identity))
     }
 
-    /// Takes away what cannot be changed in place: the objects that the server refused to change.
+    /// Before a replacement, takes away what cannot be changed in place: the objects that the server refused to change.
     async fn clear_for_replacement(
         &self,
         session: &Session,
         step: &Step,
-        found: &crate::model::Found,
         run: &RunContext,
     ) -> Result<(), ProviderError> {
-        let mut refused = found.clone();
+        let Some(found) = step.found.as_ref().filter(|_| step.action == Action::Replace) else {
+            return Ok(());
+        };
+        let mut refused = found.as_ref().clone();
         refused.objects.retain(|object| matches!(object.after, AfterApply::Rejected(_)));
         if refused.objects.is_empty() {
             refused.objects.clone_from(&found.objects);
