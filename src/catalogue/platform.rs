@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::model::{Name, Secret};
+use crate::model::{Ignore, Name, Secret};
 use crate::yaml::{Located, Span};
 
 /// All that a flavour asks for.
@@ -62,7 +62,7 @@ pub struct Instance {
     /// Whether it was asked for by `-c` only and is not in the flavour.
     pub extra: bool,
     /// Paths that are not compared or written (`Kind/name:/json/pointer`).
-    pub ignore: Vec<String>,
+    pub ignore: Vec<Ignore>,
     /// Where manifests named by parameters are looked up, first match wins; the component's folder comes after them.
     pub file_dirs: Vec<PathBuf>,
 }

@@ -94,6 +94,9 @@ pub struct ConsentArgs {
     /// Let data go, too; needs --confirm-project where nobody can be asked
     #[arg(long)]
     pub include_data: bool,
+    /// Write over what somebody changed on data
+    #[arg(long)]
+    pub overwrite_data: bool,
     /// Confirm the loss with the project's name
     #[arg(long, value_name = "NAME")]
     pub confirm_project: Option<String>,
@@ -161,6 +164,7 @@ pub struct ExitArgs {
 }
 
 /// What `plan` draws, and where it leaves it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "What is planned")]
 pub struct DrawnArgs {
@@ -170,6 +174,9 @@ pub struct DrawnArgs {
     /// Show only what somebody changed in the cluster; ends with 3 if there is any
     #[arg(long, conflicts_with_all = ["out", "plan_uninstall", "plan_destroy"])]
     pub refresh_only: bool,
+    /// Print what to write into the flavour to accept what somebody changed
+    #[arg(long, conflicts_with_all = ["plan_uninstall", "plan_destroy"])]
+    pub accept: bool,
     /// Plan what `uninstall` would do
     #[arg(long = "uninstall", id = "plan_uninstall", conflicts_with = "plan_destroy")]
     pub uninstall: bool,
@@ -317,6 +324,7 @@ impl Options {
             consent: ConsentArgs {
                 yes: self.consent.yes || below.consent.yes,
                 include_data: self.consent.include_data || below.consent.include_data,
+                overwrite_data: self.consent.overwrite_data || below.consent.overwrite_data,
                 confirm_project: self.consent.confirm_project.or(below.consent.confirm_project),
             },
             preflight: PreflightArgs {
@@ -341,6 +349,7 @@ impl Options {
             drawn: DrawnArgs {
                 out: self.drawn.out.or(below.drawn.out),
                 refresh_only: self.drawn.refresh_only || below.drawn.refresh_only,
+                accept: self.drawn.accept || below.drawn.accept,
                 uninstall: self.drawn.uninstall || below.drawn.uninstall,
                 destroy: self.drawn.destroy || below.drawn.destroy,
             },
@@ -419,6 +428,7 @@ impl Options {
             (Group::Cascade, "--cascade", self.cascade.cascade),
             (Group::Consent, "--yes", self.consent.yes),
             (Group::Consent, "--include-data", self.consent.include_data),
+            (Group::Consent, "--overwrite-data", self.consent.overwrite_data),
             (Group::Consent, "--confirm-project", self.consent.confirm_project.is_some()),
             (Group::Preflight, "--skip-preflight", !self.preflight.skip_preflight.is_empty()),
             (Group::Run, "--parallel", self.run.parallel.is_some()),
@@ -430,6 +440,7 @@ impl Options {
             (Group::Exit, "--detailed-exitcode", self.exit.detailed_exit_code),
             (Group::Drawn, "--out", self.drawn.out.is_some()),
             (Group::Drawn, "--refresh-only", self.drawn.refresh_only),
+            (Group::Drawn, "--accept", self.drawn.accept),
             (Group::Drawn, "--uninstall", self.drawn.uninstall),
             (Group::Drawn, "--destroy", self.drawn.destroy),
             (Group::Deferred, "--approve-deferred", self.deferred.approve_deferred.is_some()),

@@ -179,6 +179,7 @@ pub fn resolve(request: &Request, around: &Surroundings) -> Result<Settings, Fai
         skip_preflight: preflight.skip_preflight.into_iter().flat_map(|checks| checks.0).collect(),
         confirm: confirm(&request.action, consent.yes),
         include_data: consent.include_data,
+        overwrite_data: consent.overwrite_data,
         confirm_project: consent.confirm_project,
         reach: Reach {
             cascade: cascade.cascade,
@@ -200,6 +201,7 @@ pub fn resolve(request: &Request, around: &Surroundings) -> Result<Settings, Fai
             },
             out: drawn.out,
             refresh_only: drawn.refresh_only,
+            accept: drawn.accept,
         },
         project: destroy.project,
         flavour_name: destroy.flavour_name,

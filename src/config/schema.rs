@@ -317,8 +317,20 @@ fn reserved() -> Map<String, Json> {
         ("profiles", names()),
         ("expose", json!({"enum": ["none", "loadbalancer", "ingress", true, false]})),
         ("moved", json!({})),
-        ("ignore", names()),
+        ("ignore", ignored()),
     ])
+}
+
+/// Fields that are left to others.
+fn ignored() -> Json {
+    let rule = json!({
+        "type": "object", "required": ["path"], "additionalProperties": false,
+        "properties": {"path": text(), "reason": text()},
+    });
+    json!({
+        "description": "Fields that are neither compared nor written: Kind/name:/path/to/field.",
+        "oneOf": [text(), {"type": "array", "items": {"oneOf": [text(), rule]}}],
+    })
 }
 
 fn param_schema(param: &Param) -> Json {

@@ -194,8 +194,6 @@ pub struct ReleaseSpec {
     pub shared_with: Vec<ChartSource>,
     /// Why secret values may stand in the values, when they may.
     pub exposes_secret: Option<String>,
-    /// Paths (`Kind/name:/json/pointer` with `*` for any kind or name) that the post-renderer drops.
-    pub ignore: Vec<String>,
 }
 
 /// A file fetched over HTTP.

@@ -6,6 +6,7 @@ mod endpoint;
 mod failure;
 mod id;
 mod identity;
+pub mod ignore;
 mod kubernetes;
 mod mark;
 mod object;
@@ -26,6 +27,7 @@ pub use endpoint::{Endpoint, Login, LoginPart};
 pub use failure::{Failure, FailureKind};
 pub use id::{Family, Name, NameError, ResourceId, ResourceIdError, ResourceKind, Scope};
 pub use identity::{Identity, InstallationId, RunId};
+pub use ignore::{Ignore, Ignored, ScaleTarget};
 pub use kubernetes::{
     ChartSource, ClaimSpec, Condition, ConditionTest, CrdPolicy, CrdsSpec, HelmWait, JobReady,
     JobSpec, Manifests, NamespaceSpec, ObjectsSpec, ReleaseSpec, RemoteFile, SecretKey, SecretPart,
@@ -34,8 +36,8 @@ pub use kubernetes::{
 pub use mark::{Marks, annotation, label, label_value};
 pub use object::{Object, ObjectRef, is_cluster_wide};
 pub use observed::{
-    AfterApply, Applied, Cause, Discovery, Found, Health, ObjectFound, Observed, Owner, Power,
-    Progress, ReleaseFound, ReleaseStatus, Snapshot, Version,
+    AfterApply, Applied, Cause, Discovery, Found, Health, LastApplied, ObjectFound, Observed,
+    Owner, Power, Progress, ReleaseFound, ReleaseStatus, Snapshot, Version, Writer, Written,
 };
 pub use output::{Known, OutputName, Outputs};
 pub use removal::{

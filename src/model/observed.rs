@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use super::{Class, Digest, Object, ObjectRef, Outputs, ResourceId, RunId};
+use super::{Class, Digest, Ignored, Object, ObjectRef, Outputs, ResourceId, RunId};
 
 /// What was seen of one resource.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +44,12 @@ pub struct Found {
     pub objects: Vec<ObjectFound>,
     /// As we last made it.
     pub applied: Option<Applied>,
+    /// Of what lives in a cluster: each object as we wrote it last, comparable with the live one. Nothing when nobody remembers.
+    pub last: Option<LastApplied>,
+    /// Who holds which fields of the live objects, as the server knows it.
+    pub written: BTreeMap<ObjectRef, Vec<Written>>,
+    /// Fields that were wanted, differ, and are left to others.
+    pub ignored: Vec<Ignored>,
     /// Of a Helm release.
     pub release: Option<ReleaseFound>,
     /// What it tells others.
@@ -83,6 +89,9 @@ impl Found {
             fields: Json::Null,
             objects: Vec::new(),
             applied: None,
+            last: None,
+            written: BTreeMap::new(),
+            ignored: Vec::new(),
             release: None,
             outputs: Outputs::new(),
             health: Health::Ready,
@@ -133,6 +142,30 @@ pub struct Applied {
     pub inputs: Digest,
     /// The run that wrote it.
     pub run: Option<RunId>,
+}
+
+/// The objects of a resource as they were after our last write: all of them, so that one without an entry was not among them.
+/// An entry without a shape was written, and how it looked then is not known.
+pub type LastApplied = BTreeMap<ObjectRef, Option<Object>>;
+
+/// Who wrote a field of a live object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Writer {
+    /// The field manager: `kubectl-edit`.
+    pub manager: String,
+    /// When it wrote last, as the server writes times.
+    pub at: Option<String>,
+    /// How long that was ago when it was looked at.
+    pub ago: Option<Duration>,
+}
+
+/// The fields of a live object that one manager holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Written {
+    /// Who.
+    pub by: Writer,
+    /// Which, as the API server writes it (`fieldsV1`).
+    pub fields: Json,
 }
 
 /// A Helm release as it is stored.

@@ -6,7 +6,9 @@ use std::time::Duration;
 use super::kubernetes::{
     ClaimSpec, CrdsSpec, JobSpec, NamespaceSpec, ObjectsSpec, ReleaseSpec, SecretSpec, WaitSpec,
 };
-use super::{ClusterSpec, Condition, Digest, Leaf, Object, RemovalSpec, ResourceId, Value};
+use super::{
+    ClusterSpec, Condition, Digest, Ignore, Ignored, Leaf, Object, RemovalSpec, ResourceId, Value,
+};
 
 /// What happens to a thing when it leaves the file.
 #[derive(
@@ -55,6 +57,8 @@ pub struct Resource {
     pub keep: bool,
     /// Whether it was asked for by name (`-c`) outside the flavour.
     pub extra: bool,
+    /// Fields that are left to others.
+    pub ignore: Vec<Ignore>,
     /// How long to wait for it.
     pub patience: Patience,
     /// What ends the wait for it at once, with the cause.
@@ -137,6 +141,8 @@ pub struct Rendered {
     pub objects: Vec<Object>,
     /// Hooks of a chart: they are run, not kept.
     pub hooks: Vec<Object>,
+    /// Fields that were drawn and are left to others.
+    pub ignored: Vec<Ignored>,
     /// The digest of the inputs: chart, values with secrets as keyed hashes, post-render rules. It decides whether something changed.
     pub inputs: Digest,
     /// Outputs that are not known yet and stand in the objects as [`Leaf::shown`].
@@ -162,6 +168,7 @@ impl Resource {
             class: Class::Stateless,
             keep: false,
             extra: false,
+            ignore: Vec::new(),
             patience: Patience::default(),
             fails: Vec::new(),
             rendered: None,

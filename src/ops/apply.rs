@@ -9,6 +9,7 @@ use crate::plan::{self, Action, Plan};
 use crate::ui::{Answer, LeftOut, Question, Screen, Summary};
 use tokio::sync::watch;
 
+use super::accept;
 use super::draw::{self, Drawing, Goal, draw};
 use super::history::History;
 use super::scene::{self, Scene};
@@ -41,6 +42,9 @@ pub async fn plan(settings: &Settings, screen: &Screen) -> Result<Ended, Failure
     }
     screen.show_plan(&drawing.plan, &scene.header());
     History::read(&scene).await.tell(screen, &drawing.plan);
+    if settings.planned.accept {
+        accept::show(&scene, &drawing).await;
+    }
     drawing.refuse(&scene, goal)?;
     if let Some(file) = &settings.planned.out {
         saved::write(&scene, goal, &drawing, file)?;

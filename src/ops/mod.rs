@@ -1,6 +1,7 @@
 //! Use cases: load, look, plan, ask, execute. The only module that sees all below. A use case is a short list of the steps in
 //! `ARCHITECTURE.md` 1; what they share lives in `scene` (what a run stands on) and `look` (what was seen).
 
+mod accept;
 mod apply;
 mod describe;
 mod destroy;

@@ -103,6 +103,7 @@ impl Scene<'_> {
             flavour: (!self.settings.reach.all_flavours).then(|| self.identity.flavour.clone()),
             cascade: self.settings.reach.cascade,
             wait_jobs: self.settings.manner.wait_jobs,
+            overwrite_data: self.settings.overwrite_data,
         }
     }
 

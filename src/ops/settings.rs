@@ -79,9 +79,12 @@ pub struct Planned {
     pub out: Option<PathBuf>,
     /// `--refresh-only`: only drift is shown.
     pub refresh_only: bool,
+    /// `--accept`: says what to write into the flavour to accept what somebody changed.
+    pub accept: bool,
 }
 
 /// The resolved settings of a command.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// The command's name, for the lock and the journal.
@@ -100,6 +103,8 @@ pub struct Settings {
     pub confirm: Confirm,
     /// `--include-data`: data may go.
     pub include_data: bool,
+    /// `--overwrite-data`: what somebody changed on data may be overwritten.
+    pub overwrite_data: bool,
     /// `--confirm-project NAME`.
     pub confirm_project: Option<String>,
     /// How far the command reaches.

@@ -1,14 +1,15 @@
 //! One resource: what is wanted and what was found make an action. Knows nothing of order or of other resources.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::decision::{Decision, Fill};
 use super::memory::{Inputs, inputs, settled};
 use super::objects::Survey;
+use super::origin::Moved;
 use super::{Action, Block, Change, Effect, Origin, Permits, Precondition, Shown, diff, growth};
 use crate::model::{
     Class, ClusterSpec, Found, KubernetesSpec, Leaf, Name, Object, ObjectRef, Owner, Power,
-    Rendered, Resource, ResourceId, ResourceKind, Spec,
+    ReleaseStatus, Rendered, Resource, ResourceId, ResourceKind, Spec,
 };
 
 /// A resource that is not there, or whose host is made anew.
@@ -158,12 +159,16 @@ fn foreign_object(wanted: &Resource, found: &Found) -> Option<Decision> {
 
 fn kubernetes(wanted: &Resource, found: &Found, permits: &Permits) -> Decision {
     let inputs = inputs(wanted, found);
+    let ended_well =
+        found.release.as_ref().is_none_or(|release| release.status == ReleaseStatus::Deployed);
     let origin = match inputs {
         Inputs::Same => Origin::Somebody,
         Inputs::Differ => Origin::You,
         Inputs::Unknown => Origin::Unknown,
     };
-    let survey = Survey::of(wanted, found, origin);
+    // The same inputs are memory enough: whatever differs then, you did not change it.
+    let otherwise = if inputs == Inputs::Same && ended_well { origin } else { Origin::Unknown };
+    let survey = Survey::of(wanted, found, otherwise);
     if let Some((object, says)) = survey.refused.first() {
         let why = growth::refusal(wanted, found, object, says)
             .unwrap_or_else(|| format!("the cluster refuses {object}: {says}"));
@@ -193,6 +198,7 @@ fn kubernetes(wanted: &Resource, found: &Found, permits: &Permits) -> Decision {
             to: Shown::Text("as in the files".to_owned()),
             effect: Effect::InPlace,
             origin,
+            by: None,
         });
     }
     if nothing_there && inputs == Inputs::Same && wanted.id.kind == ResourceKind::Job {
@@ -200,7 +206,59 @@ fn kubernetes(wanted: &Resource, found: &Found, permits: &Permits) -> Decision {
     }
     decision.changes.extend(survey.changes);
     decision.notes.extend(survey.notes);
-    decision
+    if permits.overwrite_data { decision } else { spare_data(wanted, decision, &survey.data_drift) }
+}
+
+/// What somebody changed on data is not overwritten unasked: a repair leaves it out, anything else waits for a word.
+fn spare_data(
+    wanted: &Resource,
+    mut decision: Decision,
+    data_drift: &BTreeSet<ObjectRef>,
+) -> Decision {
+    const ASK: &str = "write over it with `--overwrite-data`";
+    let is_data = |change: &Change| {
+        change.object.as_ref().is_some_and(|object| data_drift.contains(object))
+            && !change.path.is_empty()
+    };
+    let Some(first) = decision.changes.iter().find(|change| is_data(change)) else {
+        return decision;
+    };
+    let all = decision.changes.iter().all(is_data);
+    let separate = wanted.id.kind == ResourceKind::Release;
+    match &decision.action {
+        Action::Repair if all => {
+            decision.action = Action::Keep;
+            decision.note(ASK)
+        }
+        Action::Repair if separate => {
+            let mut names: Vec<_> = data_drift.iter().map(ToString::to_string).collect();
+            names.sort();
+            decision.changes.retain(|change| !is_data(change));
+            let what = format!("left as somebody made it: {}", names.join(", "));
+            decision.note(what).note(ASK)
+        }
+        Action::Repair | Action::Update => {
+            let object = first.object.as_ref().map(ToString::to_string).unwrap_or_default();
+            let why = format!("somebody changed {object}, which holds data; {ASK}");
+            Decision {
+                changes: decision.changes,
+                notes: decision.notes,
+                ..Decision::blocked(Block::Protected { why })
+            }
+        }
+        Action::Create
+        | Action::Replace
+        | Action::Adopt
+        | Action::Delete
+        | Action::Keep
+        | Action::Retain { .. }
+        | Action::Use
+        | Action::GoesWith { .. }
+        | Action::Start
+        | Action::Deferred { .. }
+        | Action::Waiting { .. }
+        | Action::Blocked { .. } => decision,
+    }
 }
 
 /// Fields that cannot change in place: stateless things are made anew, data is not.
@@ -278,22 +336,27 @@ pub(super) fn whole(
     effect: Effect,
     origin: Origin,
 ) -> Change {
-    Change { object: Some(object), path: String::new(), from, to, effect, origin }
+    Change { object: Some(object), path: String::new(), from, to, effect, origin, by: None }
 }
 
-/// Differences as changes of one object, or of the thing itself.
+/// Differences as changes of one object, or of the thing itself; `origin` where the last apply is not known.
 pub(super) fn changes(
     object: Option<&ObjectRef>,
     differences: Vec<diff::Difference>,
     origin: Origin,
 ) -> Vec<Change> {
-    let change = |difference: diff::Difference| Change {
-        object: object.cloned(),
-        path: difference.path,
-        from: difference.from,
-        to: difference.to,
-        effect: difference.effect,
-        origin,
+    let change = |difference: diff::Difference| {
+        let origin = difference.moved.map_or(origin, Moved::origin);
+        Change {
+            object: object.cloned(),
+            path: difference.path,
+            from: difference.from,
+            to: difference.to,
+            effect: difference.effect,
+            origin,
+            // Who wrote what lives matters only where it is not what we wrote.
+            by: difference.by.filter(|_| origin != Origin::You),
+        }
     };
     differences.into_iter().map(change).collect()
 }

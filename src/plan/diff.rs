@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value as Json};
 
+use super::origin::{Holders, Moved, is_empty};
 use super::{Effect, Shown};
-use crate::model::Object;
+use crate::model::{Object, Writer, Written};
 
 /// One differing field.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +19,10 @@ pub struct Difference {
     pub to: Shown,
     /// What it does to what runs.
     pub effect: Effect,
+    /// Which side left what was applied last; nothing where that is not known.
+    pub moved: Option<Moved>,
+    /// Who holds the live value, if it is not datamill.
+    pub by: Option<Writer>,
 }
 
 /// What the API server writes, or we as bookkeeping: never a difference.
@@ -37,9 +42,26 @@ const BOOKKEEPING: [&str; 11] = [
 
 /// The fields in which two shapes of an object differ, status and bookkeeping aside, values of Secrets masked.
 pub fn objects(live: &Object, after: &Object) -> Vec<Difference> {
+    since(live, after, None, &[])
+}
+
+/// The same, each with what it was when we applied last and who holds it.
+pub fn since(
+    live: &Object,
+    after: &Object,
+    last: Option<&Object>,
+    written: &[Written],
+) -> Vec<Difference> {
     let kind = after.kind();
     let mut found = Vec::new();
-    compare("", Some(&live.0), Some(&after.0), &mut |path, from, to| {
+    let sides = Sides {
+        from: Some(&live.0),
+        to: Some(&after.0),
+        last: last.map(|last| &last.0),
+        holders: Holders::new(written),
+    };
+    compare("", sides, &mut |path, sides| {
+        let Sides { from, to, last: then, holders } = sides;
         let masked =
             kind == "Secret" && (path.starts_with("/data/") || path.starts_with("/stringData/"));
         found.push(Difference {
@@ -47,6 +69,8 @@ pub fn objects(live: &Object, after: &Object) -> Vec<Difference> {
             from: if masked { mask(from) } else { shown(from) },
             to: if masked { mask(to) } else { shown(to) },
             effect: effect(kind, path),
+            moved: last.map(|_| Moved::of(from, to, then)),
+            by: from.and_then(|_| holders.newest()).cloned(),
         });
     });
     found
@@ -55,12 +79,17 @@ pub fn objects(live: &Object, after: &Object) -> Vec<Difference> {
 /// The wanted fields in which a live thing differs; what it has beyond them is its own.
 pub fn fields(live: &Json, wanted: &Json) -> Vec<Difference> {
     let mut found = Vec::new();
-    compare("", Some(&narrowed(live, wanted)), Some(wanted), &mut |path, from, to| {
+    let narrowed = narrowed(live, wanted);
+    let sides =
+        Sides { from: Some(&narrowed), to: Some(wanted), last: None, holders: Holders::default() };
+    compare("", sides, &mut |path, sides| {
         found.push(Difference {
             path: path.to_owned(),
-            from: shown(from),
-            to: shown(to),
+            from: shown(sides.from),
+            to: shown(sides.to),
             effect: Effect::InPlace,
+            moved: None,
+            by: None,
         });
     });
     found
@@ -91,23 +120,54 @@ fn narrowed(live: &Json, wanted: &Json) -> Json {
     }
 }
 
-/// Is told a place and both values.
-type Tell<'a> = &'a mut dyn FnMut(&str, Option<&Json>, Option<&Json>);
+/// One place in all shapes at once.
+#[derive(Clone)]
+struct Sides<'a> {
+    from: Option<&'a Json>,
+    to: Option<&'a Json>,
+    /// As it was applied last.
+    last: Option<&'a Json>,
+    holders: Holders<'a>,
+}
+
+impl<'a> Sides<'a> {
+    fn key(&self, key: &str) -> Self {
+        let get = |side: Option<&'a Json>| side?.as_object()?.get(key);
+        Self {
+            from: get(self.from),
+            to: get(self.to),
+            last: get(self.last),
+            holders: self.holders.key(key),
+        }
+    }
+
+    fn at(&self, at: usize) -> Self {
+        let get = |side: Option<&'a Json>| side?.as_array()?.get(at);
+        let from = get(self.from);
+        let holders = self.holders.item(from);
+        Self { from, to: get(self.to), last: get(self.last), holders }
+    }
+}
+
+/// Is told a place and what is there.
+type Tell<'t> = &'t mut dyn FnMut(&str, Sides<'_>);
 
 /// Tells each place where two shapes differ, from the top down, as deep as both are of one form.
-fn compare(path: &str, from: Option<&Json>, to: Option<&Json>, tell: Tell<'_>) {
+fn compare(path: &str, sides: Sides<'_>, tell: Tell<'_>) {
+    let (from, to) = (sides.from, sides.to);
     if from == to || BOOKKEEPING.contains(&path) || (is_empty(from) && is_empty(to)) {
         return;
     }
     match (from, to) {
-        (Some(Json::Object(from)), Some(Json::Object(to))) => maps(path, from, to, tell),
-        (None, Some(Json::Object(to))) if opens(path) => maps(path, &Map::new(), to, tell),
-        (Some(Json::Object(from)), None) if opens(path) => maps(path, from, &Map::new(), tell),
+        (Some(Json::Object(_)), Some(Json::Object(_))) => maps(path, &sides, tell),
+        (None, Some(Json::Object(_))) | (Some(Json::Object(_)), None) if opens(path) => {
+            maps(path, &sides, tell);
+        }
         (Some(Json::Array(from)), Some(Json::Array(to))) => match (named(from), named(to)) {
-            (Some(from), Some(to)) => named_lists(path, &from, &to, tell),
-            _ => lists(path, from, to, tell),
+            (Some(from), Some(to)) => named_lists(path, &sides, &from, &to, tell),
+            _ => lists(path, &sides, from.len().max(to.len()), tell),
         },
-        (from, to) => tell(path, from, to),
+        (_, _) => tell(path, sides),
     }
 }
 
@@ -119,32 +179,29 @@ fn opens(path: &str) -> bool {
     )
 }
 
-/// Whether there is nothing to tell from an absent field.
-fn is_empty(json: Option<&Json>) -> bool {
-    match json {
-        None | Some(Json::Null) => true,
-        Some(Json::Object(map)) => map.is_empty(),
-        Some(Json::Array(items)) => items.is_empty(),
-        Some(Json::Bool(_) | Json::Number(_) | Json::String(_)) => false,
-    }
-}
-
-fn maps(path: &str, from: &Map<String, Json>, to: &Map<String, Json>, tell: Tell<'_>) {
-    let keys: BTreeSet<_> = from.keys().chain(to.keys()).collect();
+fn maps(path: &str, sides: &Sides<'_>, tell: Tell<'_>) {
+    let keys: BTreeSet<&String> = [sides.from, sides.to]
+        .into_iter()
+        .filter_map(|side| side?.as_object())
+        .flat_map(Map::keys)
+        .collect();
     for key in keys {
         let path = format!("{path}/{}", key.replace('~', "~0").replace('/', "~1"));
-        compare(&path, from.get(key), to.get(key), tell);
+        compare(&path, sides.key(key), tell);
     }
 }
 
-fn lists(path: &str, from: &[Json], to: &[Json], tell: Tell<'_>) {
-    for at in 0..from.len().max(to.len()) {
-        compare(&format!("{path}/{at}"), from.get(at), to.get(at), tell);
+fn lists(path: &str, sides: &Sides<'_>, length: usize, tell: Tell<'_>) {
+    for at in 0..length {
+        compare(&format!("{path}/{at}"), sides.at(at), tell);
     }
 }
+
+/// Items of a list by their names, with the places where they stand.
+type Named<'a> = BTreeMap<&'a str, (usize, &'a Json)>;
 
 /// Items by their `name` and where they stand, when each has one of its own.
-fn named(items: &[Json]) -> Option<BTreeMap<&str, (usize, &Json)>> {
+fn named(items: &[Json]) -> Option<Named<'_>> {
     let names: BTreeMap<_, _> = items
         .iter()
         .enumerate()
@@ -153,18 +210,26 @@ fn named(items: &[Json]) -> Option<BTreeMap<&str, (usize, &Json)>> {
     (names.len() == items.len()).then_some(names)
 }
 
-fn named_lists(
+fn named_lists<'a>(
     path: &str,
-    from: &BTreeMap<&str, (usize, &Json)>,
-    to: &BTreeMap<&str, (usize, &Json)>,
+    sides: &Sides<'a>,
+    from: &Named<'a>,
+    to: &Named<'a>,
     tell: Tell<'_>,
 ) {
+    let last = sides.last.and_then(Json::as_array).and_then(|items| named(items));
     let names: BTreeSet<_> = from.keys().chain(to.keys()).collect();
     for name in names {
         let (before, after) = (from.get(name), to.get(name));
         if let Some((at, _)) = after.or(before) {
-            let path = format!("{path}/{at}");
-            compare(&path, before.map(|(_, item)| *item), after.map(|(_, item)| *item), tell);
+            let before = before.map(|(_, item)| *item);
+            let here = Sides {
+                from: before,
+                to: after.map(|(_, item)| *item),
+                last: last.as_ref().and_then(|last| last.get(name)).map(|(_, item)| *item),
+                holders: sides.holders.item(before),
+            };
+            compare(&format!("{path}/{at}"), here, tell);
         }
     }
 }

@@ -1,13 +1,14 @@
 //! What differs without anybody having changed the files: the part of a plan that `--refresh-only` shows.
 
-use super::{Action, Change, Origin, Plan};
+use super::{Action, Change, Plan};
 
 /// The steps that drift is in, with those changes only.
 pub fn drift(plan: &Plan) -> Plan {
-    let drifted = |change: &Change| change.origin == Origin::Somebody;
+    let drifted = |change: &Change| change.origin.is_drift();
     let steps = plan.steps.iter().filter(|step| {
         step.action == Action::Repair
-            || step.action.changes_something() && step.changes.iter().any(drifted)
+            || (step.action.changes_something() || step.action == Action::Keep)
+                && step.changes.iter().any(drifted)
     });
     let mut steps: Vec<_> = steps.cloned().collect();
     for step in steps.iter_mut().filter(|step| step.action != Action::Repair) {
@@ -26,7 +27,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::plan::{Effect, Precondition, Shown, Step};
+    use crate::plan::{Effect, Origin, Precondition, Shown, Step};
 
     fn step(id: &str, action: Action, origins: &[Origin]) -> Step {
         let change = |origin: &Origin| Change {
@@ -36,6 +37,7 @@ mod tests {
             to: Shown::Absent,
             effect: Effect::InPlace,
             origin: *origin,
+            by: None,
         };
         Step {
             id: id.parse().unwrap(),

@@ -65,6 +65,7 @@ mod tests {
         wanted.rendered = Some(Rendered {
             objects: vec![claim("1Gi")],
             hooks: Vec::new(),
+            ignored: Vec::new(),
             inputs: Digest::of(""),
             unknown: BTreeSet::new(),
             unstable: BTreeSet::new(),

@@ -84,6 +84,7 @@ mod tests {
         resource.rendered = Some(Rendered {
             objects: Vec::new(),
             hooks: Vec::new(),
+            ignored: Vec::new(),
             inputs: inputs.clone(),
             unknown: BTreeSet::new(),
             unstable: BTreeSet::new(),

@@ -12,6 +12,7 @@ mod layout;
 mod memory;
 mod objects;
 mod order;
+mod origin;
 mod place;
 mod precondition;
 pub mod preflight;
@@ -36,7 +37,7 @@ pub use text::{Line, LineKind, lines, lines_within, text};
 pub use whole::plan;
 
 use crate::model::{
-    Desired, Digest, Found, Health, Name, ObjectRef, Resource, ResourceId, Snapshot,
+    Desired, Digest, Found, Health, Name, ObjectRef, Resource, ResourceId, Snapshot, Writer,
 };
 
 /// What a plan is made from.
@@ -77,6 +78,8 @@ pub struct Permits {
     pub cascade: bool,
     /// The run waits for long jobs (`--wait-jobs`), so nothing that needs their result is put off.
     pub wait_jobs: bool,
+    /// What somebody changed on data may be overwritten (`--overwrite-data`).
+    pub overwrite_data: bool,
 }
 
 /// What will be done, in order. Immutable, printable, comparable.
@@ -290,6 +293,8 @@ pub struct Change {
     pub effect: Effect,
     /// Who made the difference.
     pub origin: Origin,
+    /// Who changed the live value, where the server knows.
+    pub by: Option<Writer>,
 }
 
 /// A value as a plan shows it.
@@ -325,8 +330,20 @@ pub enum Origin {
     You,
     /// The live object changed.
     Somebody,
+    /// The files changed, and so did the live object: the change is written over somebody's.
+    Both,
     /// Without memory of the last apply nobody can tell.
     Unknown,
+}
+
+impl Origin {
+    /// Whether the live object was changed by somebody.
+    pub fn is_drift(self) -> bool {
+        match self {
+            Self::Somebody | Self::Both => true,
+            Self::You | Self::Unknown => false,
+        }
+    }
 }
 
 /// What must still be so directly before a write.

@@ -1,8 +1,13 @@
 //! The objects of one resource, gone through once: what differs, what is missing, what is refused, what is wanted no more.
 
+use std::collections::BTreeSet;
+
+use serde_json::Value as Json;
+
 use super::decide::{changes, whole};
+use super::origin::Memory;
 use super::{Change, Effect, Origin, Shown, diff};
-use crate::model::{AfterApply, Class, Found, ObjectFound, ObjectRef, Owner, Resource};
+use crate::model::{AfterApply, Class, Found, Ignored, ObjectFound, ObjectRef, Owner, Resource};
 
 /// An object that the server refuses to change in place.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,32 +31,36 @@ pub(super) struct Survey {
     pub(super) immutable: Vec<Refused>,
     /// For a person.
     pub(super) notes: Vec<String>,
+    /// Objects that hold data and that somebody changed.
+    pub(super) data_drift: BTreeSet<ObjectRef>,
     /// Whether none of the wanted objects lives, though there are some.
     pub(super) nothing_there: bool,
 }
 
 impl Survey {
-    /// Goes through the objects of a resource.
-    pub(super) fn of(wanted: &Resource, found: &Found, origin: Origin) -> Self {
+    /// Goes through the objects of a resource. `otherwise` is whose a difference is where nobody remembers the last apply.
+    pub(super) fn of(wanted: &Resource, found: &Found, otherwise: Origin) -> Self {
         let mut survey = Self {
             changes: Vec::new(),
             refused: Vec::new(),
             immutable: Vec::new(),
-            notes: Vec::new(),
+            notes: ignored(wanted, found),
+            data_drift: BTreeSet::new(),
             nothing_there: found.objects.iter().any(|object| object.wanted)
                 && found.objects.iter().all(|object| !object.wanted || object.live.is_none()),
         };
         for object in &found.objects {
             if object.wanted {
-                survey.wanted(object, origin);
+                survey.wanted(found, object, otherwise);
             } else {
-                survey.surplus(wanted, object, origin);
+                survey.surplus(wanted, found, object, otherwise);
             }
         }
         survey
     }
 
-    fn wanted(&mut self, object: &ObjectFound, origin: Origin) {
+    fn wanted(&mut self, found: &Found, object: &ObjectFound, otherwise: Origin) {
+        let memory = Memory::of(found.last.as_ref(), &object.object);
         match (&object.live, &object.after) {
             (_, AfterApply::Rejected(says)) if object.live.is_some() && is_immutable(says) => {
                 self.immutable.push(Refused {
@@ -64,10 +73,21 @@ impl Survey {
                 self.refused.push((object.object.clone(), says.clone()));
             }
             (Some(live), AfterApply::Would(after) | AfterApply::NotChecked(after)) => {
-                let differences = diff::objects(live, after);
-                self.changes.extend(changes(Some(&object.object), differences, origin));
+                let written = found.written.get(&object.object).map(Vec::as_slice);
+                let differences =
+                    diff::since(live, after, memory.shape(), written.unwrap_or_default());
+                let changes = changes(Some(&object.object), differences, otherwise);
+                if object.class == Class::Data && changes.iter().any(may_be_drift) {
+                    self.data_drift.insert(object.object.clone());
+                }
+                self.changes.extend(changes);
             }
             (None, AfterApply::Would(_) | AfterApply::NotChecked(_)) => {
+                let origin = match memory {
+                    Memory::Shape(_) | Memory::Written => Origin::Somebody,
+                    Memory::NotWritten => Origin::You,
+                    Memory::None => otherwise,
+                };
                 if object.object.kind == "Job" && origin == Origin::Somebody {
                     self.notes.push(format!("{} is missing: it runs again", object.object));
                 }
@@ -84,7 +104,13 @@ impl Survey {
     }
 
     /// Bears the resource's mark and is wanted no more: goes with the change, unless it is data or not ours.
-    fn surplus(&mut self, wanted: &Resource, object: &ObjectFound, origin: Origin) {
+    fn surplus(
+        &mut self,
+        wanted: &Resource,
+        found: &Found,
+        object: &ObjectFound,
+        otherwise: Origin,
+    ) {
         if object.live.is_none() || object.owner != Owner::Ours {
             return;
         }
@@ -92,6 +118,11 @@ impl Survey {
             self.notes.push(format!("{} is kept", object.object));
             return;
         }
+        let origin = match (Memory::of(found.last.as_ref(), &object.object), otherwise) {
+            (Memory::NotWritten, _) | (Memory::None, Origin::Somebody) => Origin::Somebody,
+            // It bears our mark, and the files want it no more.
+            (Memory::Shape(_) | Memory::Written | Memory::None, _) => Origin::You,
+        };
         let from = Shown::Text("present".to_owned());
         self.changes.push(whole(
             object.object.clone(),
@@ -100,6 +131,46 @@ impl Survey {
             origin,
         ));
     }
+}
+
+/// Whether somebody may have made a difference: it is known, or the value is held by somebody who writes for nobody of us.
+fn may_be_drift(change: &Change) -> bool {
+    let held = change.by.as_ref().is_some_and(|by| by.manager != "helm");
+    !change.path.is_empty()
+        && (change.origin.is_drift() || (change.origin == Origin::Unknown && held))
+}
+
+/// What differs and is left to others, a line each, with the reason.
+fn ignored(wanted: &Resource, found: &Found) -> Vec<String> {
+    let drawn = wanted.rendered.iter().flat_map(|rendered| &rendered.ignored);
+    let mut places = BTreeSet::new();
+    let line = |left: &Ignored| {
+        let object = found.objects.iter().find(|object| object.object == left.object)?;
+        let live = object.live.as_ref()?.0.pointer(&left.path);
+        if live == Some(&left.wanted) || !places.insert((left.object.clone(), left.path.clone())) {
+            return None;
+        }
+        if left.object.kind == "Secret" {
+            return Some(format!("{IGNORED}{} {} ({})", left.object, left.path, left.reason));
+        }
+        let (live, wanted) = (shown(live), shown(Some(&left.wanted)));
+        let values = format!("{live}, in the files {wanted}");
+        Some(format!("{IGNORED}{} {} is {values} ({})", left.object, left.path, left.reason))
+    };
+    drawn.chain(&found.ignored).filter_map(line).collect()
+}
+
+/// How a line about an ignored difference begins.
+pub(super) const IGNORED: &str = "ignored: ";
+
+fn shown(value: Option<&Json>) -> String {
+    const LONGEST: usize = 40;
+    let text = match value {
+        None | Some(Json::Null) => "nothing".to_owned(),
+        Some(Json::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    };
+    if text.chars().count() <= LONGEST { text } else { "another value".to_owned() }
 }
 
 /// Whether the API server's words say that a field cannot change in place.

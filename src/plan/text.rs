@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::objects::IGNORED;
 use super::words::{fitted, origin_and_effect, values};
 use super::{Action, Change, Effect, Plan, Shown, Step};
 use crate::model::ObjectRef;
@@ -39,6 +40,8 @@ pub enum LineKind {
     Deferred,
     /// Cannot be done.
     Blocked,
+    /// Was changed by somebody and stays so: data is not overwritten unasked.
+    Drifted,
     /// Part of the line above.
     Detail,
     /// Something a person should know.
@@ -88,13 +91,14 @@ pub fn lines_within(plan: &Plan, width: usize) -> Vec<Line> {
 }
 
 /// Destructive lines first; what stops the run last, where it is read.
-const SECTIONS: [LineKind; 8] = [
+const SECTIONS: [LineKind; 9] = [
     LineKind::Destroyed,
     LineKind::Kept,
     LineKind::Replaced,
     LineKind::Changed,
     LineKind::Created,
     LineKind::Repaired,
+    LineKind::Drifted,
     LineKind::Deferred,
     LineKind::Blocked,
 ];
@@ -107,6 +111,7 @@ fn heading(kind: LineKind) -> &'static str {
         LineKind::Changed => "Will change",
         LineKind::Created => "Will be created",
         LineKind::Repaired => "Will be repaired",
+        LineKind::Drifted => "Data that somebody changed, left as it is",
         LineKind::Deferred => "Later",
         LineKind::Blocked => "Blocked",
         LineKind::Counts
@@ -128,6 +133,8 @@ fn section(step: &Step) -> Option<LineKind> {
         Action::Repair => Some(LineKind::Repaired),
         Action::Deferred { .. } | Action::Waiting { .. } => Some(LineKind::Deferred),
         Action::Blocked { .. } => Some(LineKind::Blocked),
+        // What differs and is kept all the same.
+        Action::Keep if !step.changes.is_empty() => Some(LineKind::Drifted),
         Action::Keep | Action::Use => None,
     }
 }
@@ -145,6 +152,7 @@ fn symbol(kind: LineKind) -> char {
         LineKind::Changed => '~',
         LineKind::Created => '+',
         LineKind::Repaired => '^',
+        LineKind::Drifted => '?',
         LineKind::Deferred => '…',
         LineKind::Blocked => '!',
         LineKind::Counts
@@ -168,6 +176,7 @@ fn counts(plan: &Plan) -> String {
         (LineKind::Changed, "to change"),
         (LineKind::Created, "to create"),
         (LineKind::Repaired, "to repair"),
+        (LineKind::Drifted, "changed by somebody"),
         (LineKind::Deferred, "later"),
         (LineKind::Blocked, "blocked"),
     ];
@@ -287,7 +296,12 @@ impl Page {
         if length(&[&head, &values, &words]) <= self.width + 1 {
             self.add(LineKind::Detail, format!("{head} {values} {words}"));
         } else {
-            self.add(LineKind::Detail, format!("{head} {words}"));
+            if length(&[&head, &words]) <= self.width + 1 {
+                self.add(LineKind::Detail, format!("{head} {words}"));
+            } else {
+                self.add(LineKind::Detail, head);
+                self.wrapped(LineKind::Detail, &format!("{indent}  "), &words);
+            }
             self.add(LineKind::Detail, format!("{indent}  {values}"));
         }
     }
@@ -312,6 +326,11 @@ impl Page {
             format!("{unchanged}; used, not ours: {}", used.join(", "))
         };
         self.wrapped(LineKind::Section, "", &text);
+        for step in plan.steps.iter().filter(|step| is_left_alone(step)) {
+            for note in step.notes.iter().filter(|note| note.starts_with(IGNORED)) {
+                self.wrapped(LineKind::Note, "  note: ", &format!("{}: {note}", step.id));
+            }
+        }
     }
 
     /// What is as the files say and does not work all the same: a run waits for it.
@@ -391,7 +410,8 @@ mod tests {
         };
         let text = |text: &str| Shown::Text(text.to_owned());
         let (path, origin) = (path.to_owned(), Origin::Somebody);
-        Change { object: Some(object), path, from: text(from), to: text(to), effect, origin }
+        let (from, to, by) = (text(from), text(to), None);
+        Change { object: Some(object), path, from, to, effect, origin, by }
     }
 
     fn step(id: &str, action: Action, changes: Vec<Change>) -> Step {

@@ -1,21 +1,45 @@
 //! One change in words: who made it, what it does, and both values short enough for a line.
 
+use std::time::Duration;
+
 use super::{Change, Effect, Origin, Shown};
+use crate::model::Writer;
 
 /// Who made a difference and what it does, in words.
 pub(super) fn origin_and_effect(change: &Change) -> String {
+    let who = || change.by.as_ref().map_or_else(|| "somebody".to_owned(), writer);
     let origin = match change.origin {
-        Origin::You => "by you",
-        Origin::Somebody => "by somebody",
-        Origin::Unknown => "origin unknown",
+        Origin::You => "by you".to_owned(),
+        Origin::Somebody => format!("by {}", who()),
+        Origin::Both => format!("by you, over a change by {}", who()),
+        Origin::Unknown => "origin unknown".to_owned(),
     };
     let effect = match change.effect {
-        Effect::InPlace => return origin.to_owned(),
+        Effect::InPlace => return origin,
         Effect::Restart => "restarts pods",
         Effect::Recreate => "made anew",
         Effect::LosesData => "DATA IS LOST",
     };
     format!("{origin}, {effect}")
+}
+
+/// A writer and how long ago it wrote: `kubectl-edit, 3 minutes ago`.
+pub(super) fn writer(by: &Writer) -> String {
+    match by.ago {
+        Some(ago) => format!("{}, {} ago", by.manager, about(ago)),
+        None => by.manager.clone(),
+    }
+}
+
+/// A time in its largest unit.
+fn about(time: Duration) -> String {
+    const UNITS: [(u64, &str); 3] = [(86_400, "day"), (3_600, "hour"), (60, "minute")];
+    let seconds = time.as_secs();
+    let (count, unit) = UNITS
+        .iter()
+        .find(|(length, _)| seconds >= *length)
+        .map_or((seconds, "second"), |(length, unit)| (seconds / length, *unit));
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Both values of a change; of long texts the first line that differs, and where it is.
@@ -78,6 +102,34 @@ fn cut(text: &str, room: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_and_when_is_said_where_it_is_known() {
+        let change = |origin, ago: Option<u64>| Change {
+            object: None,
+            path: "/x".to_owned(),
+            from: Shown::Absent,
+            to: Shown::Absent,
+            effect: Effect::InPlace,
+            origin,
+            by: ago.map(|ago| Writer {
+                manager: "kubectl-edit".to_owned(),
+                at: None,
+                ago: Some(Duration::from_secs(ago)),
+            }),
+        };
+        let table = [
+            (Origin::You, Some(5), "by you"),
+            (Origin::Somebody, None, "by somebody"),
+            (Origin::Somebody, Some(1), "by kubectl-edit, 1 second ago"),
+            (Origin::Somebody, Some(200), "by kubectl-edit, 3 minutes ago"),
+            (Origin::Both, Some(7200), "by you, over a change by kubectl-edit, 2 hours ago"),
+            (Origin::Unknown, None, "origin unknown"),
+        ];
+        for (origin, ago, words) in table {
+            assert_eq!(origin_and_effect(&change(origin, ago)), words);
+        }
+    }
 
     #[test]
     fn the_longer_value_is_cut_and_both_fit() {

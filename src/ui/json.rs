@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::engine::{Outcome, SkipReason};
-use crate::model::ResourceId;
+use crate::model::{ResourceId, Writer};
 use crate::plan::{Action, Change, Effect, Origin, Plan, Shown, Step};
 
 use super::failure::{failure_json, kind_word};
@@ -84,8 +84,21 @@ pub struct ChangeDocument {
     pub to: ShownDocument,
     /// What it does to what runs.
     pub effect: &'static str,
-    /// Who made the difference: `you`, `somebody` or `unknown`.
+    /// Who made the difference: `you`, `somebody`, `both` (you, over a change by somebody) or `unknown`.
     pub origin: &'static str,
+    /// Who wrote the live value, where the server knows and it was not datamill.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<WriterDocument>,
+}
+
+/// Who wrote a live value.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct WriterDocument {
+    /// The field manager: `kubectl-edit`.
+    pub manager: String,
+    /// When it wrote last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
 }
 
 /// A value: `{"text": "…"}`, `"absent"`, `"secret"` or `"unknown"` (known only later). Secrets are never shown.
@@ -156,9 +169,17 @@ impl ChangeDocument {
             origin: match change.origin {
                 Origin::You => "you",
                 Origin::Somebody => "somebody",
+                Origin::Both => "both",
                 Origin::Unknown => "unknown",
             },
+            by: change.by.as_ref().map(WriterDocument::new),
         }
+    }
+}
+
+impl WriterDocument {
+    fn new(by: &Writer) -> Self {
+        Self { manager: by.manager.clone(), at: by.at.clone() }
     }
 }
 

@@ -40,6 +40,7 @@ pub(super) fn markdown(plan: &Plan, header: &PlanHeader) -> String {
             | LineKind::Changed
             | LineKind::Created
             | LineKind::Repaired
+            | LineKind::Drifted
             | LineKind::Deferred
             | LineKind::Blocked
                 if kind == LineKind::Section =>
@@ -52,6 +53,7 @@ pub(super) fn markdown(plan: &Plan, header: &PlanHeader) -> String {
             | LineKind::Changed
             | LineKind::Created
             | LineKind::Repaired
+            | LineKind::Drifted
             | LineKind::Deferred
             | LineKind::Blocked
             | LineKind::Counts

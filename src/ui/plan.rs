@@ -97,7 +97,7 @@ fn colour(kind: LineKind) -> Option<Colour> {
     match kind {
         LineKind::Counts | LineKind::Section => Some(Colour::Bold),
         LineKind::Destroyed | LineKind::Replaced | LineKind::Blocked => Some(Colour::Red),
-        LineKind::Changed | LineKind::Repaired => Some(Colour::Yellow),
+        LineKind::Changed | LineKind::Repaired | LineKind::Drifted => Some(Colour::Yellow),
         LineKind::Created => Some(Colour::Green),
         LineKind::Deferred => Some(Colour::Cyan),
         LineKind::Kept | LineKind::Detail | LineKind::Note | LineKind::Blank => None,
@@ -146,7 +146,8 @@ pub(super) mod tests {
             name: "kafka".to_owned(),
         };
         let origin = Origin::You;
-        Change { object: Some(object), path: path.to_owned(), from, to, effect, origin }
+        let by = None;
+        Change { object: Some(object), path: path.to_owned(), from, to, effect, origin, by }
     }
 
     pub(in crate::ui) fn sample() -> Plan {

@@ -93,6 +93,37 @@ async fn an_object_deleted_by_hand_is_repaired() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn each_change_has_its_own_origin_and_a_lost_memory_costs_only_words() {
+    let mut lab = applied().await;
+    lab.drop_instance("app");
+    lab.instance("app", "two", &["base"]);
+    lab.world.meddle("app/objects/main", |thing| {
+        thing.objects.get_mut("main-1").unwrap().0["data"]["value"] = "by hand".into();
+    });
+    let origins = |plan: &datamill::plan::Plan| {
+        let changes = step(plan, "app/objects/main").changes.iter();
+        changes.map(|change| change.origin).collect::<Vec<_>>()
+    };
+    let plan = lab.plan().await;
+    assert_eq!(origins(&plan), [Origin::You, Origin::Somebody]);
+    lab.world.meddle("app/objects/main", |thing| {
+        thing.objects.get_mut("main-0").unwrap().0["data"]["value"] = "by hand".into();
+    });
+    assert_eq!(origins(&lab.plan().await), [Origin::Both, Origin::Somebody]);
+
+    lab.world.state().things.values_mut().for_each(|thing| thing.remembered = None);
+    let lost = lab.plan().await;
+    assert_eq!(origins(&lost), [Origin::Unknown, Origin::Unknown]);
+    let decided = |plan: &datamill::plan::Plan| {
+        let steps = plan.steps.iter();
+        steps.map(|step| (step.id.clone(), step.action.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(decided(&lost), decided(&plan));
+    expect_all_went_well(&lab.apply().await);
+    lab.expect_nothing_to_do().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_left_the_file_goes_and_its_data_is_kept() {
     let mut lab = applied().await;
     lab.drop_instance("app");

@@ -228,6 +228,7 @@ async fn no_secret_stands_in_a_saved_step_and_equality_is_seen_all_the_same() {
         to: text(CANARY),
         effect: Effect::InPlace,
         origin: Origin::You,
+        by: None,
     });
     let steps: Vec<_> = plan.steps.iter().map(|s| SavedStep::of(s, &seal(), &redactor)).collect();
     let document = serde_json::to_string(&steps).unwrap();

@@ -31,6 +31,8 @@ struct Seen {
     changed: BTreeMap<ResourceId, (String, Json)>,
     /// Wanted resources in whose place somebody else's thing stands, and whose.
     foreign: BTreeMap<ResourceId, String>,
+    /// Nobody remembers what was applied.
+    forgotten: bool,
     /// Only these instances are meant.
     only: Vec<String>,
     /// Nothing is wanted any more.
@@ -82,6 +84,7 @@ fn draw(resource: &Resource) -> Rendered {
         inputs: Digest::of_json(&object),
         objects: vec![Object(object)],
         hooks: Vec::new(),
+        ignored: Vec::new(),
         unknown: BTreeSet::new(),
         unstable: BTreeSet::new(),
         chart: None,
@@ -112,6 +115,8 @@ fn found(then: &Resource, now: Option<&Resource>) -> Found {
     }
     let Some(drawn) = &then.rendered else { return found };
     found.applied = Some(Applied { inputs: drawn.inputs.clone(), run: None });
+    let named = drawn.objects.iter().map(|object| (reference(object), Some(object.clone())));
+    found.last = Some(named.collect());
     let after = |object: &Object| {
         let wanted = now.and_then(|now| now.rendered.as_ref());
         let same = wanted.and_then(|wanted| {
@@ -156,6 +161,9 @@ fn snapshot(seen: &Seen, folder: &Path, desired: &Desired, project: &Project) ->
                 let mut found = found(then, Some(resource));
                 found.power = if resource.id == cluster { power } else { Power::On };
                 change(&mut found, seen.changed.get(&resource.id));
+                if seen.forgotten {
+                    found.last = None;
+                }
                 if let Spec::Cluster(spec) = &resource.spec {
                     found.fields = serde_json::to_value(spec).unwrap();
                 }

@@ -64,6 +64,7 @@ pub(crate) fn render(
     Some(Rendered {
         objects,
         hooks: Vec::new(),
+        ignored: Vec::new(),
         inputs,
         unknown,
         unstable: BTreeSet::new(),
@@ -191,7 +192,6 @@ impl Lab {
             wait: HelmWait::Ready,
             shared_with: Vec::new(),
             exposes_secret: None,
-            ignore: Vec::new(),
         };
         self.add(name, Spec::kubernetes(KubernetesSpec::Release(spec)), needs);
     }

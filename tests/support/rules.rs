@@ -23,6 +23,10 @@ impl State {
             power: thing.power,
             fields: thing.fields.clone(),
             applied: thing.applied.clone().map(|inputs| Applied { inputs, run: None }),
+            last: thing.remembered.as_ref().map(|objects| {
+                let named = objects.values().cloned();
+                named.map(|object| (object.reference().unwrap(), Some(object))).collect()
+            }),
             release: thing.release.map(|(revision, status)| ReleaseFound {
                 revision,
                 status,
@@ -251,6 +255,7 @@ impl State {
                     .map(|object| (object.reference().unwrap().name, object.clone()))
                     .collect();
                 thing.applied = Some(rendered.inputs);
+                thing.remembered = Some(thing.objects.clone());
                 if let Some((_, status)) = &mut thing.release {
                     *status = ReleaseStatus::Deployed;
                 }

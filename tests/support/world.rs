@@ -38,6 +38,8 @@ pub(crate) struct Thing {
     pub(crate) release: Option<(u64, ReleaseStatus)>,
     /// Of a Secret: what was drawn when it was made.
     pub(crate) drawn: Option<usize>,
+    /// The memory of the last write: its objects by name.
+    pub(crate) remembered: Option<BTreeMap<String, Object>>,
 }
 
 /// What goes wrong at an effect.
@@ -207,6 +209,7 @@ impl Thing {
             fields: json!({}),
             objects: BTreeMap::new(),
             applied: None,
+            remembered: None,
             needs: BTreeSet::new(),
             host: None,
             class: Class::Stateless,

@@ -21,7 +21,9 @@ use crate::model::{Digest, Redactor};
 pub use call::{CallError, ClusterAccess, Hold, Template, Uninstall, Upgrade, WaitFor};
 pub use failure::{HelmFailure, explain};
 pub use lock::{Holder, ReleaseLock};
-pub use post_render::{RULES_VARIABLE, Rules, apply_rules, post_render, post_render_by_variable};
+pub use post_render::{
+    Dropped, RULES_VARIABLE, Rules, apply_rules_told, post_render, post_render_by_variable,
+};
 pub use storage::{StorageError, StoredRelease, status_from_word};
 
 /// How Helm is run.

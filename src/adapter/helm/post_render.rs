@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
-use crate::model::{Digest, Failure, FailureKind, label};
+use crate::model::{Digest, Failure, FailureKind, Object, ScaleTarget, ignore, label};
 use crate::yaml;
 
 /// The variable that holds the rules as JSON for the plugin.
@@ -30,6 +30,10 @@ pub struct Rules {
     pub annotations: BTreeMap<String, String>,
     /// Dropped: `Kind/name:/json/pointer`, with `*` for any kind, any name, or any one part of the pointer.
     pub ignore: Vec<String>,
+    /// Live values of fields that are left to others, `Kind/name:/json/pointer`: what lives stays as it is. No input: they say
+    /// nothing about what is wanted.
+    #[serde(default)]
+    pub live: BTreeMap<String, Json>,
     /// Objects of class *data*, `Kind/name` with `*` for any: kept, and marked so.
     pub data: BTreeSet<String>,
     /// Whether no container runs there: an `APIService` nobody answers for would block every deletion of a namespace.
@@ -39,7 +43,10 @@ pub struct Rules {
 impl Rules {
     /// The digest that tells whether a release must be rendered anew.
     pub fn digest(&self) -> Digest {
-        let rules = serde_json::to_value(self).unwrap_or_default();
+        let mut rules = serde_json::to_value(self).unwrap_or_default();
+        if let Some(map) = rules.as_object_mut() {
+            map.remove("live");
+        }
         Digest::of_json(&json!({"version": VERSION, "rules": rules}))
     }
 
@@ -53,7 +60,7 @@ impl Rules {
     }
 
     fn is_data(&self, object: &Json) -> bool {
-        self.data.iter().any(|pattern| names(pattern, object))
+        self.data.iter().any(|pattern| ignore::names(pattern, object))
     }
 }
 
@@ -63,7 +70,7 @@ pub fn post_render(rules: &Rules, manifests: &str) -> Result<String, Failure> {
         Failure::new(FailureKind::Usage, "cannot read the manifests that Helm rendered")
             .caused_by(&error)
     })?;
-    let objects = apply_rules(rules, documents);
+    let (objects, _) = apply_rules_told(rules, documents);
     if objects.is_empty() {
         return Ok("# nothing is left\n".to_owned());
     }
@@ -79,17 +86,58 @@ pub fn post_render_by_variable(variable: &str, manifests: &str) -> Result<String
     post_render(&rules, manifests)
 }
 
-/// Changes objects as the rules say; lists are taken apart, what is dropped is not in the answer.
-pub fn apply_rules(rules: &Rules, documents: Vec<Json>) -> Vec<Json> {
+/// A field that was taken out of an object.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Dropped {
+    /// The object's API version, kind, name and namespace, as an object.
+    pub object: Json,
+    /// Where: a JSON pointer.
+    pub path: String,
+    /// What stood there.
+    pub value: Json,
+    /// Why; nothing where a rule of the flavour or the component says so.
+    pub reason: Option<String>,
+}
+
+/// Changes objects as the rules say, and tells what was taken out of them; lists are taken apart, what is dropped is not in the
+/// answer.
+pub fn apply_rules_told(rules: &Rules, documents: Vec<Json>) -> (Vec<Json>, Vec<Dropped>) {
     let mut objects = Vec::new();
     for document in documents {
         take_apart(document, &mut objects);
     }
     objects.retain(|object| !rules.drops(object));
+    let scaled: Vec<ScaleTarget> = objects.iter().filter_map(ScaleTarget::of).collect();
+    let mut dropped = Vec::new();
     for object in &mut objects {
+        dropped.extend(leave_to_others(rules, &scaled, object));
         change(rules, object);
     }
-    objects
+    (objects, dropped)
+}
+
+/// Takes out of an object what is not ours to decide; where it is known what lives, that stands there instead.
+fn leave_to_others(rules: &Rules, scaled: &[ScaleTarget], object: &mut Json) -> Vec<Dropped> {
+    let by_rule = rules.ignore.iter().flat_map(|rule| ignore::drop_at(rule, object));
+    let mut taken: Vec<_> = by_rule.map(|(path, value)| (path, value, None)).collect();
+    let by_itself = ignore::drop_built_in(object, scaled);
+    taken.extend(by_itself.into_iter().map(|(path, value, why)| (path, value, Some(why))));
+    for (place, value) in &rules.live {
+        let Some((pattern, pointer)) = place.split_once(":/") else { continue };
+        if ignore::names(pattern, object) {
+            *object = ignore::with(&Object(object.take()), &format!("/{pointer}"), Some(value)).0;
+        }
+    }
+    let head = json!({
+        "apiVersion": object.get("apiVersion"),
+        "kind": object.get("kind"),
+        "metadata": {
+            "name": object.pointer("/metadata/name"),
+            "namespace": object.pointer("/metadata/namespace"),
+        },
+    });
+    let told = |(path, value, reason)| Dropped { object: head.clone(), path, value, reason };
+    taken.into_iter().map(told).collect()
 }
 
 /// A `List` becomes its items: marks belong on each of them. Annotations of the list, by which Helm remembers the template,
@@ -114,7 +162,6 @@ fn take_apart(document: Json, into: &mut Vec<Json>) {
 }
 
 fn change(rules: &Rules, object: &mut Json) {
-    rules.ignore.iter().for_each(|rule| drop_ignored(rule, object));
     let data = rules.is_data(object) || kind(object) == "PersistentVolumeClaim";
     let is_hook = annotation(object, HOOK).is_some();
     let kept = !is_hook && (data || KEPT.contains(&kind(object)));
@@ -161,59 +208,6 @@ fn kind(object: &Json) -> &str {
 
 pub(super) fn annotation<'o>(object: &'o Json, key: &str) -> Option<&'o str> {
     object.pointer("/metadata/annotations")?.get(key)?.as_str()
-}
-
-/// Whether `Kind/name` means the object.
-fn names(pattern: &str, object: &Json) -> bool {
-    let (wanted_kind, wanted_name) = pattern.split_once('/').unwrap_or((pattern, "*"));
-    let name = object.pointer("/metadata/name").and_then(Json::as_str).unwrap_or_default();
-    (wanted_kind == "*" || wanted_kind == kind(object))
-        && (wanted_name == "*" || wanted_name == name)
-}
-
-fn drop_ignored(rule: &str, object: &mut Json) {
-    let Some((pattern, pointer)) = rule.split_once(":/") else { return };
-    if names(pattern, object) {
-        let parts: Vec<_> =
-            pointer.split('/').map(|part| part.replace("~1", "/").replace("~0", "~")).collect();
-        drop_at(object, &parts);
-    }
-}
-
-fn drop_at(value: &mut Json, parts: &[String]) {
-    let Some((first, rest)) = parts.split_first() else { return };
-    match value {
-        Json::Object(map) if rest.is_empty() && first == "*" => map.clear(),
-        Json::Object(map) if rest.is_empty() => {
-            map.remove(first);
-        }
-        Json::Object(map) if first == "*" => {
-            map.values_mut().for_each(|value| drop_at(value, rest));
-        }
-        Json::Object(map) => {
-            if let Some(value) = map.get_mut(first) {
-                drop_at(value, rest);
-            }
-        }
-        Json::Array(items) if first == "*" && rest.is_empty() => items.clear(),
-        Json::Array(items) if first == "*" => {
-            for value in items {
-                drop_at(value, rest);
-            }
-        }
-        Json::Array(items) => {
-            if let Some(at) = first.parse::<usize>().ok().filter(|at| *at < items.len()) {
-                match (rest.is_empty(), items.get_mut(at)) {
-                    (true, _) => {
-                        items.remove(at);
-                    }
-                    (false, Some(value)) => drop_at(value, rest),
-                    (false, None) => {}
-                }
-            }
-        }
-        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {}
-    }
 }
 
 #[cfg(test)]

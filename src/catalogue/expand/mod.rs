@@ -285,6 +285,7 @@ impl<'s, 'y, 'w, 'a> Site<'s, 'y, 'w, 'a> {
         resource.host = Some(self.home.clone());
         resource.needs.insert(self.home.clone());
         resource.extra = self.member.instance.extra;
+        resource.ignore.clone_from(&self.member.instance.ignore);
         resource
     }
 

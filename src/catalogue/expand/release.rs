@@ -47,7 +47,6 @@ impl Site<'_, '_, '_, '_> {
                     .help("pass it by reference (`.ref.name`, `.ref.key`), or write `exposesSecret: REASON` at the step"),
             );
         }
-        let ignore = helm.ignore.iter().chain(&self.member.instance.ignore).cloned().collect();
         Some(ReleaseSpec {
             namespace: namespace.to_owned(),
             release,
@@ -57,7 +56,6 @@ impl Site<'_, '_, '_, '_> {
             wait: helm.wait_for,
             shared_with: Vec::new(),
             exposes_secret: helm.exposes_secret.clone(),
-            ignore,
         })
     }
 

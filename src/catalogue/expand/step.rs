@@ -6,7 +6,7 @@ use super::{Site, not_built};
 use crate::catalogue::component::Keeping;
 use crate::catalogue::step::{Ceiling, Chart, Source, Step, Work};
 use crate::model::{
-    Class, CrdsSpec, KubernetesSpec, Leaf, Manifests, ObjectsSpec, RemoteFile, Resource,
+    Class, CrdsSpec, Ignore, KubernetesSpec, Leaf, Manifests, ObjectsSpec, RemoteFile, Resource,
     ResourceKind, Value, WaitSpec,
 };
 use crate::yaml::{Located, Node, Problem, Problems};
@@ -102,6 +102,10 @@ impl Site<'_, '_, '_, '_> {
             resource.class = step.class.unwrap_or(Class::Stateless);
         }
         resource.keep |= step.keep.unwrap_or(false);
+        if let Work::Helm(helm) = &step.work {
+            let own = helm.ignore.iter().map(|path| Ignore { path: path.clone(), reason: None });
+            resource.ignore.extend(own);
+        }
         self.be_patient(step, &mut resource);
         if !resource.id.kind.only_looks() {
             // What is wrong with them is said where the step's conditions are read.

@@ -10,7 +10,7 @@ use crate::catalogue::{Component, Param, ParamType, RESERVED_KEYS};
 use crate::config::overlay::Overlay;
 use crate::config::reader::{Reader, flag_of, text_of};
 use crate::config::request::LoadRequest;
-use crate::model::Name;
+use crate::model::{Ignore, Name};
 use crate::yaml::{Entry, Located, Node, Problem, Problems, Span, layer};
 
 /// A Helm release's name is at most this long.
@@ -42,7 +42,7 @@ pub(super) struct Reserved {
     pub(super) ceiling: Option<Duration>,
     pub(super) bind: BTreeMap<String, (String, Span)>,
     pub(super) profiles: Vec<String>,
-    pub(super) ignore: Vec<String>,
+    pub(super) ignore: Vec<Ignore>,
 }
 
 impl Layers {
@@ -215,9 +215,47 @@ fn read_reserved(tree: &Located, title: &str, problems: &mut Problems) -> Reserv
         ceiling: ceiling.filter(|seconds| *seconds > 0).map(Duration::from_secs),
         bind,
         profiles: reader.texts("profiles", problems).into_iter().map(|(name, _)| name).collect(),
-        ignore: reader.texts("ignore", problems).into_iter().map(|(path, _)| path).collect(),
+        ignore: ignored(&mut reader, problems),
     }
 }
+
+/// The fields that are left to others: paths, or `{path, reason}`.
+fn ignored(reader: &mut Reader<'_>, problems: &mut Problems) -> Vec<Ignore> {
+    let Some(value) = reader.value("ignore") else { return Vec::new() };
+    let items = match &value.node {
+        Node::List(items) => items.as_slice(),
+        Node::Null => &[],
+        Node::Bool(_) | Node::Number(_) | Node::Text(_) | Node::Map(_) => {
+            std::slice::from_ref(value)
+        }
+    };
+    let mut rules = Vec::new();
+    for item in items {
+        let text = |key: &str| item.get(key).and_then(text_of);
+        let rule = match &item.node {
+            Node::Map(entries)
+                if entries.iter().all(|e| matches!(e.key.as_str(), "path" | "reason")) =>
+            {
+                text("path").map(|path| Ignore { path, reason: text("reason") })
+            }
+            Node::Text(path) => Some(Ignore { path: path.clone(), reason: None }),
+            Node::Null | Node::Bool(_) | Node::Number(_) | Node::List(_) | Node::Map(_) => None,
+        };
+        match rule {
+            Some(rule) if rule.path.contains(":/") => rules.push(rule),
+            Some(rule) => {
+                let message = format!("`{}` names no field", rule.path);
+                problems.push(Problem::error("wrong-value", message).at(&item.span).help(IGNORE));
+            }
+            None => reader.wrong("ignore", item, "a list of paths, or of {path, reason}", problems),
+        }
+    }
+    rules
+}
+
+/// How a field is named.
+const IGNORE: &str =
+    "write `Kind/name:/path/to/field`, with `*` for any kind, any name or any part of the path";
 
 /// Says of a key that a later version of datamill carries out what happens meanwhile.
 fn without_effect(key: &str, value: &Located, meanwhile: &str) -> Problem {

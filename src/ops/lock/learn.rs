@@ -163,6 +163,7 @@ mod tests {
         resource.rendered = Some(Rendered {
             objects: vec![Object(pod)],
             hooks: Vec::new(),
+            ignored: Vec::new(),
             inputs: Digest::of("x"),
             unknown: BTreeSet::new(),
             unstable: BTreeSet::new(),

@@ -53,6 +53,9 @@ pub struct SavedRequest {
     pub all_flavours: bool,
     /// Whether data may go.
     pub include_data: bool,
+    /// Whether what somebody changed on data is overwritten.
+    #[serde(default)]
+    pub overwrite_data: bool,
     /// The project, where its files cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
@@ -98,6 +101,7 @@ impl SavedRequest {
             cascade: settings.reach.cascade,
             all_flavours: settings.reach.all_flavours,
             include_data: settings.include_data,
+            overwrite_data: settings.overwrite_data,
             project: settings.project.clone(),
             flavour_name: settings.flavour_name.clone(),
         }
@@ -129,6 +133,7 @@ impl SavedRequest {
             strict: self.strict,
             confirm: Confirm::Nothing,
             include_data: self.include_data,
+            overwrite_data: self.overwrite_data,
             reach: Reach {
                 cascade: self.cascade,
                 with_needs: self.with_needs,
@@ -151,6 +156,7 @@ impl SavedRequest {
             (typed.reach.with_needs, "--with-needs"),
             (typed.manner.wait_jobs, "--wait-jobs"),
             (typed.include_data && !self.include_data, "--include-data"),
+            (typed.overwrite_data && !self.overwrite_data, "--overwrite-data"),
         ];
         let more = given.into_iter().find(|(is_given, _)| *is_given).map(|(_, option)| option);
         match more {

@@ -24,6 +24,7 @@ fn step(name: &str, wanted: &Json, after: &[&str]) -> Step {
     resource.rendered = Some(Rendered {
         objects: objects(wanted),
         hooks: Vec::new(),
+        ignored: Vec::new(),
         inputs: Digest::of("x"),
         unknown: BTreeSet::new(),
         unstable: BTreeSet::new(),

@@ -90,6 +90,7 @@ fn removed(found: &Found, kept: &[&ObjectFound]) -> Vec<Change> {
             to: Shown::Absent,
             effect: effect(found.class),
             origin: Origin::You,
+            by: None,
         });
     }
     changes

@@ -9,7 +9,7 @@ use super::render::secrets_in;
 use super::session::Session;
 use super::{
     Kubernetes, claim, discover, installation, manager, namespace, objects, outputs_of, release,
-    removal, secret,
+    removal, secret, snapshot,
 };
 use crate::adapter::kube::KubeError;
 use crate::model::{
@@ -123,9 +123,10 @@ impl Kubernetes {
             namespace::until_free(session, &spec.name, &*run.progress).await?;
         }
         objects::check(session, step, &drawing.real).await?;
+        let written;
         if let Some(KubernetesSpec::Secret(spec)) = resource.kubernetes() {
             let given = |value: &Value| given(value, &run.known, &secrets);
-            secret::put(
+            written = secret::put(
                 session,
                 resource,
                 spec,
@@ -136,14 +137,11 @@ impl Kubernetes {
             )
             .await?;
         } else {
-            if step.action == Action::Replace
-                && let Some(found) = &step.found
-            {
-                self.clear_for_replacement(session, step, found, run).await?;
-            }
+            self.clear_for_replacement(session, step, run).await?;
             let writable = without_used(step, drawing.real);
-            objects::write(session, &step.id, &writable, &manager).await?;
+            written = objects::write(session, step, &writable, &manager).await?;
         }
+        snapshot::remember(session, &step.id, &drawing.picture.inputs, &written).await;
         if let Some(found) = &step.found {
             objects::remove_surplus(session, &step.id, found, &*run.progress).await?;
         }
@@ -155,15 +153,17 @@ impl Kubernetes {
         Ok(outputs_of(resource, &drawing.picture.objects, &session.identity))
     }
 
-    /// Takes away what cannot be changed in place: the objects that the server refused to change.
+    /// Before a replacement, takes away what cannot be changed in place: the objects that the server refused to change.
     async fn clear_for_replacement(
         &self,
         session: &Session,
         step: &Step,
-        found: &crate::model::Found,
         run: &RunContext,
     ) -> Result<(), ProviderError> {
-        let mut refused = found.clone();
+        let Some(found) = step.found.as_ref().filter(|_| step.action == Action::Replace) else {
+            return Ok(());
+        };
+        let mut refused = found.as_ref().clone();
         refused.objects.retain(|object| matches!(object.after, AfterApply::Rejected(_)));
         if refused.objects.is_empty() {
             refused.objects.clone_from(&found.objects);
@@ -252,6 +252,7 @@ async fn remove(
         return Ok(Outputs::new());
     }
     objects::remove(session, &step.id, found, &*run.progress).await?;
+    snapshot::forget(session, &step.id).await;
     if step.id.kind == ResourceKind::Crds {
         session.cluster.refresh_kinds();
     }

@@ -10,6 +10,7 @@ use super::owner::{class_of, owner_of};
 use super::session::Session;
 use super::several::several;
 use crate::adapter::kube::{Cluster, KubeError, Listing, Only, Propagation, Write};
+use crate::model::ignore;
 use crate::model::{
     AfterApply, Digest, Object, ObjectFound, ObjectRef, Owner, ResourceId, Version,
 };
@@ -202,13 +203,14 @@ pub fn version_of(objects: &[ObjectFound]) -> Version {
     Version { uid: None, fields: (!parts.is_empty()).then(|| Digest::of_parts(text)) }
 }
 
-/// Writes an object after a look at whose it is: what is not ours stays as it is.
+/// Writes an object after a look at whose it is: what is not ours stays as it is, and so do the places in `left`.
 pub async fn write_object(
     session: &Session,
     id: &ResourceId,
     object: &Object,
     write: &Write,
     helm: Option<HelmOwnership<'_>>,
+    left: &[String],
 ) -> Result<Object, ProviderError> {
     let Some(name) = object.reference() else {
         return Err(stale("an object has no apiVersion, kind or name", "it cannot be written"));
@@ -220,7 +222,11 @@ pub async fn write_object(
     if let Some(live) = &live {
         may_touch(&name, &owner(session, id, live, helm))?;
     }
-    session.cluster.apply(&with_ownership(object, helm), write).await.map_err(failed)
+    let mut object = with_ownership(object, helm);
+    if let Some(live) = &live {
+        object = ignore::with_live(&object, live, left.iter().map(String::as_str));
+    }
+    session.cluster.apply(&object, write).await.map_err(failed)
 }
 
 /// Deletes an object after a look at whose it is, and only if it still has the uid when one is given. `false` when it was

@@ -9,6 +9,7 @@ use super::failure::{foreign, provider_error, stale};
 use super::normal::normal;
 use super::runs;
 use super::session::Session;
+use super::snapshot;
 use crate::adapter::clock;
 use crate::adapter::kube::{Cluster, KubeError, Only, Propagation, Write};
 use crate::model::{
@@ -172,7 +173,7 @@ fn overtaken(record: &Record) -> ProviderError {
     )
 }
 
-/// Takes our key out, and the ConfigMap with its last key, and what is remembered of runs.
+/// Takes our key out, and the ConfigMap with its last key, and what is remembered of runs and of our writes.
 pub(super) async fn remove(session: &Session, manager: &str) -> Result<(), ProviderError> {
     let identity = &session.identity;
     let failed = |error: KubeError| {
@@ -182,6 +183,7 @@ pub(super) async fn remove(session: &Session, manager: &str) -> Result<(), Provi
     let Some((map, text)) =
         map.as_ref().and_then(|map| Some((map, entry(map, &identity.project)?)))
     else {
+        snapshot::forget_all(session).await.map_err(failed)?;
         return runs::remove(&session.cluster, &identity.project).await.map_err(failed);
     };
     let record = parse(text);
@@ -189,6 +191,7 @@ pub(super) async fn remove(session: &Session, manager: &str) -> Result<(), Provi
         return Err(foreign(&reference(), &format!("installation {}", record.owner)));
     }
     // Before the record: a run that dies in between finds the record, and goes on here.
+    snapshot::forget_all(session).await.map_err(failed)?;
     runs::remove(&session.cluster, &identity.project).await.map_err(failed)?;
     let version = map.0.pointer("/metadata/resourceVersion").and_then(serde_json::Value::as_str);
     let others =

@@ -106,6 +106,7 @@ mod tests {
         wanted.rendered = Some(Rendered {
             objects: vec![widget()],
             hooks: Vec::new(),
+            ignored: Vec::new(),
             inputs: Digest::of("x"),
             unknown: BTreeSet::new(),
             unstable: BTreeSet::new(),

@@ -10,6 +10,7 @@ pub mod discover;
 mod failure;
 mod field;
 mod health;
+mod history;
 pub mod installation;
 mod later;
 pub mod lease;
@@ -29,6 +30,7 @@ pub mod runs;
 pub mod secret;
 pub mod session;
 mod several;
+mod snapshot;
 mod survey;
 pub mod wait;
 
@@ -37,6 +39,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use serde_json::Value as Json;
 use tokio::time::Instant;
 
 pub use failure::{failure, foreign, provider_error, stale};
@@ -51,7 +54,8 @@ use self::several::several;
 use crate::adapter::kube::KubeError;
 use crate::model::{
     ClusterFacts, Digest, Discovery, Failure, Health, Identity, Known, KubernetesSpec, Object,
-    ObjectRef, Observed, Outputs, Progress, Redactor, Rendered, Resource, ResourceId, ResourceKind,
+    ObjectRef, Observed, Outputs, Progress, Redactor, ReleaseSpec, Rendered, Resource, ResourceId,
+    ResourceKind,
 };
 use crate::plan::Step;
 use crate::provider::{Provider, ProviderError, Renderer, RunContext};
@@ -137,6 +141,12 @@ impl Kubernetes {
     ) -> Result<Option<Session>, KubeError> {
         *self.identity.lock().unwrap_or_else(PoisonError::into_inner) = Some(who.clone());
         Ok(self.open(known, host).await?.map(|link| link.by(who)))
+    }
+
+    /// The values that the chart of a release comes with.
+    pub async fn chart_values(&self, spec: &ReleaseSpec) -> Result<Json, Failure> {
+        let chart = self.settings.helm.chart(&spec.chart).await?;
+        Ok(chart.content().await?.document("values.yaml").unwrap_or_default())
     }
 
     fn forget_marked(&self) {

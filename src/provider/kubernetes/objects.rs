@@ -7,11 +7,13 @@ use serde_json::json;
 use super::compare::{absent_is, delete_object, merge, read_live, write_object};
 use super::discover::texts;
 use super::failure::{provider_error, stale};
+use super::history;
 use super::normal::compared;
 use super::owner::owner_of;
 use super::session::Session;
 use super::several::several;
 use crate::adapter::kube::{KubeError, Write};
+use crate::model::ignore;
 use crate::model::{
     Class, Failure, FailureKind, Found, Object, ObjectFound, ObjectRef, Owner, ResourceId,
     annotation,
@@ -58,13 +60,16 @@ pub(super) fn rank(kind: &str) -> usize {
     }
 }
 
-/// Writes objects as ours, in order, several of a rank at a time. Those that are somebody else's and only used are left out.
+/// Writes objects as ours, in order, several of a rank at a time, and returns them as the server has them. Those that are
+/// somebody else's and only used are left out by the caller.
 pub(super) async fn write(
     session: &Session,
-    id: &ResourceId,
+    step: &Step,
     objects: &[Object],
     manager: &str,
-) -> Result<(), ProviderError> {
+) -> Result<Vec<Object>, ProviderError> {
+    let id = &step.id;
+    let mut all = Vec::new();
     let mut objects: Vec<&Object> = objects.iter().collect();
     objects.sort_by_key(|object| rank(object.kind()));
     let write = Write::by(manager).forced();
@@ -72,12 +77,20 @@ pub(super) async fn write(
         let put = |object: &Object| {
             let object = with_run(session, object);
             let write = &write;
-            async move { write_object(session, id, &object, write, None).await.map(drop) }
+            let left = left(step, &object);
+            async move { write_object(session, id, &object, write, None, &left).await }
         };
         let written = several(same.iter().map(|object| put(object)).collect(), AT_A_TIME).await;
-        written.into_iter().collect::<Result<(), _>>()?;
+        all.extend(written.into_iter().collect::<Result<Vec<_>, _>>()?);
     }
-    Ok(())
+    Ok(all)
+}
+
+/// The places of an object that a step leaves to others.
+fn left(step: &Step, object: &Object) -> Vec<String> {
+    let Some(name) = object.reference() else { return Vec::new() };
+    let left = history::left(step.wanted.as_deref(), step.found.as_deref(), &name);
+    left.map(str::to_owned).collect()
 }
 
 /// The object with the run that writes it.
@@ -266,7 +279,13 @@ fn broken(
     }
     let sent = wanted.iter().find(|object| object.reference().as_ref() == Some(name))?;
     let fields = before.version.fields.as_ref()?;
-    (*fields != compared(now, sent)).then(|| format!("somebody changed {name}"))
+    // What others set in the meantime is theirs to set.
+    let left = left(step, sent);
+    let now = match &before.live {
+        Some(live) => ignore::with_live(now, live, left.iter().map(String::as_str)),
+        None => now.clone(),
+    };
+    (*fields != compared(&now, sent)).then(|| format!("somebody changed {name}"))
 }
 
 /// Refuses to delete definitions whose kinds have objects that are not ours: those would go with them.

@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 
 use super::compare::{Live, observe_with, read_live, version_of};
 use super::discover::{Marked, applied_of, unwanted};
+use super::history;
 use super::later;
 use super::normal::normal;
 use super::owner::class_of;
@@ -13,6 +14,7 @@ use super::release;
 use super::render::{Drawing, Fill, draw, secrets_in};
 use super::session::{Link, Session};
 use super::several::several;
+use super::snapshot::sealed;
 use super::{
     AT_A_TIME, Kubernetes, crds, health, installation, manager, namespace, outputs_of, secret,
 };
@@ -30,7 +32,7 @@ impl Kubernetes {
         who: &Identity,
         known: &Known,
     ) -> BTreeMap<ResourceId, Observed> {
-        let all = |observed: Observed| {
+        let of_all = |observed: &Observed| {
             wanted.iter().map(|resource| (resource.id.clone(), observed.clone())).collect()
         };
         let unreachable = |error: KubeError| Observed::Unreachable {
@@ -40,8 +42,8 @@ impl Kubernetes {
         let session = match self.session(known, host, who).await {
             Ok(Some(session)) => session,
             // A host that is absent makes its contents absent without asking.
-            Ok(None) => return all(Observed::Absent),
-            Err(error) => return all(unreachable(error)),
+            Ok(None) => return of_all(&Observed::Absent),
+            Err(error) => return of_all(&unreachable(error)),
         };
         let names = wanted
             .iter()
@@ -53,7 +55,7 @@ impl Kubernetes {
             futures::try_join!(self.marked(&session, false), read_live(&session.cluster, names),);
         let (marked, live) = match sweep {
             Ok(both) => both,
-            Err(error) => return all(unreachable(error)),
+            Err(error) => return of_all(&unreachable(error)),
         };
         let known = &self.with_fields(&session, wanted, known).await;
         let releases: Vec<_> = wanted
@@ -79,6 +81,9 @@ impl Kubernetes {
         );
         let mut all: BTreeMap<_, _> = others.into_iter().chain(releases).collect();
         later::take_back_refusals(wanted, &mut all);
+        if let Err(error) = history::tell(&session, wanted, &mut all).await {
+            return of_all(&unreachable(error));
+        }
         Box::pin(self.add_health(&session, wanted, known, &mut all)).await;
         all
     }
@@ -389,20 +394,11 @@ fn whole_owner(objects: &[ObjectFound]) -> Owner {
 
 /// Takes secret values out of a picture.
 fn mask(found: &mut ObjectFound, session: &Session) {
-    let hide = |object: &mut Object| hide_in(&mut object.0, session);
+    let hide = |object: &mut Object| *object = sealed(session, object);
     found.live.iter_mut().for_each(hide);
     match &mut found.after {
         AfterApply::Would(object) | AfterApply::NotChecked(object) => hide(object),
         AfterApply::Rejected(_) | AfterApply::Unwanted => {}
-    }
-}
-
-fn hide_in(json: &mut Json, session: &Session) {
-    match json {
-        Json::String(text) => *text = session.redactor.redact(text),
-        Json::Array(items) => items.iter_mut().for_each(|item| hide_in(item, session)),
-        Json::Object(map) => map.values_mut().for_each(|item| hide_in(item, session)),
-        Json::Null | Json::Bool(_) | Json::Number(_) => {}
     }
 }
 

@@ -6,9 +6,10 @@ use serde_json::{Map, Value as Json, json};
 
 use super::compare::merge;
 use crate::model::{
-    ClaimSpec, Class, CrdsSpec, Digest, Failure, FailureKind, Identity, JobSpec, KubernetesSpec,
-    Leaf, Marks, NamespaceSpec, Object, ObjectsSpec, RemovalSpec, Rendered, Resource, SecretRef,
-    SecretRule, SecretSpec, Value, annotation, is_cluster_wide, label_value,
+    ClaimSpec, Class, CrdsSpec, Digest, Failure, FailureKind, Identity, Ignored, JobSpec,
+    KubernetesSpec, Leaf, Marks, NamespaceSpec, Object, ObjectsSpec, RemovalSpec, Rendered,
+    Resource, ScaleTarget, SecretRef, SecretRule, SecretSpec, Value, annotation, ignore,
+    is_cluster_wide, label_value,
 };
 
 /// Helm's own word for what stays; ours too, so that one word means one thing in a cluster.
@@ -40,7 +41,7 @@ pub(super) fn draw(
     drawing: &Drawing<'_>,
 ) -> Result<Option<Rendered>, Failure> {
     let mut pen = Pen { resource, drawing, unknown: BTreeSet::new() };
-    let objects = match resource.kubernetes() {
+    let mut objects = match resource.kubernetes() {
         Some(KubernetesSpec::Installation) => vec![pen.installation()],
         Some(KubernetesSpec::Namespace(spec)) => vec![pen.namespace(spec)],
         Some(KubernetesSpec::Secret(spec)) => vec![pen.secret(spec)],
@@ -51,12 +52,14 @@ pub(super) fn draw(
         Some(KubernetesSpec::Removal(spec)) => vec![pen.removal(spec)?],
         Some(KubernetesSpec::Release(_) | KubernetesSpec::Wait(_)) | None => return Ok(None),
     };
+    let ignored = leave_to_others(resource, &mut objects);
     let pictures = Json::Array(objects.iter().map(|object| object.0.clone()).collect());
     let inputs = Digest::of_json(&json!([pictures, pen.hidden_inputs()]));
     let objects = objects.into_iter().map(|object| with_hash(object, &inputs)).collect();
     Ok(Some(Rendered {
         objects,
         hooks: Vec::new(),
+        ignored,
         inputs,
         unknown: pen.unknown,
         unstable: BTreeSet::new(),
@@ -64,6 +67,24 @@ pub(super) fn draw(
         findings: Vec::new(),
         warnings: Vec::new(),
     }))
+}
+
+/// Takes out of objects what is not ours to decide.
+fn leave_to_others(resource: &Resource, objects: &mut [Object]) -> Vec<Ignored> {
+    let scaled: Vec<_> = objects.iter().filter_map(|o| ScaleTarget::of(&o.0)).collect();
+    let mut ignored = Vec::new();
+    for object in objects {
+        let Some(name) = object.reference() else { continue };
+        let left = |path, wanted, reason| Ignored { object: name.clone(), path, wanted, reason };
+        for rule in &resource.ignore {
+            let why = rule.reason.as_ref().unwrap_or(&rule.path);
+            let dropped = ignore::drop_at(&rule.path, &mut object.0);
+            ignored.extend(dropped.into_iter().map(|(path, value)| left(path, value, why.clone())));
+        }
+        let dropped = ignore::drop_built_in(&mut object.0, &scaled);
+        ignored.extend(dropped.into_iter().map(|(path, value, why)| left(path, value, why)));
+    }
+    ignored
 }
 
 fn with_hash(mut object: Object, inputs: &Digest) -> Object {

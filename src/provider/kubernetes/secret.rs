@@ -12,9 +12,10 @@ use serde_json::{Map, Value as Json, json};
 use super::compare::merge;
 use super::credential;
 use super::failure::provider_error;
-use super::normal::{compared, normal};
+use super::normal::compared;
 use super::owner::{class_of, owner_of};
 use super::session::Session;
+use super::snapshot::sealed;
 use crate::adapter::kube::{KubeError, Write};
 use crate::model::{
     AfterApply, Failure, FailureKind, Object, ObjectFound, ObjectRef, Owner, Rendered, Resource,
@@ -24,8 +25,6 @@ use crate::provider::ProviderError;
 
 /// What stands for a value in every picture.
 pub(super) const HIDDEN: &str = "(secret)";
-/// What stands for a value that will change.
-const CHANGES: &str = "(secret, changes)";
 /// On a Secret that an operator would have made, on clusters where none runs.
 pub const ASSUMED: &str = "datamill.dev/assumed";
 /// How long a copy waits for its source.
@@ -244,17 +243,6 @@ fn uuid(bytes: &[u8]) -> String {
     [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
 }
 
-/// An object with the values of its `data` hidden; those that change are told apart.
-fn hide(object: &Object, changes: &dyn Fn(&str) -> bool) -> Object {
-    let mut object = normal(object);
-    if let Some(data) = object.0.get_mut("data").and_then(Json::as_object_mut) {
-        for (key, value) in data.iter_mut() {
-            *value = if changes(key) { CHANGES.into() } else { HIDDEN.into() };
-        }
-    }
-    object
-}
-
 fn with_data(rendered: &Object, data: Map<String, Json>) -> Object {
     let mut object = rendered.clone();
     if let Some(map) = object.0.as_object_mut() {
@@ -291,16 +279,10 @@ pub(super) async fn observe(
         })
         .collect();
     let sent = with_data(picture, data);
-    let held = |key: &str| {
-        live.as_ref()
-            .is_some_and(|live| live.0.pointer("/data").is_some_and(|d| d.get(key).is_some()))
-    };
-    let changes =
-        |key: &str| held(key) && matches!(keys.get(key), Some(Wanted::Is(_) | Wanted::Drawn));
     let write = Write::by(manager).forced().dry();
     let after = match session.cluster.apply(&sent, &write).await {
-        Ok(after) => AfterApply::Would(hide(&after, &changes)),
-        Err(error) if error.means_absent() => AfterApply::NotChecked(hide(picture, &|_| false)),
+        Ok(after) => AfterApply::Would(sealed(session, &after)),
+        Err(error) if error.means_absent() => AfterApply::NotChecked(sealed(session, &sent)),
         Err(error) if error.is_transient() => return Err(error),
         Err(error) => AfterApply::Rejected(session.redactor.redact(&error.to_string())),
     };
@@ -315,7 +297,7 @@ pub(super) async fn observe(
         object: name,
         wanted: true,
         class: class_of(picture),
-        live: live.as_ref().map(|live| hide(live, &|_| false)),
+        live: live.as_ref().map(|live| sealed(session, live)),
         after,
         owner,
         version,
@@ -369,7 +351,7 @@ async fn assume(
     Ok(())
 }
 
-/// Writes the Secret: keys that are absent are drawn, the rest stays or follows its source. Waits for the sources of copies.
+/// Writes the Secret, and returns it as the server has it: keys that are absent are drawn, the rest stays or follows its source. Waits for the sources of copies.
 pub(super) async fn put(
     session: &Session,
     resource: &Resource,
@@ -378,13 +360,13 @@ pub(super) async fn put(
     manager: &str,
     given: &(dyn Fn(&Value) -> Option<String> + Send + Sync),
     progress: &(dyn Fn(String) + Send + Sync),
-) -> Result<(), ProviderError> {
+) -> Result<Vec<Object>, ProviderError> {
     let name = reference(&spec.namespace, &spec.name);
     let failed = |error: KubeError| {
         provider_error(format!("cannot write {name}"), &error, &session.redactor)
     };
     let started = tokio::time::Instant::now();
-    let Some(picture) = rendered.objects.first() else { return Ok(()) };
+    let Some(picture) = rendered.objects.first() else { return Ok(Vec::new()) };
     loop {
         let live = session.cluster.get(&name).await.map_err(failed)?;
         if let Some(live) = &live {
@@ -412,7 +394,7 @@ pub(super) async fn put(
         }
         let drawn = drawn(spec, &keys).map_err(|why| cannot_draw(&name, why))?;
         let written = write(session, picture, live.as_ref(), keys, &drawn, manager).await;
-        return written.map_err(failed);
+        return written.map(|object| vec![object]).map_err(failed);
     }
 }
 
@@ -442,7 +424,7 @@ async fn write(
     keys: BTreeMap<String, Wanted>,
     drawn: &BTreeMap<String, String>,
     manager: &str,
-) -> Result<(), KubeError> {
+) -> Result<Object, KubeError> {
     let mut data = Map::new();
     for (key, wanted) in keys {
         let value = match wanted {
@@ -457,11 +439,11 @@ async fn write(
     let mut object = super::objects::with_run(session, &with_data(picture, data));
     let Some(live) = live else {
         // Created, not applied: of two that draw at once, the second must not overwrite the first.
-        return session.cluster.create(&object, &Write::by(manager)).await.map(drop);
+        return session.cluster.create(&object, &Write::by(manager)).await;
     };
     let version = live.0.pointer("/metadata/resourceVersion").cloned().unwrap_or_default();
     merge(&mut object.0, &json!({"metadata": {"resourceVersion": version}}));
-    session.cluster.apply(&object, &Write::by(manager).forced()).await.map(drop)
+    session.cluster.apply(&object, &Write::by(manager).forced()).await
 }
 
 /// Placeholders that a Secret of ours was copied from, in words.
@@ -549,12 +531,5 @@ mod tests {
 
     fn held_values(values: &BTreeMap<String, String>) -> BTreeMap<String, Wanted> {
         values.iter().map(|(key, value)| (key.clone(), Wanted::AsItIs(value.clone()))).collect()
-    }
-
-    #[test]
-    fn a_picture_shows_no_value() {
-        let object = Object(json!({"kind": "Secret", "data": {"a": "dmFsdWU=", "b": "eA=="}}));
-        let hidden = hide(&object, &|key| key == "b");
-        assert_eq!(hidden.0, json!({"kind": "Secret", "data": {"a": HIDDEN, "b": CHANGES}}));
     }
 }

@@ -56,7 +56,7 @@ pub async fn apply(
         Action::Replace => {
             delete::delete(work).await?;
             let (resource, spec) = work.wanted()?;
-            replace(work, resource, spec).await
+            Box::pin(replace(work, resource, spec)).await
         }
         Action::Delete => delete::delete(work).await.map(|()| Outputs::new()),
         Action::Keep

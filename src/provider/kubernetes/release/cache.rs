@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::adapter::files;
-use crate::adapter::helm::HelmSettings;
 use crate::adapter::helm::chart::{Chart, Findings};
+use crate::adapter::helm::{Dropped, HelmSettings};
 use crate::model::{Digest, Failure};
 
 /// Grows when entries of an older datamill must not be read.
-const VERSION: &str = "1";
+const VERSION: &str = "2";
 
 /// What Helm made of a chart.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,8 @@ pub(super) struct Drawing {
     pub(super) objects: Vec<Json>,
     /// Hooks, the same.
     pub(super) hooks: Vec<Json>,
+    /// Fields that were taken out of objects.
+    pub(super) dropped: Vec<Dropped>,
     /// Lines about values keys.
     pub(super) warnings: Vec<String>,
 }
@@ -80,6 +82,7 @@ mod tests {
         let drawing = Drawing {
             objects: vec![json!({"kind": "Service"})],
             hooks: vec![],
+            dropped: vec![],
             warnings: vec!["w".to_owned()],
         };
         save(&helm, &key(["a"]), &drawing);

@@ -202,6 +202,7 @@ mod tests {
         resource.rendered = Some(Rendered {
             objects: vec![service("0")],
             hooks: Vec::new(),
+            ignored: Vec::new(),
             inputs: Digest::of(inputs),
             unknown: BTreeSet::new(),
             unstable: BTreeSet::new(),

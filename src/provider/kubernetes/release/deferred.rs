@@ -106,6 +106,7 @@ mod tests {
                 json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}, "spec": spec}),
             )],
             hooks: vec![],
+            ignored: Vec::new(),
             inputs: Digest::of(""),
             unknown: BTreeSet::from([leaf]),
             unstable: BTreeSet::new(),

@@ -71,12 +71,13 @@ pub fn health_objects(resource: &Resource, spec: &ReleaseSpec) -> Vec<ObjectRef>
 }
 
 /// What the post-renderer changes for a release.
-fn rules(identity: &Identity, resource: &Resource, spec: &ReleaseSpec, simulated: bool) -> Rules {
+fn rules(identity: &Identity, resource: &Resource, simulated: bool) -> Rules {
     let marks = Marks::of(identity, resource);
     Rules {
         labels: marks.labels,
         annotations: marks.annotations,
-        ignore: spec.ignore.clone(),
+        ignore: resource.ignore.iter().map(|rule| rule.path.clone()).collect(),
+        live: BTreeMap::new(),
         data: match resource.class {
             Class::Data => ["*/*".to_owned()].into(),
             Class::Stateful | Class::Stateless => std::collections::BTreeSet::new(),

@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value as Json;
+
 use super::super::compare::{observe_objects, read_live, version_of};
 use super::super::discover::Marked;
+use super::super::history::is_other;
 use super::super::owner::{class_of, owner_of};
 use super::super::session::Session;
 use super::super::several::several;
@@ -11,10 +14,11 @@ use super::compared::{self, Compared, Listed};
 use super::scope::Scopes;
 use super::stored::{Head, Heads, PayloadError};
 use super::{HelmSettings, MANAGER, crds, lock, outputs, ownership, short_inputs, stored};
+use crate::adapter::helm::StoredRelease;
 use crate::adapter::kube::KubeError;
 use crate::model::{
-    AfterApply, Found, Object, ObjectFound, ObjectRef, Observed, Owner, ReleaseFound, ReleaseSpec,
-    ReleaseStatus, Resource, ResourceId, Version, label,
+    AfterApply, Found, LastApplied, Object, ObjectFound, ObjectRef, Observed, Owner, ReleaseFound,
+    ReleaseSpec, ReleaseStatus, Resource, ResourceId, Version, label,
 };
 
 /// Releases looked at at a time.
@@ -96,6 +100,7 @@ impl View<'_> {
         });
         if found.owner == Owner::Ours {
             found.objects = self.objects(resource, spec, head).await?;
+            found.last = last_applied(session, resource, spec, head, &found.objects).await?;
         }
         found.version = Version { uid: None, ..version_of(&found.objects) };
         Ok(Observed::Present(Box::new(found)))
@@ -237,9 +242,67 @@ pub(super) async fn stored_objects(
     head: &Head,
 ) -> Result<Vec<Object>, PayloadError> {
     let stored = head.payload(session).await?.objects()?;
+    placed(session, spec, stored).await
+}
+
+/// Stored objects, each in its namespace.
+async fn placed(
+    session: &Session,
+    spec: &ReleaseSpec,
+    stored: Vec<Json>,
+) -> Result<Vec<Object>, PayloadError> {
     let kinds = session.cluster.kinds().await?;
     let scopes = Scopes::new(Some(&kinds), &stored);
     Ok(stored.iter().map(|object| scopes.placed(object.clone(), &spec.namespace)).collect())
+}
+
+/// The objects as the last upgrade of ours made them: Helm's own manifest of that revision, and of what differs now, what the
+/// server would make of it. Nothing where the inputs are still the same (then all that differs is somebody's), or where that
+/// revision did not end well.
+async fn last_applied(
+    session: &Session,
+    resource: &Resource,
+    spec: &ReleaseSpec,
+    head: &Head,
+    objects: &[ObjectFound],
+) -> Result<Option<LastApplied>, PayloadError> {
+    let other: BTreeSet<&ObjectRef> =
+        objects.iter().filter(|object| is_other(object)).map(|object| &object.object).collect();
+    if other.is_empty() || (is_same(resource, head) && head.status == ReleaseStatus::Deployed) {
+        return Ok(None);
+    }
+    let Some(revision) = head.made_by_us() else { return Ok(None) };
+    let release = if revision == head.revision {
+        Some(head.payload(session).await?)
+    } else {
+        head.earlier(session, revision).await?
+    };
+    let went_well = |release: &StoredRelease| matches!(release.status(), "deployed" | "superseded");
+    let Some(release) = release.filter(went_well) else { return Ok(None) };
+    let stored = placed(session, spec, release.objects()?).await?;
+    let asked: Vec<Object> = stored
+        .iter()
+        .filter(|object| object.reference().is_some_and(|name| other.contains(&name)))
+        .cloned()
+        .collect();
+    let helm = Some(ownership(spec));
+    let seen = observe_objects(session, &resource.id, &asked, MANAGER, helm).await?;
+    let named = stored.iter().filter_map(Object::reference);
+    let mut last: LastApplied = named.map(|name| (name, None)).collect();
+    for object in seen {
+        if let AfterApply::Would(then) = object.after {
+            last.insert(object.object, Some(then));
+        }
+    }
+    Ok(Some(last))
+}
+
+/// Whether a revision was made from the inputs that are wanted now.
+fn is_same(resource: &Resource, head: &Head) -> bool {
+    match (&resource.rendered, head.applied()) {
+        (Some(rendered), Some(applied)) => applied.inputs.as_str() == short_inputs(rendered),
+        (Some(_) | None, _) => false,
+    }
 }
 
 async fn look(

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use super::super::compare::{read_live, with_ownership};
 use super::super::failure::stale;
+use super::super::history;
 use super::super::normal::compared;
 use super::super::session::Session;
 use super::observe::wanted_objects;
 use super::stored::{Head, PayloadError};
 use super::{crds, ownership};
+use crate::model::ignore;
 use crate::model::{
     Found, Object, ObjectRef, ReleaseSpec, ReleaseStatus, Resource, Version, label, label_value,
 };
@@ -55,7 +57,10 @@ pub(super) async fn check(
         Some(head) => wanted_objects(session, resource, spec, head).await?.objects,
         None => rendered(resource),
     };
-    let now = versions(session, spec, &wanted).await?;
+    let left = |name: &ObjectRef| -> Vec<String> {
+        history::left(Some(resource), seen, name).map(str::to_owned).collect()
+    };
+    let now = versions(session, spec, &wanted, seen, &left).await?;
     match difference(seen, &now) {
         Some(why) => broken(why),
         None => Ok(()),
@@ -87,12 +92,21 @@ async fn versions(
     session: &Session,
     spec: &ReleaseSpec,
     wanted: &[Object],
+    seen: Option<&Found>,
+    left: &(dyn Fn(&ObjectRef) -> Vec<String> + Sync),
 ) -> Result<BTreeMap<ObjectRef, Version>, PayloadError> {
     let live = read_live(&session.cluster, wanted.iter().filter_map(Object::reference)).await?;
     let mut versions = BTreeMap::new();
     for object in wanted {
         let Some(name) = object.reference() else { continue };
         if let Some(live) = live.get(&name) {
+            // What others set in the meantime is theirs to set.
+            let before = seen.into_iter().flat_map(|found| &found.objects);
+            let before = before.filter(|o| o.object == name).find_map(|o| o.live.as_ref());
+            let left = left(&name);
+            let settled = before
+                .map(|before| ignore::with_live(live, before, left.iter().map(String::as_str)));
+            let live = settled.as_ref().unwrap_or(live);
             let fields = Some(compared(live, &with_ownership(object, Some(ownership(spec)))));
             versions.insert(name, Version { uid: live.uid().map(str::to_owned), fields });
         }

@@ -10,10 +10,11 @@ use super::scope::Scopes;
 use super::values::{self, Filled};
 use super::{RenderContext, access, crds, rules, stored};
 use crate::adapter::helm::chart::{Chart, Findings, unknown_keys};
-use crate::adapter::helm::{Rules, Template, apply_rules, explain};
+use crate::adapter::helm::{Dropped, Rules, Template, apply_rules_told, explain};
 use crate::adapter::process::ProcessError;
 use crate::model::{
-    CrdPolicy, Digest, Failure, FailureKind, Object, ReleaseSpec, Rendered, Resource,
+    CrdPolicy, Digest, Failure, FailureKind, Ignored, Object, ReleaseSpec, Rendered, Resource,
+    ignore,
 };
 use crate::yaml;
 
@@ -30,7 +31,7 @@ pub async fn render(
     let chart = helm.chart(&spec.chart).await?;
     let filled =
         values::fill(&spec.values, context.known, context.session, context.identity).await?;
-    let rules = rules(context.identity, resource, spec, context.facts.simulated);
+    let rules = rules(context.identity, resource, context.facts.simulated);
     let findings = cache::findings(helm, &chart).await?;
     let inputs = inputs(&chart, &filled, &rules, spec);
     let mut others = Vec::new();
@@ -50,7 +51,8 @@ pub async fn render(
         // A chart that cannot work with a stand-in is drawn when the value is there.
         Err(failure) if !filled.unknown.is_empty() && failure.kind == FailureKind::Usage => {
             let reason = failure.causes.first().cloned().unwrap_or(failure.what);
-            let nothing = Drawing { objects: vec![], hooks: vec![], warnings: vec![] };
+            let nothing =
+                Drawing { objects: vec![], hooks: vec![], dropped: vec![], warnings: vec![] };
             (nothing, Some(format!("its objects are known only later: {reason}")))
         }
         Err(failure) => return Err(failure),
@@ -76,6 +78,7 @@ pub async fn render(
     Ok(Rendered {
         objects,
         hooks,
+        ignored: ignored(resource, place, &drawing.dropped),
         inputs,
         unknown: filled.unknown.clone(),
         unstable: findings.unstable.clone(),
@@ -83,6 +86,32 @@ pub async fn render(
         findings: lines.collect(),
         warnings: late.into_iter().collect(),
     })
+}
+
+/// What was taken out, each in its object as it lies in the cluster.
+fn ignored(
+    resource: &Resource,
+    place: impl Fn(Vec<Json>) -> Vec<Object>,
+    dropped: &[Dropped],
+) -> Vec<Ignored> {
+    let placed = place(dropped.iter().map(|one| one.object.clone()).collect());
+    let one = |(dropped, object): (&Dropped, Object)| {
+        let rule = || {
+            let mut rules = resource.ignore.iter();
+            rules.find(|rule| ignore::means(&rule.path, &dropped.object, &dropped.path))
+        };
+        let reason = dropped.reason.clone().or_else(|| {
+            let rule = rule()?;
+            Some(rule.reason.clone().unwrap_or_else(|| rule.path.clone()))
+        });
+        Some(Ignored {
+            object: object.reference()?,
+            path: dropped.path.clone(),
+            wanted: dropped.value.clone(),
+            reason: reason.unwrap_or_default(),
+        })
+    };
+    dropped.iter().zip(placed).filter_map(one).collect()
 }
 
 /// The digest that decides whether a release changed.
@@ -141,8 +170,8 @@ async fn draw(context: &RenderContext<'_>, of: &Subject<'_>) -> Result<Drawing, 
             .because("the chart renders no YAML")
             .caused_by(&error)
     })?;
-    let (hooks, objects): (Vec<_>, Vec<_>) =
-        apply_rules(of.rules, documents).into_iter().partition(is_hook);
+    let (documents, dropped) = apply_rules_told(of.rules, documents);
+    let (hooks, objects): (Vec<_>, Vec<_>) = documents.into_iter().partition(is_hook);
     if let Some(nameless) = objects.iter().find(|json| !is_object(json)) {
         let cause = format!("the chart renders what is no object: {}", beginning(nameless));
         return Err(Failure::new(FailureKind::Usage, what()).because(cause));
@@ -153,7 +182,7 @@ async fn draw(context: &RenderContext<'_>, of: &Subject<'_>) -> Result<Drawing, 
         others.push(chart.content().await?);
     }
     let warnings = unknown_keys(&files, &of.filled.json, &others);
-    let drawing = Drawing { objects, hooks, warnings };
+    let drawing = Drawing { objects, hooks, dropped, warnings };
     if keep {
         cache::save(context.helm, &key, &drawing);
     }

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::super::compare::write_object;
+use super::super::history;
 use super::super::session::Session;
 use super::apply::Work;
 use super::observe::stored_objects;
@@ -59,5 +60,10 @@ async fn put_back(
         (work.run.progress)(format!("puts back {name}"));
     }
     let write = Write::by(MANAGER).forced();
-    write_object(session, &resource.id, object, &write, Some(ownership(spec))).await.map(drop)
+    let left: Vec<String> = object.reference().map_or_else(Vec::new, |name| {
+        let found = work.step.found.as_deref();
+        history::left(Some(resource), found, &name).map(str::to_owned).collect()
+    });
+    let helm = Some(ownership(spec));
+    write_object(session, &resource.id, object, &write, helm, &left).await.map(drop)
 }

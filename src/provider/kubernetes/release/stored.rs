@@ -48,6 +48,11 @@ impl Head {
         })
     }
 
+    /// The revision that our mark names: the last one that we made. Labels survive upgrades and rollbacks by hand.
+    pub(super) fn made_by_us(&self) -> Option<u64> {
+        self.secret.label(label::SPEC_HASH)?.split_once('-')?.0.parse().ok()
+    }
+
     /// When the revision was last written, since 1970.
     pub(super) fn written(&self) -> Option<Duration> {
         let label = self.secret.label("modifiedAt").or(self.secret.label("createdAt"))?;
@@ -63,6 +68,19 @@ impl Head {
         let name = self.reference().ok_or(PayloadError::Gone)?;
         let secret = session.cluster.get(&name).await?.ok_or(PayloadError::Gone)?;
         Ok(StoredRelease::decode(&secret)?)
+    }
+
+    /// Reads an earlier revision whole; nothing when Helm keeps it no longer.
+    pub(super) async fn earlier(
+        &self,
+        session: &Session,
+        revision: u64,
+    ) -> Result<Option<StoredRelease>, PayloadError> {
+        let Some(own) = self.reference() else { return Ok(None) };
+        let name =
+            ObjectRef { name: format!("sh.helm.release.v1.{}.v{revision}", self.name), ..own };
+        let secret = session.cluster.get(&name).await?;
+        Ok(secret.as_ref().map(StoredRelease::decode).transpose()?)
     }
 
     /// Writes that the revision failed, in payload and label, so that an upgrade may follow. Refused when somebody wrote it

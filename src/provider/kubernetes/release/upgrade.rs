@@ -1,6 +1,8 @@
 //! `helm upgrade --install` with everything around it: values, CRDs, marks, and whether fields are taken back.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value as Json;
 
 use super::super::compare::with_ownership;
 use super::super::session::Session;
@@ -16,8 +18,8 @@ use super::{
 use crate::adapter::helm::{Upgrade, WaitFor};
 use crate::adapter::kube::{KubeError, Write};
 use crate::model::{
-    ClusterFacts, Failure, FailureKind, Leaf, ObjectRef, Outputs, ReleaseSpec, ReleaseStatus,
-    Rendered, Resource, label, label_value,
+    ClusterFacts, Failure, FailureKind, Ignored, Leaf, ObjectRef, Outputs, ReleaseSpec,
+    ReleaseStatus, Rendered, Resource, label, label_value,
 };
 use crate::provider::ProviderError;
 
@@ -52,7 +54,8 @@ pub(super) async fn upgrade(
     let chart = work.helm.chart(&spec.chart).await.map_err(permanent)?;
     let force_conflicts = takes_back(work, spec, &rendered).await?;
     let revision = head.as_ref().map_or(1, |head| head.revision + 1);
-    let rules = rules(&session.identity, resource, spec, session.simulated);
+    let mut rules = rules(&session.identity, resource, session.simulated);
+    rules.live = live_values(work, &rendered);
     let mut labels = rules.labels.clone();
     labels.insert(label::SPEC_HASH.to_owned(), stored::spec_hash(revision, &rendered.inputs));
     labels.insert(label::RUN.to_owned(), label_value(&session.identity.run.0));
@@ -83,6 +86,19 @@ pub(super) async fn upgrade(
         )
     })?;
     work.outputs(spec).await
+}
+
+/// What lives in the places that are left to others: it stays as it is, whoever holds it.
+fn live_values(work: Work<'_>, rendered: &Rendered) -> BTreeMap<String, Json> {
+    let Some(found) = work.step.found.as_deref() else { return BTreeMap::new() };
+    let places = rendered.ignored.iter().chain(&found.ignored);
+    let value = |left: &Ignored| {
+        let object = found.objects.iter().find(|object| object.object == left.object)?;
+        let value = object.live.as_ref()?.0.pointer(&left.path)?;
+        let place = format!("{}/{}:{}", left.object.kind, left.object.name, left.path);
+        Some((place, value.clone()))
+    };
+    places.filter_map(value).collect()
 }
 
 fn unknown(what: &str, leaf: &Leaf) -> Failure {
