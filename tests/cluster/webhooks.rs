@@ -1,6 +1,8 @@
 //! Webhooks that nobody answers, on a cluster that asks them: what the user reads, and that a rerun goes on.
 
+use std::fs::File;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 
@@ -20,22 +22,36 @@ fn ask_webhooks(sandbox: &Sandbox) {
     let folder = std::fs::read_link(format!("/proc/{pid}/cwd")).unwrap();
     kill(pid, Signal::SIGKILL).unwrap();
     eventually("the API server is gone", || !lives(pid));
-    let args = words[1..]
-        .iter()
-        .filter(|word| !word.is_empty() && !word.starts_with("--disable-admission-plugins"));
-    Command::new(&words[0])
-        .args(args)
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let log = sandbox.home().join("kube-apiserver.log");
+    let start = || {
+        let args = words[1..]
+            .iter()
+            .filter(|word| !word.is_empty() && !word.starts_with("--disable-admission-plugins"));
+        Command::new(&words[0])
+            .args(args)
+            .current_dir(&folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::options().create(true).append(true).open(&log).unwrap())
+            .spawn()
+            .unwrap()
+    };
+    // One that ends by itself, like one whose port is taken for a moment, is started again.
+    let mut server = start();
     let context = sandbox.context();
-    eventually("the API server answers", || {
+    let begin = Instant::now();
+    loop {
         let asked = sandbox.run("kubectl", ["--context", &context, "get", "--raw", "/readyz"]);
-        asked.code == Some(0)
-    });
+        if asked.code == Some(0) {
+            return;
+        }
+        let said = || std::fs::read_to_string(&log).unwrap();
+        assert!(begin.elapsed() < Duration::from_mins(5), "{}\n{}", asked.stderr, said());
+        if server.try_wait().unwrap().is_some() {
+            server = start();
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    }
 }
 
 fn webhook(kind: &str) -> String {

@@ -35,7 +35,7 @@ fn a_service_answers_by_name_from_another_pod() {
     cluster.load(&Image::answer().unwrap());
     let space = cluster.namespace();
     space.apply(&answer("web", "datamill.test/answer:1", ""));
-    space.kubectl(&["wait", "pod/web", "--for=condition=Ready", "--timeout=120s"]);
+    space.kubectl(&["wait", "pod/web", "--for=condition=Ready", "--timeout=300s"]);
     assert!(space.kubectl(&["logs", "web"]).contains("listening on :8080"));
     let url = format!("http://web.{}.svc.cluster.local/", space.name);
     let ask =
@@ -43,7 +43,7 @@ fn a_service_answers_by_name_from_another_pod() {
     let script = format!("until wget -q -O - {url}; do sleep 0.5; done");
     space.kubectl(&[&ask[..], &["--", "sh", "-c", &script]].concat());
     let until = "--for=jsonpath={.status.phase}=Succeeded";
-    let ended = space.try_kubectl(&["wait", until, "pod/ask", "--timeout=60s"]);
+    let ended = space.try_kubectl(&["wait", until, "pod/ask", "--timeout=300s"]);
     assert!(ended.status.success(), "{}", space.kubectl(&["describe", "pods"]));
     assert!(space.kubectl(&["logs", "ask"]).contains("hello from web"));
 }
@@ -88,7 +88,7 @@ spec:
 ",
         node::BUSYBOX
     ));
-    space.kubectl(&["wait", "pod/writer", "--for=condition=Ready", "--timeout=120s"]);
+    space.kubectl(&["wait", "pod/writer", "--for=condition=Ready", "--timeout=300s"]);
     assert_eq!(space.kubectl(&phase), "Bound");
     let read = "until cat /data/file; do sleep 0.1; done 2>/dev/null";
     assert_eq!(space.kubectl(&["exec", "writer", "--", "sh", "-c", read]), "kept\n");
@@ -104,7 +104,7 @@ fn a_pod_that_crashes_leaves_its_last_words() {
     // Between two tries the log is that of the last one; `--previous` may be gone already.
     let waits =
         "--for=jsonpath={.status.containerStatuses[0].state.waiting.reason}=CrashLoopBackOff";
-    space.kubectl(&["wait", waits, "pod/crash", "--timeout=120s"]);
+    space.kubectl(&["wait", waits, "pod/crash", "--timeout=300s"]);
     let words = space.kubectl(&["logs", "crash"]);
     assert!(words.contains("fatal: cannot go on"), "{words}");
 }
@@ -126,7 +126,7 @@ fn a_registry_gives_withholds_and_takes_its_time() {
     }
     for name in ["open", "slow"] {
         let pod = format!("pod/{name}");
-        space.kubectl(&["wait", &pod, "--for=condition=Ready", "--timeout=120s"]);
+        space.kubectl(&["wait", &pod, "--for=condition=Ready", "--timeout=300s"]);
     }
     for name in ["closed", "missing"] {
         let why = "jsonpath={.status.containerStatuses[0].state.waiting.reason}";
@@ -172,7 +172,7 @@ spec:
 ",
         image.names[0]
     ));
-    space.kubectl(&["wait", "pod/minio", "--for=condition=Ready", "--timeout=120s"]);
+    space.kubectl(&["wait", "pod/minio", "--for=condition=Ready", "--timeout=300s"]);
 }
 
 #[test]
