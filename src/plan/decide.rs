@@ -315,10 +315,6 @@ fn notes_of(rendered: &Rendered) -> Vec<String> {
         .into_iter()
         .map(|(of, names)| format!("known after {of}: {}", names.join(", ")))
         .collect();
-    if !rendered.unstable.is_empty() {
-        let names: Vec<_> = rendered.unstable.iter().map(String::as_str).collect();
-        notes.push(format!("its chart renders differently each time: {}", names.join(", ")));
-    }
     notes.extend(rendered.findings.iter().chain(&rendered.warnings).cloned());
     notes
 }

@@ -12,6 +12,7 @@ mod discover;
 mod lock;
 mod observe;
 mod precondition;
+mod random;
 mod render;
 mod repair;
 mod scope;
