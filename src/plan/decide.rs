@@ -6,11 +6,14 @@ use super::decision::{Decision, Fill};
 use super::memory::{Inputs, inputs, settled};
 use super::objects::Survey;
 use super::origin::Moved;
-use super::{Action, Block, Change, Effect, Origin, Permits, Precondition, Shown, diff, growth};
+use super::{
+    Action, Block, Change, Effect, Origin, Permits, Precondition, Shown, allowance, diff, growth,
+};
 use crate::model::{
     Class, ClusterSpec, Found, KubernetesSpec, Leaf, Name, Object, ObjectRef, Owner, Power,
-    ReleaseStatus, Rendered, Resource, ResourceId, ResourceKind, Spec,
+    ReleaseSpec, ReleaseStatus, Rendered, Resource, ResourceId, ResourceKind, Spec,
 };
+use serde_json::Value as Json;
 
 /// A resource that is not there, or whose host is made anew.
 pub(super) fn absent(wanted: &Resource) -> Decision {
@@ -174,6 +177,9 @@ fn kubernetes(wanted: &Resource, found: &Found, permits: &Permits) -> Decision {
             .unwrap_or_else(|| format!("the cluster refuses {object}: {says}"));
         return Decision::blocked(Block::Preflight { why });
     }
+    if let Some(decision) = narrowed(&survey, permits) {
+        return decision;
+    }
     if !survey.immutable.is_empty() {
         return immutable(wanted, found, survey, permits, origin);
     }
@@ -204,6 +210,8 @@ fn kubernetes(wanted: &Resource, found: &Found, permits: &Permits) -> Decision {
     if nothing_there && inputs == Inputs::Same && wanted.id.kind == ResourceKind::Job {
         decision.notes.push("the finished Job is missing: it runs again".to_owned());
     }
+    let lost = survey.lost.iter().map(|(object, lost)| format!("{object}: {}", lost.join("; ")));
+    decision.notes.extend(lost);
     decision.changes.extend(survey.changes);
     decision.notes.extend(survey.notes);
     if permits.overwrite_data { decision } else { spare_data(wanted, decision, &survey.data_drift) }
@@ -261,7 +269,47 @@ fn spare_data(
     }
 }
 
-/// Fields that cannot change in place: stateless things are made anew, data is not.
+/// Definitions that would take away what objects of their kind may use, where nobody allowed it.
+fn narrowed(survey: &Survey, permits: &Permits) -> Option<Decision> {
+    let open: Vec<_> = survey.lost.iter().filter(|(object, _)| !permits.allows(object)).collect();
+    if open.is_empty() {
+        return None;
+    }
+    let says = open.iter().map(|(object, lost)| format!("{object}: {}", lost.join("; ")));
+    let why = format!(
+        "{}; objects of that kind may use it, so see first that none does",
+        says.collect::<Vec<_>>().join("; ")
+    );
+    let allow = open.iter().map(|(object, _)| allowance(&object.kind, &object.name)).collect();
+    let mut decision = Decision::blocked(Block::Unapproved { why, allow });
+    decision.changes.clone_from(&survey.changes);
+    Some(decision)
+}
+
+/// A release of ours that lives under another name or in another namespace than is wanted by now: it never gets a double. With
+/// the user's word the old one goes, its volumes stay where they are, and a new one comes.
+pub(super) fn moved(wanted: &ReleaseSpec, found: &Found, permits: &Permits) -> Option<Decision> {
+    let text = |key: &str| found.outputs.get(key).and_then(Json::as_str);
+    let (release, namespace) = (text("release")?, text("namespace")?);
+    if found.release.is_none() || (release == wanted.release && namespace == wanted.namespace) {
+        return None;
+    }
+    let from = format!("release `{release}` in namespace `{namespace}`");
+    let allow = allowance("Release", release);
+    if !permits.allowed.iter().any(|one| one.eq_ignore_ascii_case(&allow)) {
+        let why = format!(
+            "it is installed as {from}, and wanted as `{}` in `{}`: it would be uninstalled there and installed anew, and \
+             its volumes would stay behind in `{namespace}`",
+            wanted.release, wanted.namespace
+        );
+        return Some(Decision::blocked(Block::Unapproved { why, allow: [allow].into() }));
+    }
+    let mut decision = Decision::plain(Action::Replace);
+    decision.precondition = Precondition::of(found);
+    Some(decision.note(format!("{from} goes; its volumes stay there")))
+}
+
+/// Fields that cannot change in place: with the user's word for each object, stateless things are made anew; data is not.
 fn immutable(
     wanted: &Resource,
     found: &Found,
@@ -286,7 +334,22 @@ fn immutable(
             why: format!("{} would have to be made anew: {}", first.object, first.says),
         }),
         Class::Stateful | Class::Stateless => {
-            let mut decision = Decision::plain(Action::Replace);
+            let open: Vec<_> =
+                survey.immutable.iter().filter(|one| !permits.allows(&one.object)).collect();
+            let mut decision = if open.is_empty() {
+                // Of a release only these objects go; what else is in it is upgraded.
+                let release = wanted.id.kind == ResourceKind::Release;
+                Decision::plain(if release { Action::Update } else { Action::Replace })
+            } else {
+                let says: Vec<_> =
+                    open.iter().map(|one| format!("{}: {}", one.object, one.says)).collect();
+                let why = format!(
+                    "what cannot change in place would go and be made anew: {}",
+                    says.join("; ")
+                );
+                let names = open.iter().map(|one| allowance(&one.object.kind, &one.object.name));
+                Decision::blocked(Block::Unapproved { why, allow: names.collect() })
+            };
             for refused in &survey.immutable {
                 decision.notes.push(format!("{}: {}", refused.object, refused.says));
                 decision.changes.push(whole(

@@ -1,5 +1,6 @@
 //! The binary against kwok: a real API server, real Helm, own charts.
 
+mod canaries;
 mod catalogue;
 mod claims;
 mod deferred;
@@ -13,6 +14,7 @@ mod jobs;
 mod kill;
 mod kit;
 mod lock;
+mod looks;
 mod main_job;
 mod origin;
 mod outages;
@@ -21,6 +23,7 @@ mod readiness;
 mod saved;
 mod seeds;
 mod sources;
+mod traps;
 mod webhooks;
 
 use crate::support::sandbox::{Run, Sandbox, repository};

@@ -13,6 +13,7 @@ mod lock;
 mod observe;
 mod precondition;
 mod random;
+mod recreate;
 mod render;
 mod repair;
 mod scope;
