@@ -2,9 +2,11 @@
 
 mod canaries;
 mod catalogue;
+mod causes;
 mod claims;
 mod deferred;
 mod drift;
+mod endurance;
 mod faults;
 mod flavours;
 mod hooks;

@@ -21,13 +21,12 @@ pub fn pins(content: &ChartContent, values: &Json, files: &[&str]) -> Vec<String
     let mut near = Vec::new();
     let mut far = Vec::new();
     for path in content.files().keys() {
-        let Some((prefix, _)) = folders
+        // A subchart with an alias has two names.
+        let prefixes: Vec<&String> = folders
             .iter()
             .filter(|(_, folder)| path.starts_with(&format!("{folder}templates/")))
-            .max_by_key(|(_, folder)| folder.len())
-        else {
-            continue;
-        };
+            .map(|(prefix, _)| prefix)
+            .collect();
         let text = content.text(path).unwrap_or_default();
         let helper = path.rsplit('/').next().is_some_and(|name| name.starts_with('_'));
         if !files.contains(&path.as_str()) && !(helper && actions(&text).any(is_random)) {
@@ -35,7 +34,9 @@ pub fn pins(content: &ChartContent, values: &Json, files: &[&str]) -> Vec<String
         }
         for action in actions(&text) {
             let into = if is_random(action) { &mut near } else { &mut far };
-            into.extend(mentioned(action).map(|key| format!("{prefix}{key}")));
+            for key in mentioned(action) {
+                into.extend(prefixes.iter().map(|prefix| format!("{prefix}{key}")));
+            }
         }
     }
     let mut keys = Vec::new();
