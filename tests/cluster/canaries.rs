@@ -30,6 +30,7 @@ secrets:
       env: {param: env}
       file: {param: file}
       inline: {param: inline}
+      cluster: {param: cluster}
       drawn: {generate: alnum, length: 24}
 steps:
   - id: chart
@@ -41,7 +42,7 @@ steps:
       env: \"${secret.auth.env.value}\"
       file: \"${secret.auth.file.value}\"
       drawn: \"${secret.auth.drawn.value}\"
-      cluster: \"${param.cluster}\"
+      cluster: \"${secret.auth.cluster.value}\"
   - id: objects
     kind: objects
     objects:

@@ -64,7 +64,7 @@ fn a_quota_that_is_used_up_is_at_the_end_of_the_chain() {
 fn a_storage_class_that_is_not_there_is_at_the_end_of_the_chain() {
     let sandbox = project("{claim: files}");
     let run = on(&sandbox, &SKIP);
-    chain(&run, &["Deployment kit/server", "Pod kit/server", "PersistentVolumeClaim kit/files", "StorageClass turbo", "it is not there"]);
+    chain(&run, &["PersistentVolumeClaim kit/files", "StorageClass turbo", "it is not there", "has standard"]);
     destroy(&sandbox);
 }
 

@@ -248,7 +248,7 @@ fn what_a_chart_keeps_is_listed_stays_and_is_taken_in_again() {
     flavour(&sandbox, "thing", "");
     succeeds(&on(&sandbox, &["-i"]));
     let first = uid(&sandbox, "cm", "kept");
-    ends_with(&on(&sandbox, &["plan", "--uninstall"]), 0, &["ConfigMap kept", "keep"]);
+    ends_with(&on(&sandbox, &["plan", "--uninstall"]), 0, &["ConfigMap kit/kept is kept"]);
     succeeds(&on(&sandbox, &["-u", "--yes"]));
     assert_eq!(uid(&sandbox, "cm", "kept"), first);
     assert_eq!(sandbox.helm(["ls", "-A", "--short"]).trim(), "");
