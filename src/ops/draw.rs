@@ -219,7 +219,10 @@ fn hints(scene: &Scene<'_>, goal: Goal, id: &ResourceId, by: &Block) -> Vec<Stri
         }
         Block::Unapproved { allow, .. } => {
             let flags: Vec<_> = allow.iter().map(|object| format!("--allow {object}")).collect();
-            vec![format!("if that is what you want, say so:\n    datamill apply {}", flags.join(" "))]
+            vec![format!(
+                "if that is what you want, say so:\n    datamill apply {}",
+                flags.join(" ")
+            )]
         }
         Block::Needed { .. } => {
             let name = id.instance_name().map(ToString::to_string).unwrap_or_default();

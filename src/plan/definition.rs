@@ -18,7 +18,9 @@ pub(super) fn losses(live: &Object, after: &Object) -> Vec<String> {
     for (pointer, what) in
         [("/spec/scope", "scope"), ("/spec/names/kind", "kind"), ("/spec/names/plural", "plural")]
     {
-        let text = |object: &'_ Object| object.0.pointer(pointer).and_then(Json::as_str).map(str::to_owned);
+        let text = |object: &'_ Object| {
+            object.0.pointer(pointer).and_then(Json::as_str).map(str::to_owned)
+        };
         if let (Some(from), Some(to)) = (text(live), text(after))
             && from != to
         {
@@ -36,7 +38,8 @@ pub(super) fn losses(live: &Object, after: &Object) -> Vec<String> {
                 lost.push(format!("version {name} is served no more"));
             }
             Some(after) => {
-                let schema = |version: &'_ Json| version.pointer("/schema/openAPIV3Schema").cloned();
+                let schema =
+                    |version: &'_ Json| version.pointer("/schema/openAPIV3Schema").cloned();
                 if let (Some(live), Some(after)) = (schema(version), schema(after)) {
                     narrowed(&live, &after, "", name, &mut lost);
                 }
@@ -146,13 +149,16 @@ mod tests {
 
     #[test]
     fn growing_loses_nothing() {
-        let small = schema(json!({"type": "object", "properties": {"a": {"type": "string", "enum": ["x"]}}}));
+        let small = schema(
+            json!({"type": "object", "properties": {"a": {"type": "string", "enum": ["x"]}}}),
+        );
         let large = schema(json!({"type": "object", "required": ["b"], "properties": {
             "a": {"type": "string", "enum": ["x", "y"]}, "b": {"type": "integer", "default": 1}}}));
         assert_eq!(losses(&small, &large), Vec::<String>::new());
         assert_eq!(losses(&large, &large), Vec::<String>::new());
         let one = definition(json!([{"name": "v1", "served": true}]));
-        let two = definition(json!([{"name": "v1", "served": true}, {"name": "v2", "served": true}]));
+        let two =
+            definition(json!([{"name": "v1", "served": true}, {"name": "v2", "served": true}]));
         assert_eq!(losses(&one, &two), Vec::<String>::new());
     }
 

@@ -273,7 +273,8 @@ mod tests {
             let survey = survey(vec![object("a", true, true, says(words))]);
             assert_eq!((survey.immutable.len(), survey.refused.len()), (1, 0), "{words}");
         }
-        let mut crd = object("a", true, true, says("spec.scope: Invalid value: field is immutable"));
+        let mut crd =
+            object("a", true, true, says("spec.scope: Invalid value: field is immutable"));
         crd.object.kind = "CustomResourceDefinition".to_owned();
         let survey_of = survey(vec![crd]);
         assert!(survey_of.immutable.is_empty(), "a definition is never made anew");

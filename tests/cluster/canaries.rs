@@ -64,7 +64,12 @@ fn project() -> Sandbox {
     sandbox.set("TOKEN", ENV);
     sandbox.set("DATAMILL_LOG", "trace");
     component(&sandbox, "thing", COMPONENT);
-    chart(&sandbox, "thing", "env: ''\nfile: ''\ndrawn: ''\ncluster: ''\npassword: ''\nbad: ''\n", &[TEMPLATE]);
+    chart(
+        &sandbox,
+        "thing",
+        "env: ''\nfile: ''\ndrawn: ''\ncluster: ''\npassword: ''\nbad: ''\n",
+        &[TEMPLATE],
+    );
     sandbox.write("flavours/token.txt", &format!("{FILE}\n"));
     let section = format!(
         "thing:\n  env: {{env: TOKEN}}\n  file: {{file: token.txt}}\n  cluster: {{secret: default/given, key: k}}\n  inline: {INLINE}\n  values: {{password: {VALUES}}}\n"
@@ -195,10 +200,26 @@ fn no_secret_is_said_written_or_passed_on() {
     succeeds(&heard.run(&sandbox, &["validate", "--output", "json"]));
     succeeds(&heard.run(&sandbox, &["plan", "--out", "a.plan"]));
     succeeds(&heard.watched(&sandbox, &["-i"]));
-    let drawn = sandbox.kubectl(["get", "secret", "thing-auth", "-n", "kit", "-o", "jsonpath={.data.drawn}"]);
+    let drawn = sandbox.kubectl([
+        "get",
+        "secret",
+        "thing-auth",
+        "-n",
+        "kit",
+        "-o",
+        "jsonpath={.data.drawn}",
+    ]);
     let drawn = String::from_utf8(BASE64.decode(drawn.as_bytes()).unwrap()).unwrap();
     assert_eq!(drawn.len(), 24);
-    let all = sandbox.kubectl(["get", "secret", "thing-chart", "-n", "kit", "-o", "jsonpath={.data.all}"]);
+    let all = sandbox.kubectl([
+        "get",
+        "secret",
+        "thing-chart",
+        "-n",
+        "kit",
+        "-o",
+        "jsonpath={.data.all}",
+    ]);
     let all = String::from_utf8(BASE64.decode(all.as_bytes()).unwrap()).unwrap();
     assert_eq!(all, format!("{ENV} {FILE} {drawn} {CLUSTER} {VALUES}"), "the canaries arrive");
 
@@ -235,7 +256,8 @@ fn no_secret_is_said_written_or_passed_on() {
         let run = heard.run(&sandbox, &["apply", "--yes", "--output", "json"]);
         assert_ne!(run.code, Some(0), "{template}: {run:?}");
     }
-    std::fs::remove_file(sandbox.project().join("components/thing/chart/templates/bad.yaml")).unwrap();
+    std::fs::remove_file(sandbox.project().join("components/thing/chart/templates/bad.yaml"))
+        .unwrap();
 
     heard.cluster(&sandbox);
     heard.files(&sandbox.home());

@@ -54,7 +54,15 @@ fn a_quota_that_is_used_up_is_at_the_end_of_the_chain() {
     sandbox.kubectl(["create", "namespace", "kit"]);
     sandbox.kubectl(["create", "quota", "small", "-n", "kit", "--hard=pods=0"]);
     let run = on(&sandbox, &SKIP);
-    chain(&run, &["Deployment kit/server", "ReplicaSet kit/server", "exceeded quota", "raise the ResourceQuota"]);
+    chain(
+        &run,
+        &[
+            "Deployment kit/server",
+            "ReplicaSet kit/server",
+            "exceeded quota",
+            "raise the ResourceQuota",
+        ],
+    );
     sandbox.kubectl(["delete", "quota", "small", "-n", "kit"]);
     succeeds(&on(&sandbox, &SKIP));
     destroy(&sandbox);
@@ -64,7 +72,15 @@ fn a_quota_that_is_used_up_is_at_the_end_of_the_chain() {
 fn a_storage_class_that_is_not_there_is_at_the_end_of_the_chain() {
     let sandbox = project("{claim: files}");
     let run = on(&sandbox, &SKIP);
-    chain(&run, &["PersistentVolumeClaim kit/files", "StorageClass turbo", "it is not there", "has standard"]);
+    chain(
+        &run,
+        &[
+            "PersistentVolumeClaim kit/files",
+            "StorageClass turbo",
+            "it is not there",
+            "has standard",
+        ],
+    );
     destroy(&sandbox);
 }
 

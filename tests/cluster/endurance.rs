@@ -43,7 +43,10 @@ fn project() -> Sandbox {
     let values = "{text: \"${param.text}\"}";
     let kept = "delete: {secrets: keep, claims: keep}\n";
     component(&sandbox, "store", &format!("{rest}{}{kept}", helm_step(values)));
-    let hook = quick_job("{{ .Release.Name }}-hook", "helm.sh/hook: \"post-install,post-upgrade\", helm.sh/hook-delete-policy: before-hook-creation");
+    let hook = quick_job(
+        "{{ .Release.Name }}-hook",
+        "helm.sh/hook: \"post-install,post-upgrade\", helm.sh/hook-delete-policy: before-hook-creation",
+    );
     chart(&sandbox, "store", "text: none\n", &[MAP, &hook]);
     let uses = "uses:\n  - {as: store, component: store}\nparams:\n  text: {type: string, default: hello}\n";
     component(&sandbox, "page", &format!("{uses}{}", helm_step(values)));
@@ -105,7 +108,9 @@ struct Tally(BTreeMap<&'static str, usize>);
 impl Tally {
     fn note(&mut self, run: &Run) {
         let what = match run.code {
-            None if run.stderr.is_empty() && run.stdout.is_empty() => "killed before it said a word",
+            None if run.stderr.is_empty() && run.stdout.is_empty() => {
+                "killed before it said a word"
+            }
             None => "killed at work",
             Some(0) => "had ended by then",
             Some(_) => "had failed by then",

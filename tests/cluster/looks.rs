@@ -90,7 +90,8 @@ fn look_at_everything(sandbox: &Sandbox, runs: bool) {
         };
         assert!(run.code.is_some_and(|code| codes.contains(&code)), "{words:?}: {run:?}");
         let now = files(sandbox);
-        let changed: Vec<_> = now.iter().filter(|(path, is)| before.get(*path) != Some(*is)).collect();
+        let changed: Vec<_> =
+            now.iter().filter(|(path, is)| before.get(*path) != Some(*is)).collect();
         assert!(changed.is_empty(), "{words:?} wrote {:?}", changed.first().map(|(path, _)| path));
         assert_eq!(now.len(), before.len(), "{words:?} took a file away");
         assert_eq!(sandbox.processes().len(), processes, "{words:?} left a process");

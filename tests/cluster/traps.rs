@@ -111,7 +111,11 @@ fn a_definition_never_loses_what_its_objects_use_unasked() {
     define(definition("Cluster", &[("v1", FIELDS)]));
     ends_with(&on(&sandbox, &["-i", "--allow", ALLOWED]), 8, &["scope", "save its objects"]);
     define(definition("Namespaced", &[("v2", FIELDS)]));
-    ends_with(&on(&sandbox, &["-i", "--allow", ALLOWED]), 8, &["storedVersions", "write them anew"]);
+    ends_with(
+        &on(&sandbox, &["-i", "--allow", ALLOWED]),
+        8,
+        &["storedVersions", "write them anew"],
+    );
     assert_eq!(size(), "7");
     // A version more is no loss, and one less is one.
     define(definition("Namespaced", &[("v1", FIELDS), ("v2", FIELDS)]));
@@ -197,12 +201,12 @@ spec: {accessModes: [{{ .Values.access }}], resources: {requests: {storage: 1Gi}
 fn what_cannot_change_in_place_is_made_anew_alone_and_only_when_it_is_named() {
     let sandbox = Sandbox::with_tools();
     component(&sandbox, "thing", &helm_step("{}"));
-    let values =
-        "text: hello\napp: one\nsize: 1Gi\naddress: \"\"\ntype: a\nimage: a\naccess: ReadWriteOnce\n";
+    let values = "text: hello\napp: one\nsize: 1Gi\naddress: \"\"\ntype: a\nimage: a\naccess: ReadWriteOnce\n";
     chart(&sandbox, "thing", values, &[MAP, WORKLOADS, STATEFUL, OTHERS, VOLUME]);
     flavour(&sandbox, "thing", "");
     succeeds(&on(&sandbox, &["-i"]));
-    let set = |values: &str| flavour(&sandbox, "thing", &format!("thing: {{values: {{{values}}}}}\n"));
+    let set =
+        |values: &str| flavour(&sandbox, "thing", &format!("thing: {{values: {{{values}}}}}\n"));
     let claim = uid(&sandbox, "pvc", "data-store-0");
     let before = |kind: &str, name: &str| (uid(&sandbox, kind, name), uid(&sandbox, "cm", "thing"));
 
@@ -274,14 +278,19 @@ fn a_release_that_is_wanted_elsewhere_gets_no_double() {
     succeeds(&on(&sandbox, &["-i"]));
     let text = std::fs::read_to_string(sandbox.project().join(FLAVOUR)).unwrap();
     sandbox.write(FLAVOUR, &text.replace("k8s_namespace: kit", "k8s_namespace: other"));
-    let refused = ["it is installed as release `thing` in namespace `kit`", "--allow Release/thing"];
+    let refused =
+        ["it is installed as release `thing` in namespace `kit`", "--allow Release/thing"];
     ends_with(&on(&sandbox, &["plan"]), 9, &refused);
     ends_with(&on(&sandbox, &["-i"]), 9, &refused);
     let listed = || -> Vec<String> {
         let json: serde_json::Value =
             serde_json::from_str(&sandbox.helm(["ls", "-A", "-o", "json"])).unwrap();
         let place = |release: &serde_json::Value| {
-            format!("{}/{}", release["namespace"].as_str().unwrap(), release["name"].as_str().unwrap())
+            format!(
+                "{}/{}",
+                release["namespace"].as_str().unwrap(),
+                release["name"].as_str().unwrap()
+            )
         };
         json.as_array().unwrap().iter().map(place).collect()
     };

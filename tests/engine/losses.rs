@@ -15,7 +15,7 @@ use proptest::prelude::*;
 
 use super::laws::{Flavour, all, cases, effects, flavours, paused};
 use crate::support::lab::{CLUSTER, Lab, expect_all_went_well, id};
-use crate::support::world::{Fault, FakeWorld};
+use crate::support::world::{FakeWorld, Fault};
 
 /// What is forgotten.
 #[derive(Debug, Clone, Copy)]

@@ -84,11 +84,8 @@ pub(super) async fn drawn_anew(
                 let place = (field.object.clone(), field.path.clone());
                 found.contains_key(&at) || still.contains(&place)
             };
-            let kept: Vec<(usize, Field)> = fields
-                .into_iter()
-                .enumerate()
-                .filter(|(at, field)| is_left(*at, field))
-                .collect();
+            let kept: Vec<(usize, Field)> =
+                fields.into_iter().enumerate().filter(|(at, field)| is_left(*at, field)).collect();
             let lines = lines(&kept, &found);
             cache::save_lines(helm, &key, &lines);
             return Ok(lines);
@@ -145,7 +142,8 @@ fn differing(first: &Documents, second: &Documents) -> Vec<Field> {
         places_of(one, two, "", &mut places);
         let text = |at: &str| one.pointer(at).and_then(Json::as_str).unwrap_or_default();
         let object = format!("{} {}", text("/kind"), text("/metadata/name"));
-        let field = |path| Field { index, object: object.clone(), path, template: template.clone() };
+        let field =
+            |path| Field { index, object: object.clone(), path, template: template.clone() };
         fields.extend(places.into_iter().map(field));
     }
     fields
@@ -191,8 +189,11 @@ mod tests {
         let second = FIRST.replace("aaaa", "cccc").replace("bbbb", "dddd").replace("x1", "x2");
         let fields = differing(&documents(FIRST), &documents(&second));
         let places: Vec<_> = fields.iter().map(|f| (f.object.as_str(), f.path.as_str())).collect();
-        let expected =
-            [("Secret s", "/data/p"), ("Secret s", "/data/q~1r"), ("Pod p", "/metadata/annotations/sum")];
+        let expected = [
+            ("Secret s", "/data/p"),
+            ("Secret s", "/data/q~1r"),
+            ("Pod p", "/metadata/annotations/sum"),
+        ];
         assert_eq!(places, expected);
         assert_eq!(fields[2].template, "templates/b.yaml");
         assert!(differing(&documents(FIRST), &documents(FIRST)).is_empty());

@@ -9,9 +9,7 @@ use super::super::objects::until_gone;
 use super::super::owner::{class_of, owner_of};
 use super::apply::Work;
 use crate::adapter::kube::{Only, Propagation};
-use crate::model::{
-    Class, Failure, FailureKind, Object, ObjectRef, Owner, ReleaseSpec, Resource,
-};
+use crate::model::{Class, Failure, FailureKind, Object, ObjectRef, Owner, ReleaseSpec, Resource};
 use crate::plan::{Effect, Step};
 use crate::provider::ProviderError;
 
