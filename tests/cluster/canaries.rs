@@ -244,7 +244,7 @@ fn no_secret_is_said_written_or_passed_on() {
     let bad = [
         "{{ if .Values.env }}{{ fail (printf \"I do not like %s and %s\" .Values.env .Values.drawn) }}{{ end }}",
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: \"BAD {{ .Values.env }} {{ .Values.file }}\"}\n",
-        "apiVersion: v1\nkind: Service\nmetadata: {name: bad}\nspec: {ports: [{port: 1, name: \"BAD {{ .Values.drawn }} {{ .Values.password }}\"}]}\n",
+        "apiVersion: v1\nkind: Service\nmetadata: {name: bad}\nspec: {ports: [{port: 1, name: \"BAD {{ .Values.drawn }}\"}]}\n",
         "apiVersion: {{ .Values.env }}/v1\nkind: Nothing\nmetadata: {name: bad}\n",
         "a: b: {{ .Values.file }}\n",
     ];
