@@ -7,13 +7,12 @@ use super::memory::{Inputs, inputs, settled};
 use super::objects::Survey;
 use super::origin::Moved;
 use super::{
-    Action, Block, Change, Effect, Origin, Permits, Precondition, Shown, allowance, diff, growth,
+    Action, Block, Change, Effect, Origin, Permits, Precondition, Shown, diff, growth, risky,
 };
 use crate::model::{
-    Class, ClusterSpec, Found, KubernetesSpec, Leaf, Name, Object, ObjectRef, Owner, Power,
-    ReleaseSpec, ReleaseStatus, Rendered, Resource, ResourceId, ResourceKind, Spec,
+    ClusterSpec, Found, KubernetesSpec, Leaf, Name, Object, ObjectRef, Owner, Power, ReleaseStatus,
+    Rendered, Resource, ResourceId, ResourceKind, Spec,
 };
-use serde_json::Value as Json;
 
 /// A resource that is not there, or whose host is made anew.
 pub(super) fn absent(wanted: &Resource) -> Decision {
@@ -177,11 +176,11 @@ fn kubernetes(wanted: &Resource, found: &Found, permits: &Permits) -> Decision {
             .unwrap_or_else(|| format!("the cluster refuses {object}: {says}"));
         return Decision::blocked(Block::Preflight { why });
     }
-    if let Some(decision) = narrowed(&survey, permits) {
+    if let Some(decision) = risky::narrowed(&survey, permits) {
         return decision;
     }
     if !survey.immutable.is_empty() {
-        return immutable(wanted, found, survey, permits, origin);
+        return risky::immutable(wanted, found, survey, permits, origin);
     }
     let is_release = wanted.id.kind == ResourceKind::Release;
     let nothing_there = survey.nothing_there && found.release.is_none();
@@ -269,103 +268,6 @@ fn spare_data(
     }
 }
 
-/// Definitions that would take away what objects of their kind may use, where nobody allowed it.
-fn narrowed(survey: &Survey, permits: &Permits) -> Option<Decision> {
-    let open: Vec<_> = survey.lost.iter().filter(|(object, _)| !permits.allows(object)).collect();
-    if open.is_empty() {
-        return None;
-    }
-    let says = open.iter().map(|(object, lost)| format!("{object}: {}", lost.join("; ")));
-    let why = format!(
-        "{}; objects of that kind may use it, so see first that none does",
-        says.collect::<Vec<_>>().join("; ")
-    );
-    let allow = open.iter().map(|(object, _)| allowance(&object.kind, &object.name)).collect();
-    let mut decision = Decision::blocked(Block::Unapproved { why, allow });
-    decision.changes.clone_from(&survey.changes);
-    Some(decision)
-}
-
-/// A release of ours that lives under another name or in another namespace than is wanted by now: it never gets a double. With
-/// the user's word the old one goes, its volumes stay where they are, and a new one comes.
-pub(super) fn moved(wanted: &ReleaseSpec, found: &Found, permits: &Permits) -> Option<Decision> {
-    let text = |key: &str| found.outputs.get(key).and_then(Json::as_str);
-    let (release, namespace) = (text("release")?, text("namespace")?);
-    if found.release.is_none() || (release == wanted.release && namespace == wanted.namespace) {
-        return None;
-    }
-    let from = format!("release `{release}` in namespace `{namespace}`");
-    let allow = allowance("Release", release);
-    if !permits.allowed.iter().any(|one| one.eq_ignore_ascii_case(&allow)) {
-        let why = format!(
-            "it is installed as {from}, and wanted as `{}` in `{}`: it would be uninstalled there and installed anew, and \
-             its volumes would stay behind in `{namespace}`",
-            wanted.release, wanted.namespace
-        );
-        return Some(Decision::blocked(Block::Unapproved { why, allow: [allow].into() }));
-    }
-    let mut decision = Decision::plain(Action::Replace);
-    decision.precondition = Precondition::of(found);
-    Some(decision.note(format!("{from} goes; its volumes stay there")))
-}
-
-/// Fields that cannot change in place: with the user's word for each object, stateless things are made anew; data is not.
-fn immutable(
-    wanted: &Resource,
-    found: &Found,
-    survey: Survey,
-    permits: &Permits,
-    origin: Origin,
-) -> Decision {
-    let data = survey.immutable.iter().find(|refused| refused.class == Class::Data);
-    let class = if data.is_some() { Class::Data } else { wanted.class };
-    let Some(first) = data.or(survey.immutable.first()) else {
-        return Decision::plain(Action::Keep);
-    };
-    match class {
-        Class::Data => {
-            let why =
-                growth::refusal(wanted, found, &first.object, &first.says).unwrap_or_else(|| {
-                    format!("{} cannot be changed in place: {}", first.object, first.says)
-                });
-            Decision::blocked(Block::Preflight { why })
-        }
-        Class::Stateful if permits.production => Decision::blocked(Block::Protected {
-            why: format!("{} would have to be made anew: {}", first.object, first.says),
-        }),
-        Class::Stateful | Class::Stateless => {
-            let open: Vec<_> =
-                survey.immutable.iter().filter(|one| !permits.allows(&one.object)).collect();
-            let mut decision = if open.is_empty() {
-                // Of a release only these objects go; what else is in it is upgraded.
-                let release = wanted.id.kind == ResourceKind::Release;
-                Decision::plain(if release { Action::Update } else { Action::Replace })
-            } else {
-                let says: Vec<_> =
-                    open.iter().map(|one| format!("{}: {}", one.object, one.says)).collect();
-                let why = format!(
-                    "what cannot change in place would go and be made anew: {}",
-                    says.join("; ")
-                );
-                let names = open.iter().map(|one| allowance(&one.object.kind, &one.object.name));
-                Decision::blocked(Block::Unapproved { why, allow: names.collect() })
-            };
-            for refused in &survey.immutable {
-                decision.notes.push(format!("{}: {}", refused.object, refused.says));
-                decision.changes.push(whole(
-                    refused.object.clone(),
-                    (Shown::Text("present".to_owned()), Shown::Text("present".to_owned())),
-                    Effect::Recreate,
-                    origin,
-                ));
-            }
-            decision.changes.extend(survey.changes);
-            decision.notes.extend(survey.notes);
-            decision
-        }
-    }
-}
-
 /// What a person should know of a rendering.
 fn notes_of(rendered: &Rendered) -> Vec<String> {
     let mut later: BTreeMap<String, Vec<&str>> = BTreeMap::new();
@@ -423,7 +325,7 @@ pub(super) fn changes(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::NamespaceSpec;
+    use crate::model::{Class, NamespaceSpec};
 
     fn decided(id: &str, spec: Spec, found: &Found) -> Decision {
         let id: ResourceId = id.parse().unwrap();

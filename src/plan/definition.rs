@@ -112,7 +112,8 @@ fn narrowed(live: &Json, after: &Json, at: &str, version: &str, lost: &mut Vec<S
     for name in words(after, "required").difference(&asked) {
         let name = name.trim_matches('"');
         let filled = then.get(name).is_some_and(|schema| schema.get("default").is_some());
-        if !filled && !(at.is_empty() && name == "status") {
+        let of_status = at.is_empty() && name == "status";
+        if !filled && !of_status {
             lost.push(format!("field `{}` of {version} must be given now", below(name)));
         }
     }
@@ -135,39 +136,39 @@ mod tests {
 
     use super::*;
 
-    fn definition(versions: Json) -> Object {
+    fn definition(versions: &Json) -> Object {
         Object(json!({"kind": KIND, "metadata": {"name": "pools.k.io"}, "spec": {
             "group": "k.io", "scope": "Namespaced", "names": {"kind": "Pool", "plural": "pools"},
             "versions": versions}}))
     }
 
-    fn schema(spec: Json) -> Object {
+    fn schema(spec: &Json) -> Object {
         let schema = json!({"type": "object", "properties": {"spec": spec, "status": {"type": "object",
             "properties": {"old": {"type": "string"}}}}});
-        definition(json!([{"name": "v1", "served": true, "schema": {"openAPIV3Schema": schema}}]))
+        definition(&json!([{"name": "v1", "served": true, "schema": {"openAPIV3Schema": schema}}]))
     }
 
     #[test]
     fn growing_loses_nothing() {
         let small = schema(
-            json!({"type": "object", "properties": {"a": {"type": "string", "enum": ["x"]}}}),
+            &json!({"type": "object", "properties": {"a": {"type": "string", "enum": ["x"]}}}),
         );
-        let large = schema(json!({"type": "object", "required": ["b"], "properties": {
+        let large = schema(&json!({"type": "object", "required": ["b"], "properties": {
             "a": {"type": "string", "enum": ["x", "y"]}, "b": {"type": "integer", "default": 1}}}));
         assert_eq!(losses(&small, &large), Vec::<String>::new());
         assert_eq!(losses(&large, &large), Vec::<String>::new());
-        let one = definition(json!([{"name": "v1", "served": true}]));
+        let one = definition(&json!([{"name": "v1", "served": true}]));
         let two =
-            definition(json!([{"name": "v1", "served": true}, {"name": "v2", "served": true}]));
+            definition(&json!([{"name": "v1", "served": true}, {"name": "v2", "served": true}]));
         assert_eq!(losses(&one, &two), Vec::<String>::new());
     }
 
     #[test]
     fn what_objects_may_use_and_is_gone_is_named() {
-        let before = schema(json!({"type": "object", "properties": {
+        let before = schema(&json!({"type": "object", "properties": {
             "size": {"type": "integer"}, "kind": {"type": "string", "enum": ["a", "b"]}, "name": {"type": "string"},
             "list": {"type": "array", "items": {"type": "object", "properties": {"x": {}, "y": {}}}}}}));
-        let after = schema(json!({"type": "object", "required": ["owner"], "properties": {
+        let after = schema(&json!({"type": "object", "required": ["owner"], "properties": {
             "kind": {"type": "string", "enum": ["b"]}, "name": {"type": "integer"}, "owner": {"type": "string"},
             "list": {"type": "array", "items": {"type": "object", "properties": {"x": {}}}}}}));
         let lost = losses(&before, &after);
@@ -183,8 +184,8 @@ mod tests {
 
     #[test]
     fn free_maps_and_status_lose_nothing() {
-        let before = schema(json!({"type": "object", "properties": {"a": {}}}));
-        let free = schema(json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true}));
+        let before = schema(&json!({"type": "object", "properties": {"a": {}}}));
+        let free = schema(&json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true}));
         assert_eq!(losses(&before, &free), Vec::<String>::new());
         let mut bare = before.clone();
         *bare.0.pointer_mut("/spec/versions/0/schema/openAPIV3Schema/properties/status").unwrap() =
@@ -194,9 +195,9 @@ mod tests {
 
     #[test]
     fn versions_and_names_that_go_are_losses() {
-        let before = definition(json!([
+        let before = definition(&json!([
             {"name": "v1", "served": true}, {"name": "v1beta1", "served": true}, {"name": "v1alpha1", "served": false}]));
-        let mut after = definition(json!([{"name": "v1", "served": false}]));
+        let mut after = definition(&json!([{"name": "v1", "served": false}]));
         *after.0.pointer_mut("/spec/scope").unwrap() = json!("Cluster");
         assert_eq!(
             losses(&before, &after),

@@ -19,6 +19,7 @@ mod precondition;
 pub mod preflight;
 mod prune;
 mod restrict;
+mod risky;
 mod saved;
 mod seal;
 mod text;

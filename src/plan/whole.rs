@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::decide;
 use super::decision::{Decision, Entries, Entry};
 use super::place::{Place, World};
-use super::{Action, Block, Plan, PlanError, Request, Selection, order, prune};
+use super::{Action, Block, Plan, PlanError, Request, Selection, order, prune, risky};
 use crate::graph::Graph;
 use crate::model::{
     Family, Found, Health, HelmWait, JobReady, KubernetesSpec, Leaf, Name, Object, Observed,
@@ -176,7 +176,7 @@ impl Planner<'_> {
             Some(Observed::Absent) | None => {}
         }
         let old = self.world.discovered(&resource.id)?;
-        Some((decide::moved(spec, old, self.world.request.permits)?, old))
+        Some((risky::moved(spec, old, self.world.request.permits)?, old))
     }
 
     /// What became of the host of a resource.

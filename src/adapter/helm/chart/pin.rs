@@ -29,7 +29,8 @@ pub fn pins(content: &ChartContent, values: &Json, files: &[&str]) -> Vec<String
             .collect();
         let text = content.text(path).unwrap_or_default();
         let helper = path.rsplit('/').next().is_some_and(|name| name.starts_with('_'));
-        if !files.contains(&path.as_str()) && !(helper && actions(&text).any(is_random)) {
+        let counts = files.contains(&path.as_str()) || (helper && actions(&text).any(is_random));
+        if !counts {
             continue;
         }
         for action in actions(&text) {

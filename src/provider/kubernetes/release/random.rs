@@ -49,52 +49,54 @@ pub(super) async fn drawn_anew(
     if let Some(lines) = cache::load_lines(helm, &key) {
         return Ok(lines);
     }
+    let Some(lines) = find_out(context, of, manner, first).await? else { return Ok(Vec::new()) };
+    cache::save_lines(helm, &key, &lines);
+    Ok(lines)
+}
+
+/// Renders again and again; nothing when not even the second rendering went well.
+async fn find_out(
+    context: &RenderContext<'_>,
+    of: &Subject<'_>,
+    manner: &Manner<'_>,
+    first: &str,
+) -> Result<Option<Vec<String>>, Failure> {
     let again = |values: Json| async move {
         let text = run_helm(context, of, manner, &values).await.ok()?;
         Some(documents(&text))
     };
-    let Some(second) = again(of.filled.json.clone()).await else { return Ok(Vec::new()) };
-    let first = documents(first);
-    let fields = differing(&first, &second);
-    let mut found: BTreeMap<usize, String> = BTreeMap::new();
-    if !fields.is_empty() {
-        let content = of.chart.content().await?;
-        let files: BTreeSet<&str> = fields.iter().map(|field| field.template.as_str()).collect();
-        let files: Vec<&str> = files.into_iter().collect();
-        let mut pinned = of.filled.json.clone();
-        for values_key in pins(&content, &of.filled.json, &files) {
-            let tried = with_key(&of.filled.json, &values_key, PIN);
-            let Some(then) = again(tried).await else { continue };
-            let held: Vec<usize> = (0..fields.len())
-                .filter(|at| !found.contains_key(at))
-                .filter(|at| fields.get(*at).is_some_and(|field| holds_pin(&then, field)))
-                .collect();
-            if !held.is_empty() {
-                pinned = with_key(&pinned, &values_key, PIN);
-                found.extend(held.into_iter().map(|at| (at, values_key.clone())));
-            }
-        }
-        if !found.is_empty()
-            && let (Some(one), Some(two)) = (again(pinned.clone()).await, again(pinned).await)
-        {
-            // What stays the same now only followed from what is held still: checksums of it.
-            let still: BTreeSet<(String, String)> =
-                differing(&one, &two).into_iter().map(|field| (field.object, field.path)).collect();
-            let is_left = |at: usize, field: &Field| {
-                let place = (field.object.clone(), field.path.clone());
-                found.contains_key(&at) || still.contains(&place)
-            };
-            let kept: Vec<(usize, Field)> =
-                fields.into_iter().enumerate().filter(|(at, field)| is_left(*at, field)).collect();
-            let lines = lines(&kept, &found);
-            cache::save_lines(helm, &key, &lines);
-            return Ok(lines);
+    let values = &of.filled.json;
+    let Some(second) = again(values.clone()).await else { return Ok(None) };
+    let mut fields: Vec<(usize, Field)> =
+        differing(&documents(first), &second).into_iter().enumerate().collect();
+    let files: BTreeSet<&str> = fields.iter().map(|(_, field)| field.template.as_str()).collect();
+    let files: Vec<&str> = files.into_iter().collect();
+    if files.is_empty() {
+        return Ok(Some(Vec::new()));
+    }
+    let mut keys: BTreeMap<usize, String> = BTreeMap::new();
+    let mut pinned = values.clone();
+    for key in pins(&*of.chart.content().await?, values, &files) {
+        let Some(then) = again(with_key(values, &key, PIN)).await else { continue };
+        let holds =
+            |(at, field): &&(usize, Field)| !keys.contains_key(at) && holds_pin(&then, field);
+        let still: Vec<usize> = fields.iter().filter(holds).map(|(at, _)| *at).collect();
+        if !still.is_empty() {
+            pinned = with_key(&pinned, &key, PIN);
+            keys.extend(still.into_iter().map(|at| (at, key.clone())));
         }
     }
-    let all: Vec<(usize, Field)> = fields.into_iter().enumerate().collect();
-    let lines = lines(&all, &found);
-    cache::save_lines(helm, &key, &lines);
-    Ok(lines)
+    if !keys.is_empty()
+        && let (Some(one), Some(two)) = (again(pinned.clone()).await, again(pinned).await)
+    {
+        // What stays the same by now only followed from what is held still: checksums of it.
+        let moves: BTreeSet<(String, String)> =
+            differing(&one, &two).into_iter().map(|field| (field.object, field.path)).collect();
+        fields.retain(|(at, field)| {
+            keys.contains_key(at) || moves.contains(&(field.object.clone(), field.path.clone()))
+        });
+    }
+    Ok(Some(lines(&fields, &keys)))
 }
 
 /// The lines for people: fields of one object that one key holds still together.

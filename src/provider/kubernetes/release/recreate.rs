@@ -36,12 +36,11 @@ pub(super) async fn clear(
     let live = read_live(&session.cluster, names).await.map_err(failed)?;
     for (name, object) in live {
         let theirs = match owner_of(&object, &session.identity, Some(&resource.id)) {
-            Owner::Ours => None,
             Owner::Other(owner) => Some(owner),
             Owner::Unmarked { manager, .. } if !is_of(&object, spec) => {
                 Some(manager.unwrap_or_else(|| "somebody who left no mark".to_owned()))
             }
-            Owner::Unmarked { .. } => None,
+            Owner::Ours | Owner::Unmarked { .. } => None,
         };
         if let Some(owner) = theirs {
             let failure = Failure::new(FailureKind::Foreign, what());

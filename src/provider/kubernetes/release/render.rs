@@ -194,9 +194,10 @@ async fn draw(context: &RenderContext<'_>, of: &Subject<'_>) -> Result<Drawing, 
             .because("the chart renders no YAML")
             .caused_by(&error)
     })?;
-    let drawn_anew = match of.findings.is_random() {
-        true => random::drawn_anew(context, of, &manner, &text).await?,
-        false => Vec::new(),
+    let drawn_anew = if of.findings.is_random() {
+        random::drawn_anew(context, of, &manner, &text).await?
+    } else {
+        Vec::new()
     };
     let (documents, dropped) = apply_rules_told(of.rules, documents);
     let (hooks, objects): (Vec<_>, Vec<_>) = documents.into_iter().partition(is_hook);
