@@ -104,6 +104,7 @@ impl Scene<'_> {
             cascade: self.settings.reach.cascade,
             wait_jobs: self.settings.manner.wait_jobs,
             overwrite_data: self.settings.overwrite_data,
+            allowed: self.settings.allowed.clone(),
         }
     }
 

@@ -4,5 +4,6 @@ mod deciding;
 mod journal;
 mod laws;
 mod locking;
+mod losses;
 mod running;
 mod saved;

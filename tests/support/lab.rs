@@ -11,6 +11,7 @@ use datamill::model::{
     ResourceId, RunId, SecretSpec, Snapshot, Spec, Value, WaitSpec,
 };
 use datamill::plan::{self, Permits, Plan, PlanError, Request, Selection};
+use datamill::provider::Providers;
 use serde_json::{Value as Json, json};
 use tokio::sync::watch;
 
@@ -280,6 +281,11 @@ impl Lab {
 
     /// Looks at the world and renders what is wanted.
     pub(crate) async fn look(&self) -> (Desired, Snapshot) {
+        self.look_by(&self.world.providers()).await
+    }
+
+    /// The same by other providers than the world's own.
+    pub(crate) async fn look_by(&self, providers: &Providers) -> (Desired, Snapshot) {
         let (who, known) = (Self::identity(), Known::default());
         let mut snapshot = Snapshot::default();
         let mut desired = self.desired.clone();
@@ -292,7 +298,6 @@ impl Lab {
             });
         }
         for family in [Family::Local, Family::Kubernetes, Family::Cloud] {
-            let providers = self.world.providers();
             let provider = providers.of(family).unwrap();
             let discovery = provider.discover(&who, &known).await;
             snapshot.discovered.found.extend(discovery.found);
