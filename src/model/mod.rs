@@ -12,6 +12,7 @@ mod mark;
 mod object;
 mod observed;
 mod output;
+mod protection;
 mod removal;
 mod resource;
 mod run;
@@ -26,7 +27,7 @@ pub use digest::Digest;
 pub use endpoint::{Endpoint, Login, LoginPart};
 pub use failure::{Failure, FailureKind};
 pub use id::{Family, Name, NameError, ResourceId, ResourceIdError, ResourceKind, Scope};
-pub use identity::{Identity, InstallationId, RunId};
+pub use identity::{Adopts, Identity, InstallationId, Renames, RunId};
 pub use ignore::{Ignore, Ignored, ScaleTarget};
 pub use kubernetes::{
     ChartSource, ClaimSpec, Condition, ConditionTest, CrdPolicy, CrdsSpec, HelmWait, JobReady,
@@ -40,6 +41,7 @@ pub use observed::{
     Owner, Power, Progress, ReleaseFound, ReleaseStatus, Snapshot, Version, Writer, Written,
 };
 pub use output::{Known, OutputName, Outputs};
+pub use protection::Protection;
 pub use removal::{
     Gone, Guard, RemovalRules, RemovalSpec, Selected, VolumeRule, check_selector, selects,
 };

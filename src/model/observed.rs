@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use super::{Class, Digest, Ignored, Object, ObjectRef, Outputs, ResourceId, RunId};
+use super::{
+    Class, Digest, Ignored, Name, Object, ObjectRef, Outputs, Protection, ResourceId, RunId,
+};
 
 /// What was seen of one resource.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,6 +80,10 @@ pub struct Found {
     pub flavour: Option<String>,
     /// Whether it was installed by `-c` outside the flavour.
     pub extra: bool,
+    /// The name of its instance that is still written on it, when the flavour renames that.
+    pub moved_from: Option<Name>,
+    /// What a person said about whether it may go.
+    pub protection: Option<Protection>,
 }
 
 impl Found {
@@ -106,6 +112,8 @@ impl Found {
             size: None,
             flavour: None,
             extra: false,
+            moved_from: None,
+            protection: None,
         }
     }
 }

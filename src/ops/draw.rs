@@ -68,6 +68,10 @@ pub(super) async fn draw(
     let selected = named(scene)?;
     let (desired, selection) = want(scene, goal, &expansion, &selected);
     let look = look(scene, desired).await?;
+    let renamed = match goal {
+        Goal::Install => super::moved::check(scene, &look)?,
+        Goal::Uninstall | Goal::Destroy => Vec::new(),
+    };
     let permits = scene.permits(include_data);
     let request = Request {
         desired: &look.desired,
@@ -84,6 +88,7 @@ pub(super) async fn draw(
             .because(rules)
             .hint("report this with the flavour file: it is a fault of datamill")
     })?;
+    plan.notes.extend(renamed);
     if goal == Goal::Install {
         plan.notes.extend(pinned.iter().map(super::lock::Moved::says));
         let resources = look.desired.resources.values();

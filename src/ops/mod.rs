@@ -11,6 +11,7 @@ mod listing;
 mod load;
 mod lock;
 mod look;
+mod moved;
 mod power;
 mod preflight;
 mod requirement;

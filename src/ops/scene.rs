@@ -8,8 +8,8 @@ use rand::RngExt as _;
 use crate::adapter::{clock, process};
 use crate::config::{Environment, Project};
 use crate::model::{
-    ClusterFacts, Desired, Failure, Family, Identity, InstallationId, Known, KubernetesSpec,
-    Observed, Power, Redactor, Resource, RunId, Spec,
+    Adopts, ClusterFacts, Desired, Failure, Family, Identity, InstallationId, Known,
+    KubernetesSpec, Observed, Power, Redactor, Resource, RunId, Spec,
 };
 use crate::plan::Permits;
 use crate::provider::kubernetes::Kubernetes;
@@ -182,6 +182,8 @@ pub(super) async fn open_for<'a>(
             .map_or_else(|| InstallationId(random_text(10)), |approved| approved.owner.clone()),
         run: run_id(),
         every_flavour: settings.reach.all_flavours,
+        renames: project.renames(),
+        adopts: Adopts::default(),
     };
     let mut known = Known::default();
     let cluster = choice.cluster;

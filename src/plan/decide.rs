@@ -56,6 +56,7 @@ pub(super) fn present(
     };
     if decision.action.changes_something() {
         decision.precondition = Precondition::of(found);
+        decision.notes.extend(super::moved::note(found));
         if let Some(rendered) = &wanted.rendered {
             decision.notes.extend(notes_of(rendered));
         }
@@ -190,7 +191,10 @@ fn kubernetes(wanted: &Resource, found: &Found, permits: &Permits) -> Decision {
         let objects = rendered.objects.iter().filter_map(Object::reference);
         decision.changes.extend(objects.map(created));
     }
-    if decision.action == Action::Update && survey.changes.is_empty() {
+    // Its marks are part of it: a repair would leave them.
+    if found.moved_from.is_some() && matches!(decision.action, Action::Keep | Action::Repair) {
+        decision.action = Action::Update;
+    } else if decision.action == Action::Update && survey.changes.is_empty() {
         decision.changes.push(Change {
             object: None,
             path: "values".to_owned(),

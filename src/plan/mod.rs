@@ -10,6 +10,7 @@ mod fields;
 mod growth;
 mod layout;
 mod memory;
+mod moved;
 mod objects;
 mod order;
 mod origin;

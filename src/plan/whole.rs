@@ -125,6 +125,10 @@ impl Planner<'_> {
             let held = self.world.observed(&resource.id).and_then(Observed::found);
             return Ok(entry(decide::held_by(&resource.id, flavour), held));
         }
+        let before = self.world.discovered(&resource.id);
+        if let Some(by) = super::moved::left_behind(resource, before) {
+            return Ok(entry(Decision::blocked(by), before));
+        }
         if let Some(need) = self.graph.before(&resource.id).find(|n| !self.entries.contains_key(*n))
         {
             let block = Block::MissingNeed { need: need.clone() };

@@ -14,6 +14,7 @@ mod kill;
 mod kit;
 mod lock;
 mod main_job;
+mod moved;
 mod origin;
 mod outages;
 mod preflight;

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 
 use datamill::engine::{self, Cancel, Event, Journal, NoJournal, Observer, Options, Report, Run};
 use datamill::model::{
-    ChartSource, ClaimSpec, Class, CloudSpec, ClusterSpec, CrdPolicy, Desired, Digest, Family,
-    HelmWait, Identity, InstallationId, JobReady, JobSpec, Known, KubernetesSpec, Leaf, Manifests,
-    Name, NamespaceSpec, Object, ObjectsSpec, Redactor, ReleaseSpec, Rendered, Resource,
-    ResourceId, RunId, SecretSpec, Snapshot, Spec, Value, WaitSpec,
+    Adopts, ChartSource, ClaimSpec, Class, CloudSpec, ClusterSpec, CrdPolicy, Desired, Digest,
+    Family, HelmWait, Identity, InstallationId, JobReady, JobSpec, Known, KubernetesSpec, Leaf,
+    Manifests, Name, NamespaceSpec, Object, ObjectsSpec, Redactor, ReleaseSpec, Renames, Rendered,
+    Resource, ResourceId, RunId, SecretSpec, Snapshot, Spec, Value, WaitSpec,
 };
 use datamill::plan::{self, Permits, Plan, PlanError, Request, Selection};
 use serde_json::{Value as Json, json};
@@ -93,6 +93,7 @@ pub(crate) struct Lab {
     pub(crate) options: Options,
     pub(crate) recorder: Recorder,
     pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) renames: Renames,
 }
 
 pub(crate) const CLUSTER: &str = "target/cluster/lab";
@@ -110,6 +111,7 @@ impl Lab {
             options: Options::default(),
             recorder: Recorder::default(),
             journal: Arc::new(NoJournal),
+            renames: Renames::default(),
         };
         let cluster = ClusterSpec::Kwok { name: "lab".to_owned(), nodes: Vec::new() };
         lab.add(CLUSTER, Spec::Cluster(cluster), &[]).class = Class::Stateful;
@@ -275,12 +277,18 @@ impl Lab {
             owner: InstallationId("aaaaaaaaaa".to_owned()),
             run: RunId("run".to_owned()),
             every_flavour: false,
+            renames: Renames::default(),
+            adopts: Adopts::default(),
         }
+    }
+
+    fn who(&self) -> Identity {
+        Identity { renames: self.renames.clone(), ..Self::identity() }
     }
 
     /// Looks at the world and renders what is wanted.
     pub(crate) async fn look(&self) -> (Desired, Snapshot) {
-        let (who, known) = (Self::identity(), Known::default());
+        let (who, known) = (self.who(), Known::default());
         let mut snapshot = Snapshot::default();
         let mut desired = self.desired.clone();
         for resource in desired.resources.values_mut() {
@@ -337,7 +345,7 @@ impl Lab {
         stop: watch::Receiver<bool>,
     ) -> Report {
         let run = Run {
-            identity: Self::identity(),
+            identity: self.who(),
             known: Known::default(),
             redactor: Redactor::default(),
             stop,

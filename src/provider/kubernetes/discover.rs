@@ -14,8 +14,9 @@ use super::session::Session;
 use super::several::several;
 use crate::adapter::kube::{KubeError, Listing, ServedKind};
 use crate::model::{
-    AfterApply, Applied, Class, Digest, Discovery, Found, Object, ObjectFound, Outputs, Owner,
-    ResourceId, ResourceKind, RunId, Version, annotation, label, label_value,
+    AfterApply, Applied, Class, Digest, Discovery, Found, Name, Object, ObjectFound, Outputs,
+    Owner, Protection, Renames, ResourceId, ResourceKind, RunId, Version, annotation, label,
+    label_value,
 };
 
 /// Lists at a time.
@@ -61,10 +62,11 @@ pub async fn marked(session: &Session) -> Result<Marked, KubeError> {
         };
         async move { session.cluster.list(&listing).await }
     };
+    let renames = &session.identity.renames;
     let lists = several(listable.iter().map(|kind| list(kind)).collect(), AT_A_TIME).await;
     for (kind, list) in listable.into_iter().zip(lists) {
         match list {
-            Ok(objects) => objects.into_iter().for_each(|object| marked.add(object)),
+            Ok(objects) => objects.into_iter().for_each(|object| marked.add(object, renames)),
             Err(error) if error.means_absent() => {}
             Err(error @ (KubeError::Unreachable(_) | KubeError::Timeout { .. })) => {
                 return Err(error);
@@ -84,13 +86,13 @@ fn can_bear_marks(kind: &ServedKind) -> bool {
 }
 
 impl Marked {
-    fn add(&mut self, object: Object) {
+    fn add(&mut self, object: Object, renames: &Renames) {
         let storage = object.label("owner") == Some("helm")
             && object.reference().is_some_and(|name| name.name.starts_with("sh.helm.release."));
         if storage {
             return;
         }
-        if let Some(id) = id_of(&object).map(|id| claim::home(id, &object)) {
+        if let Some(id) = id_of(&object).map(|id| claim::home(renames.id(id), &object)) {
             self.objects.entry(id).or_default().push(object);
         }
     }
@@ -128,7 +130,7 @@ pub fn found_of(session: &Session, id: &ResourceId, objects: &[Object]) -> Found
         owner: Owner::Ours,
         version: version_of(&objects_found),
         applied: applied_of(objects.iter()),
-        needs: needs.flat_map(str::split_whitespace).filter_map(|id| id.parse().ok()).collect(),
+        needs: needs_of(session, needs),
         host: Some(host_of(session, id, objects)),
         class,
         keep: objects.iter().any(|object| object.annotation(POLICY) == Some("keep"))
@@ -138,10 +140,35 @@ pub fn found_of(session: &Session, id: &ResourceId, objects: &[Object]) -> Found
             .flatten(),
         flavour: first.and_then(|object| object.label(label::FLAVOUR)).map(str::to_owned),
         extra: first.is_some_and(|object| object.label(label::EXTRA).is_some()),
+        moved_from: objects.iter().find_map(|object| moved_from(session, object)),
+        protection: protection_of(objects),
         outputs: outputs_of(id, objects),
         objects: objects_found,
         ..Found::ours()
     }
+}
+
+/// The needs written on objects, under the names that instances have now.
+pub(super) fn needs_of<'a>(
+    session: &Session,
+    written: impl Iterator<Item = &'a str>,
+) -> BTreeSet<ResourceId> {
+    let ids = written.flat_map(str::split_whitespace).filter_map(|id| id.parse().ok());
+    ids.map(|id| session.identity.renames.id(id)).collect()
+}
+
+/// The old name that an object bears, when the flavour renames its instance.
+pub(super) fn moved_from(session: &Session, object: &Object) -> Option<Name> {
+    let marked = object.label(label::INSTANCE)?;
+    if session.identity.renames.now(marked) == marked { None } else { marked.parse().ok() }
+}
+
+/// What a person said about whether something may go: that it may not, if that stands on any of its objects.
+pub(super) fn protection_of<'a>(
+    objects: impl IntoIterator<Item = &'a Object>,
+) -> Option<Protection> {
+    let said = objects.into_iter().filter_map(|o| o.annotation(annotation::PROTECT));
+    said.map(Protection::read).max_by_key(|said| said.on)
 }
 
 /// What a resource tells others, as far as the object it is tells it.

@@ -451,6 +451,8 @@ mod tests {
             owner: InstallationId("abc".to_owned()),
             run: RunId("r".to_owned()),
             every_flavour: false,
+            renames: crate::model::Renames::default(),
+            adopts: crate::model::Adopts::default(),
         };
         let id = ResourceId::instance(&"kafka".parse().unwrap(), ResourceKind::Job, "x");
         assert_eq!(manager(&who, &id), "datamill/abc/kafka");
