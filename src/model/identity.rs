@@ -106,8 +106,8 @@ pub struct Adopts {
     pub ids: BTreeSet<ResourceId>,
     /// From which flavour of the project, beside what bears nobody's mark.
     pub from: Option<String>,
-    /// Installations that nobody has any more: what bears their marks is nobody's.
-    pub gone: BTreeSet<String>,
+    /// Installations that are there, as marks name them: what bears the marks of another one is nobody's.
+    pub alive: BTreeSet<String>,
 }
 
 #[cfg(test)]

@@ -104,6 +104,7 @@ impl Scene<'_> {
             cascade: self.settings.reach.cascade,
             wait_jobs: self.settings.manner.wait_jobs,
             overwrite_data: self.settings.overwrite_data,
+            takes_from: self.identity.adopts.from.clone(),
         }
     }
 

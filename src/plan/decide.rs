@@ -74,7 +74,8 @@ fn not_ours(wanted: &Resource, found: &Found) -> Option<Decision> {
                 object: format!("`{}`", wanted.id),
                 owner: owner.clone(),
             });
-            if let (Some(name), Some(flavour)) = (wanted.id.instance_name(), &found.flavour) {
+            let theirs = found.flavour.as_ref().filter(|_| owner.starts_with("flavour "));
+            if let (Some(name), Some(flavour)) = (wanted.id.instance_name(), theirs) {
                 decision = take_over(decision, name, flavour);
             }
             Some(decision)
@@ -111,7 +112,7 @@ pub(super) fn held_by(id: &ResourceId, flavour: &str) -> Decision {
 
 fn take_over(decision: Decision, name: &Name, flavour: &str) -> Decision {
     decision.note(format!(
-        "it belongs to flavour {flavour}: uninstall `{name}` with that flavour first (its data stays), or leave it out here"
+        "it belongs to flavour {flavour}: `datamill adopt {name} --from {flavour}` takes it over, data and all; or leave it out here"
     ))
 }
 
@@ -152,7 +153,7 @@ fn foreign_object(wanted: &Resource, found: &Found) -> Option<Decision> {
             };
             Some(
                 Decision::blocked(Block::Foreign { object: object.object.to_string(), owner })
-                    .note("datamill did not make it and does not change it"),
+                    .note(format!("datamill did not make it and does not change it; `datamill adopt {}` takes it over", wanted.id)),
             )
         },
     )
@@ -253,6 +254,7 @@ fn spare_data(
         Action::Create
         | Action::Replace
         | Action::Adopt
+        | Action::Mark { .. }
         | Action::Delete
         | Action::Keep
         | Action::Retain { .. }

@@ -9,6 +9,7 @@ mod drift;
 mod fields;
 mod growth;
 mod layout;
+mod marking;
 mod memory;
 mod moved;
 mod objects;
@@ -31,6 +32,7 @@ use std::sync::Arc;
 pub use check::{BrokenRule, check};
 pub use drift::drift;
 pub use layout::{Layout, Phase, Placed, layout};
+pub use marking::{Taken, adopt, orphan, protect};
 pub use restrict::{Deferral, restrict, undecided};
 pub use saved::{SavedChange, SavedEffect, SavedPrecondition, SavedStep, SavedValue, action_word};
 pub use seal::Seal;
@@ -38,7 +40,8 @@ pub use text::{Line, LineKind, lines, lines_within, text};
 pub use whole::plan;
 
 use crate::model::{
-    Desired, Digest, Found, Health, Name, ObjectRef, Resource, ResourceId, Snapshot, Writer,
+    Desired, Digest, Found, Health, Name, ObjectRef, Protection, Resource, ResourceId, Snapshot,
+    Writer,
 };
 
 /// What a plan is made from.
@@ -81,6 +84,8 @@ pub struct Permits {
     pub wait_jobs: bool,
     /// What somebody changed on data may be overwritten (`--overwrite-data`).
     pub overwrite_data: bool,
+    /// The flavour of which this run takes something over (`adopt --from`).
+    pub takes_from: Option<String>,
 }
 
 /// What will be done, in order. Immutable, printable, comparable.
@@ -173,10 +178,27 @@ pub enum Action {
         /// For what.
         on: ResourceId,
     },
+    /// Only what is written on it changes.
+    Mark {
+        /// What.
+        how: Marking,
+    },
     /// It cannot be done.
     Blocked {
         /// Why.
         by: Block,
+    },
+}
+
+/// What is written on a thing, or taken off it, by a run of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Marking {
+    /// Our marks are taken off: it stays, and is nobody's.
+    Orphan,
+    /// What a person says about whether it may go.
+    Protect {
+        /// What is said.
+        said: Protection,
     },
 }
 
@@ -238,6 +260,7 @@ impl Action {
             | Self::Adopt
             | Self::Delete
             | Self::Start
+            | Self::Mark { .. }
             | Self::GoesWith { .. }
             | Self::Deferred { .. } => true,
             Self::Keep
@@ -274,6 +297,9 @@ impl Action {
             Self::Start => "start",
             Self::Deferred { .. } => "deferred",
             Self::Waiting { .. } => "waiting",
+            Self::Mark { how: Marking::Orphan } => "orphan",
+            Self::Mark { how: Marking::Protect { said } } if said.on => "protect",
+            Self::Mark { how: Marking::Protect { .. } } => "unprotect",
             Self::Blocked { .. } => "blocked",
         }
     }

@@ -181,6 +181,7 @@ impl Planner<'_> {
             Action::Update
             | Action::Repair
             | Action::Adopt
+            | Action::Mark { .. }
             | Action::Delete
             | Action::Keep
             | Action::Retain { .. }
@@ -218,6 +219,11 @@ impl Planner<'_> {
     }
 
     fn in_the_way(&self, id: &ResourceId) -> Option<Block> {
+        if let Some((what, said)) = self.world.protected_at(id) {
+            let why =
+                format!("it would be made anew, and `{what}` was protected by {}", said.says());
+            return Some(Block::Protected { why });
+        }
         let inside = self.world.data_inside(id);
         if !inside.is_empty() && !self.world.request.permits.include_data {
             let names: Vec<_> = inside.iter().map(|id| format!("`{id}`")).collect();
@@ -299,6 +305,7 @@ impl Planner<'_> {
                 .is_some_and(|found| matches!(found.health, Health::Started | Health::Settling(_))),
             Action::Repair
             | Action::Adopt
+            | Action::Mark { .. }
             | Action::Delete
             | Action::Retain { .. }
             | Action::Use

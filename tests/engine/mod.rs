@@ -4,5 +4,6 @@ mod deciding;
 mod journal;
 mod laws;
 mod locking;
+mod marking;
 mod running;
 mod saved;

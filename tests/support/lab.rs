@@ -94,6 +94,7 @@ pub(crate) struct Lab {
     pub(crate) recorder: Recorder,
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) renames: Renames,
+    pub(crate) adopts: Adopts,
 }
 
 pub(crate) const CLUSTER: &str = "target/cluster/lab";
@@ -112,6 +113,7 @@ impl Lab {
             recorder: Recorder::default(),
             journal: Arc::new(NoJournal),
             renames: Renames::default(),
+            adopts: Adopts::default(),
         };
         let cluster = ClusterSpec::Kwok { name: "lab".to_owned(), nodes: Vec::new() };
         lab.add(CLUSTER, Spec::Cluster(cluster), &[]).class = Class::Stateful;
@@ -283,7 +285,7 @@ impl Lab {
     }
 
     fn who(&self) -> Identity {
-        Identity { renames: self.renames.clone(), ..Self::identity() }
+        Identity { renames: self.renames.clone(), adopts: self.adopts.clone(), ..Self::identity() }
     }
 
     /// Looks at the world and renders what is wanted.

@@ -8,7 +8,7 @@ use datamill::model::{
     Power, Progress, ReleaseFound, ReleaseStatus, Renames, Resource, ResourceId, ResourceKind,
     Spec, Version,
 };
-use datamill::plan::{Action, Step};
+use datamill::plan::{Action, Marking, Step};
 use datamill::provider::{Provider, ProviderError, RunContext};
 use futures::future::BoxFuture;
 use serde_json::json;
@@ -42,6 +42,7 @@ impl State {
             foreign: thing.foreign.clone(),
             flavour: thing.flavour.clone(),
             extra: thing.extra,
+            protection: thing.protection.clone(),
             ..Found::ours()
         }
     }
@@ -53,8 +54,12 @@ impl State {
     }
 
     /// What was found, under the names that instances have now.
-    fn found_now(&self, key: &ResourceId, thing: &Thing, renames: &Renames) -> Found {
+    fn found_now(&self, key: &ResourceId, thing: &Thing, who: &Identity) -> Found {
+        let renames = &who.renames;
         let mut found = self.found(key, thing);
+        if who.adopts.ids.contains(key) && matches!(found.owner, Owner::Unmarked { .. }) {
+            found.owner = Owner::Ours;
+        }
         found.needs = found.needs.into_iter().map(|id| renames.id(id)).collect();
         found.moved_from = key.instance_name().filter(|_| renames.id(key.clone()) != *key).cloned();
         found
@@ -73,7 +78,7 @@ impl State {
         });
     }
 
-    fn observe(&self, wanted: &Resource, renames: &Renames) -> Observed {
+    fn observe(&self, wanted: &Resource, who: &Identity) -> Observed {
         if self.unreachable.contains(&wanted.id) {
             return Observed::Unreachable { because: "connection refused".to_owned() };
         }
@@ -81,9 +86,9 @@ impl State {
             let health = self.health(&wanted.id, Some(wanted));
             return Observed::Present(Box::new(Found { health, ..Found::ours() }));
         }
-        let key = self.place(&wanted.id, renames);
+        let key = self.place(&wanted.id, &who.renames);
         let Some(thing) = self.things.get(&key) else { return Observed::Absent };
-        let mut found = self.found_now(&key, thing, renames);
+        let mut found = self.found_now(&key, thing, who);
         let rendered = wanted.rendered.as_ref();
         let mut names = BTreeSet::new();
         for object in rendered.iter().flat_map(|rendered| &rendered.objects) {
@@ -98,7 +103,7 @@ impl State {
                 live: thing.objects.get(&reference.name).cloned(),
                 object: reference,
                 after,
-                owner: thing.owner.clone(),
+                owner: found.owner.clone(),
                 class: wanted.class,
                 version: Version::default(),
             });
@@ -179,15 +184,16 @@ impl State {
         ProviderError::permanent(Failure::new(FailureKind::Partial, what))
     }
 
-    fn check(&mut self, step: &Step, renames: &Renames) -> Result<(), ProviderError> {
-        let key = self.place(&step.id, renames);
+    fn check(&mut self, step: &Step, who: &Identity) -> Result<(), ProviderError> {
+        let key = self.place(&step.id, &who.renames);
         let now = match (&step.wanted, self.things.get(&key)) {
             (_, None) => Observed::Absent,
-            (Some(wanted), Some(_)) => self.observe(wanted, renames),
-            (None, Some(thing)) => Observed::Present(Box::new(self.found(&key, thing))),
+            (Some(wanted), Some(_)) => self.observe(wanted, who),
+            (None, Some(thing)) => Observed::Present(Box::new(self.found_now(&key, thing, who))),
         };
         if let Some(thing) = self.things.get(&key)
             && thing.owner != Owner::Ours
+            && !(step.action == Action::Adopt && who.adopts.ids.contains(&step.id))
         {
             return Err(self.wrong(format!("{} is not ours", step.id)));
         }
@@ -364,7 +370,7 @@ impl Provider for Side {
                     id.kind.family() == self.family && thing.owner == Owner::Ours && !hidden(id)
                 })
                 .map(|(id, thing)| {
-                    let found = state.found_now(id, thing, &who.renames);
+                    let found = state.found_now(id, thing, who);
                     (who.renames.id(id.clone()), found)
                 })
                 .collect();
@@ -380,10 +386,7 @@ impl Provider for Side {
     ) -> BoxFuture<'a, BTreeMap<ResourceId, Observed>> {
         Box::pin(async move {
             let state = self.world.state();
-            wanted
-                .iter()
-                .map(|wanted| (wanted.id.clone(), state.observe(wanted, &who.renames)))
-                .collect()
+            wanted.iter().map(|wanted| (wanted.id.clone(), state.observe(wanted, who))).collect()
         })
     }
 
@@ -410,13 +413,29 @@ impl Provider for Side {
             }
             let mut state = self.world.state();
             *state.busy.entry(step.id.kind).or_default() -= 1;
-            state.check(step, &run.identity.renames)?;
+            state.check(step, &run.identity)?;
             match &step.action {
-                Action::Create
-                | Action::Update
-                | Action::Repair
-                | Action::Replace
-                | Action::Adopt => state.put(step, run),
+                Action::Create | Action::Update | Action::Repair | Action::Replace => {
+                    state.put(step, run)
+                }
+                Action::Adopt => {
+                    state.effect(&step.id)?;
+                    let thing = state.things.get_mut(&step.id).expect("it is there");
+                    thing.owner = Owner::Ours;
+                    thing.flavour = step.id.instance_name().map(|_| run.identity.flavour.clone());
+                    Ok(thing.outputs(&step.id))
+                }
+                Action::Mark { how } => {
+                    state.effect(&step.id)?;
+                    let thing = state.things.get_mut(&step.id).expect("it is there");
+                    match how {
+                        Marking::Orphan => {
+                            thing.owner = Owner::Unmarked { manager: None, suitable: false };
+                        }
+                        Marking::Protect { said } => thing.protection = Some(said.clone()),
+                    }
+                    Ok(thing.outputs(&step.id))
+                }
                 Action::Delete => state.remove(&step.id),
                 Action::Start => {
                     state.effect(&step.id)?;

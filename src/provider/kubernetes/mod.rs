@@ -15,6 +15,7 @@ pub mod installation;
 mod later;
 pub mod lease;
 mod manifests;
+mod mark;
 mod memory;
 mod namespace;
 mod normal;
@@ -122,6 +123,16 @@ impl Kubernetes {
         match self.links.open(known, None, redactor).await.map_err(failed)? {
             Some(link) => installation::read(&link.cluster, project).await.map_err(failed),
             None => Ok(None),
+        }
+    }
+
+    /// The installations of all projects in the only cluster that is known, as marks name them.
+    pub async fn installations(&self, known: &Known) -> Result<BTreeSet<String>, Failure> {
+        let redactor = &self.settings.redactor;
+        let failed = |error: KubeError| failure("cannot read what is installed", &error, redactor);
+        match self.links.open(known, None, redactor).await.map_err(failed)? {
+            Some(link) => installation::all(&link.cluster).await.map_err(failed),
+            None => Ok(BTreeSet::new()),
         }
     }
 

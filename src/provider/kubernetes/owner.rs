@@ -14,7 +14,7 @@ pub fn owner_of(live: &Object, who: &Identity, id: Option<&ResourceId>) -> Owner
         return Owner::Unmarked { manager: manager_of(live), suitable: false };
     };
     if owner != label_value(&who.owner.0) {
-        if taken && who.adopts.gone.contains(owner) {
+        if taken && !who.adopts.alive.contains(owner) {
             return Owner::Ours;
         }
         let project = live.label(label::PROJECT).unwrap_or("unknown");
