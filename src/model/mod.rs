@@ -1,5 +1,6 @@
 //! The nouns: ids, specs, what was seen, secrets. No I/O, no `async`, no clock; every other module may use them.
 
+mod census;
 mod cluster;
 mod digest;
 mod endpoint;
@@ -19,6 +20,7 @@ mod run;
 mod secret;
 mod value;
 
+pub use census::Census;
 pub use cluster::{
     ClusterFacts, ClusterSpec, KindNode, KindRole, KindSpec, Mount, NodeFound, NodeSpec, Port,
     StorageFound, Survey, Taint,

@@ -213,10 +213,9 @@ fn hints(scene: &Scene<'_>, goal: Goal, step: &Step, by: &Block) -> Vec<String> 
             vec![lift(id)]
         }
         Block::Protected { why } if why.contains(" was protected by ") => {
-            vec![
-                "lift that protection first, in a run of its own:\n    datamill protect off NODE"
-                    .to_owned(),
-            ]
+            // What lives in it is named first, as plans name it.
+            let node = why.split('`').nth(1).and_then(|text| text.parse().ok());
+            node.iter().map(lift).collect()
         }
         Block::Protected { .. } if scene.project.environment == Environment::Production => {
             vec!["the flavour says `environment: production`; what holds data or state there goes only when its protection was lifted before".to_owned(), lift(id)]
@@ -254,17 +253,21 @@ fn lift(id: &ResourceId) -> String {
 fn foreign(scene: &Scene<'_>, step: &Step) -> Vec<String> {
     let found = step.found.as_deref();
     let id = &step.id;
-    let flavour = found.and_then(|found| found.flavour.as_deref());
-    let ours = label_value(&scene.identity.flavour);
-    if let (Some(flavour), Some(name)) = (flavour.filter(|f| **f != ours), id.instance_name()) {
-        return vec![format!(
-            "take it over from that flavour:\n    datamill adopt {name} --from {flavour}"
-        )];
-    }
     let live = found.into_iter().flat_map(|found| &found.objects).filter(|o| o.live.is_some());
     let owners =
         found.map(|found| &found.owner).into_iter().chain(live.map(|object| &object.owner));
     let others: Vec<&Owner> = owners.filter(|owner| **owner != Owner::Ours).collect();
+    let of_flavour =
+        |owner: &&Owner| matches!(owner, Owner::Other(whose) if whose.starts_with("flavour "));
+    let ours = label_value(&scene.identity.flavour);
+    let flavour = found.and_then(|found| found.flavour.as_deref()).filter(|name| **name != ours);
+    if let (Some(flavour), Some(name), true) =
+        (flavour, id.instance_name(), others.iter().all(of_flavour))
+    {
+        return vec![format!(
+            "take it over from that flavour:\n    datamill adopt {name} --from {flavour}"
+        )];
+    }
     let alone = "what bears no mark of ours is never changed: rename it, remove it yourself, or choose another namespace or release name".to_owned();
     if others.iter().all(|owner| matches!(owner, Owner::Unmarked { .. })) && !others.is_empty() {
         return vec![alone, format!("or take it over:\n    datamill adopt {id}")];

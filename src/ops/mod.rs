@@ -4,10 +4,13 @@
 mod accept;
 mod adopt;
 mod apply;
+mod audit;
+mod consent;
 mod describe;
 mod destroy;
 mod draw;
 mod history;
+mod installation;
 mod listing;
 mod load;
 mod lock;

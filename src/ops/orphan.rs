@@ -18,6 +18,9 @@ pub async fn orphan(
     typed: &str,
 ) -> Result<Ended, Failure> {
     let meant = Meant::read(typed)?;
+    if let Meant::Node(id) = &meant {
+        marking::only_content(&[id.clone()].into())?;
+    }
     let project = load::load(settings, screen)?;
     let scene = scene::open(settings, screen, project).await?;
     let there = marking::discover(&scene).await?;

@@ -61,21 +61,20 @@ pub fn orphan(there: &Discovery, meant: &BTreeSet<ResourceId>) -> Plan {
 
 /// Writes on resources whether they may go. What says so already is left as it is.
 pub fn protect(there: &Discovery, meant: &BTreeSet<ResourceId>, said: &Protection) -> Plan {
-    let steps = meant.iter().filter_map(|id| {
-        let found = there.found.get(id)?;
+    let mut all = Plan::default();
+    for (id, found) in meant.iter().filter_map(|id| Some((id, there.found.get(id)?))) {
         match &found.protection {
             Some(before) if before.on == said.on => {
-                let mut step = step(id, Action::Keep, found);
-                step.notes.push(format!("said already by {}", before.says()));
-                Some(step)
+                all.notes.push(format!("`{id}`: said already by {}", before.says()));
+                all.steps.push(step(id, Action::Keep, found));
             }
             Some(_) | None => {
                 let how = Marking::Protect { said: said.clone() };
-                Some(step(id, Action::Mark { how }, found))
+                all.steps.push(step(id, Action::Mark { how }, found));
             }
         }
-    });
-    plan(steps.collect())
+    }
+    all
 }
 
 /// What is to be taken over, seen twice.
@@ -96,11 +95,18 @@ pub struct Taken<'a> {
 /// Takes resources over: they get our marks. What the next apply would change is shown beside it.
 pub fn adopt(taken: Taken<'_>) -> Plan {
     let planned: BTreeMap<_, _> = taken.plan.steps.iter().map(|step| (&step.id, step)).collect();
+    // Marks name the installation, so that is recorded before them.
+    let record =
+        taken.plan.steps.iter().find(|step| {
+            step.id.kind == ResourceKind::Installation && step.action == Action::Create
+        });
+    let after: BTreeSet<ResourceId> = record.map(|step| step.id.clone()).into_iter().collect();
     let steps = taken.ids.iter().filter_map(|id| {
         let whose = whose(taken, id)?;
         let found = sight(taken.seen, id)?;
         let later = planned.get(id);
         let mut step = step(id, Action::Adopt, found);
+        step.after.clone_from(&after);
         step.wanted = later.and_then(|step| step.wanted.clone());
         if let Some(owner) = still_others(found) {
             let object = format!("`{id}`");
@@ -118,7 +124,15 @@ pub fn adopt(taken: Taken<'_>) -> Plan {
         step.notes.extend(later.iter().flat_map(|step| step.notes.clone()));
         Some(step)
     });
-    plan(steps.collect())
+    let steps: Vec<Step> = steps.collect();
+    let record = record.filter(|_| !steps.is_empty()).cloned();
+    plan(
+        record
+            .map(|step| Step { after: BTreeSet::new(), ..step })
+            .into_iter()
+            .chain(steps)
+            .collect(),
+    )
 }
 
 fn sight<'a>(snapshot: &'a Snapshot, id: &ResourceId) -> Option<&'a Found> {
@@ -168,7 +182,7 @@ mod tests {
             ("app/release/y", found(&["base/health/installed"])),
         ];
         let found = things.into_iter().map(|(id, found)| (id.parse().unwrap(), found)).collect();
-        Discovery { found, unlisted: Vec::new() }
+        Discovery { found, ..Discovery::default() }
     }
 
     fn verbs(plan: &Plan) -> Vec<(String, &'static str)> {
@@ -205,7 +219,7 @@ mod tests {
         found.protection = Some(said(true));
         let plan = protect(&there, &meant, &said(true));
         assert_eq!(verbs(&plan)[0].1, "keep");
-        assert!(plan.steps[0].notes[0].contains("ann@laptop"), "{plan:?}");
+        assert!(plan.notes[0].contains("ann@laptop"), "{plan:?}");
         assert_eq!(verbs(&protect(&there, &meant, &said(false)))[0].1, "unprotect");
     }
 

@@ -21,6 +21,7 @@ mod ownership;
 mod preflight;
 mod protection;
 mod readiness;
+mod residue;
 mod saved;
 mod seeds;
 mod sources;

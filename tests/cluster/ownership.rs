@@ -63,7 +63,8 @@ fn a_release_made_by_hand_is_taken_over_by_its_marks_and_then_upgraded() {
     succeeds(&two(&["-i"]));
     ends_with(&two(&["-i"]), 0, &["nothing to do"]);
     ends_with(&on(&sandbox, &["plan"]), 11, &["datamill adopt thing --from two"]);
-    destroy(&sandbox);
+    succeeds(&on(&sandbox, &["destroy", "--all-flavours"]));
+    assert_eq!(sandbox.processes(), Vec::<String>::new());
 }
 
 #[test]

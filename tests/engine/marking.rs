@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use datamill::model::{Adopts, Discovery, Owner, Protection, ResourceId, RunId};
+use datamill::model::{Adopts, Census, Discovery, Owner, Protection, ResourceId, RunId};
 use datamill::plan::{self, Action, Block, Plan, Taken, text};
 
 use super::laws::paused;
@@ -238,5 +238,35 @@ fn production_lets_data_go_only_when_that_was_lifted_in_an_earlier_run() {
         let (_, report) = lab.destroy().await;
         assert_eq!(report.failure_kind(), None, "{:?}", report.outcomes);
         assert_eq!(lab.world.ids(), BTreeSet::new());
+    });
+}
+
+#[test]
+fn what_goes_and_what_is_kept_says_how_much_data_is_in_it() {
+    paused(async {
+        let mut lab = Lab::new();
+        lab.storage("a");
+        expect_all_went_well(&lab.apply().await);
+        lab.world.meddle("target/bucket/lake", |bucket| {
+            bucket.census = Some(Ok(Census {
+                objects: Some(1204),
+                bytes: Some(5 << 30),
+                last_write: Some("2026-01-31".to_owned()),
+                ..Census::default()
+            }));
+        });
+        lab.world.meddle("target/file-system/shared", |shared| {
+            shared.census = Some(Err("access denied".to_owned()));
+        });
+        lab.desired.resources.clear();
+        let says = |plan: &Plan| text(plan, 80).split_whitespace().collect::<Vec<_>>().join(" ");
+        let kept = says(&lab.plan().await);
+        let much = "1204 objects, 5.0 GiB, last written 2026-01-31";
+        assert!(kept.contains(&format!("it holds data ({much})")), "{kept}");
+        assert!(kept.contains("how much is not known: access denied"), "{kept}");
+        lab.permits.include_data = true;
+        let lost = says(&lab.plan().await);
+        assert!(lost.contains(&format!("DATA IS LOST ({much})")), "{lost}");
+        assert!(lost.contains("DATA IS LOST (how much is not known"), "{lost}");
     });
 }

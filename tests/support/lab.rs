@@ -304,7 +304,9 @@ impl Lab {
         for family in [Family::Local, Family::Kubernetes, Family::Cloud] {
             let providers = self.world.providers();
             let provider = providers.of(family).unwrap();
-            let discovery = provider.discover(&who, &known).await;
+            let mut discovery = provider.discover(&who, &known).await;
+            let data: Vec<_> = discovery.data().cloned().collect();
+            discovery.count(provider.census(&data, &who, &known).await);
             snapshot.discovered.found.extend(discovery.found);
             let wanted: Vec<_> =
                 desired.resources.values().filter(|r| r.id.kind.family() == family).collect();

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use datamill::model::{
-    AfterApply, Applied, Class, Digest, Discovery, Failure, FailureKind, Family, Found, Health,
-    Identity, JobReady, Known, KubernetesSpec, ObjectFound, ObjectRef, Observed, Outputs, Owner,
-    Power, Progress, ReleaseFound, ReleaseStatus, Renames, Resource, ResourceId, ResourceKind,
-    Spec, Version,
+    AfterApply, Applied, Census, Class, Digest, Discovery, Failure, FailureKind, Family, Found,
+    Health, Identity, JobReady, Known, KubernetesSpec, ObjectFound, ObjectRef, Observed, Outputs,
+    Owner, Power, Progress, ReleaseFound, ReleaseStatus, Renames, Resource, ResourceId,
+    ResourceKind, Spec, Version,
 };
 use datamill::plan::{Action, Marking, Step};
 use datamill::provider::{Provider, ProviderError, RunContext};
@@ -374,7 +374,23 @@ impl Provider for Side {
                     (who.renames.id(id.clone()), found)
                 })
                 .collect();
-            Discovery { found, unlisted: Vec::new() }
+            Discovery { found, ..Discovery::default() }
+        })
+    }
+
+    fn census<'a>(
+        &'a self,
+        of: &'a [ResourceId],
+        _: &'a Identity,
+        _: &'a Known,
+    ) -> BoxFuture<'a, BTreeMap<ResourceId, Result<Census, String>>> {
+        Box::pin(async move {
+            let state = self.world.state();
+            let census = |id: &ResourceId| {
+                let counted = state.things.get(id)?.census.clone()?;
+                Some((id.clone(), counted))
+            };
+            of.iter().filter_map(census).collect()
         })
     }
 

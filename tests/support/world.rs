@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use datamill::model::{
-    Cause, Class, Digest, Family, Object, ObjectRef, Outputs, Owner, Power, Protection,
+    Cause, Census, Class, Digest, Family, Object, ObjectRef, Outputs, Owner, Power, Protection,
     ReleaseStatus, ResourceId, ResourceKind,
 };
 use datamill::provider::{Provider, Providers};
@@ -40,6 +40,8 @@ pub(crate) struct Thing {
     pub(crate) drawn: Option<usize>,
     /// The memory of the last write: its objects by name.
     pub(crate) remembered: Option<BTreeMap<String, Object>>,
+    /// How much data is in it, or why nobody can tell.
+    pub(crate) census: Option<Result<Census, String>>,
     /// What a person said about whether it may go.
     pub(crate) protection: Option<Protection>,
 }
@@ -213,6 +215,7 @@ impl Thing {
             applied: None,
             remembered: None,
             protection: None,
+            census: None,
             needs: BTreeSet::new(),
             host: None,
             class: Class::Stateless,

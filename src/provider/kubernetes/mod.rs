@@ -9,6 +9,7 @@ mod credential;
 pub mod discover;
 mod failure;
 mod field;
+mod finalizer;
 mod health;
 mod history;
 pub mod installation;
@@ -77,6 +78,8 @@ pub struct KubernetesSettings {
     pub redactor: Redactor,
     /// Fetches manifests.
     pub fetch: Fetch,
+    /// Objects that go without what handles their finalizers (`--strip-finalizers`).
+    pub strip: Arc<Vec<String>>,
 }
 
 /// Drives what lives inside clusters.
@@ -126,6 +129,22 @@ impl Kubernetes {
         }
     }
 
+    /// The installations whose marks for a project and target stand on anything in the only cluster that is known, each with one
+    /// of its objects.
+    pub async fn installations_by_marks(
+        &self,
+        known: &Known,
+        project: &str,
+        target: &str,
+    ) -> Result<BTreeMap<String, ObjectRef>, Failure> {
+        let redactor = &self.settings.redactor;
+        let failed = |error: KubeError| failure("cannot see what is installed", &error, redactor);
+        match self.links.open(known, None, redactor).await.map_err(failed)? {
+            Some(link) => discover::owners(&link.cluster, project, target).await.map_err(failed),
+            None => Ok(BTreeMap::new()),
+        }
+    }
+
     /// The installations of all projects in the only cluster that is known, as marks name them.
     pub async fn installations(&self, known: &Known) -> Result<BTreeSet<String>, Failure> {
         let redactor = &self.settings.redactor;
@@ -151,7 +170,8 @@ impl Kubernetes {
         who: &Identity,
     ) -> Result<Option<Session>, KubeError> {
         *self.identity.lock().unwrap_or_else(PoisonError::into_inner) = Some(who.clone());
-        Ok(self.open(known, host).await?.map(|link| link.by(who)))
+        let link = self.open(known, host).await?;
+        Ok(link.map(|link| Session { strip: Arc::clone(&self.settings.strip), ..link.by(who) }))
     }
 
     /// The values that the chart of a release comes with.

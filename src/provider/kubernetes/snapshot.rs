@@ -24,7 +24,7 @@ use crate::model::{
 };
 
 /// On each part: which snapshot it belongs to.
-const MEMORY: &str = "datamill.dev/memory";
+pub(super) const MEMORY: &str = "datamill.dev/memory";
 /// On each part: its number, how many there are, and the digest of the whole.
 const PART: &str = "datamill.dev/part";
 /// Under which key.
