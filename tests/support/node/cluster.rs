@@ -19,6 +19,8 @@ pub(crate) const BUSYBOX: &str = "datamill.test/busybox:1";
 pub(crate) struct Cluster {
     engine: Engine,
     kubeconfig: PathBuf,
+    /// What its node is made of, unless kind chose.
+    image: Option<String>,
     loaded: Mutex<BTreeSet<String>>,
 }
 
@@ -32,12 +34,12 @@ impl Cluster {
         let kubeconfig = engine.folder().join("kubeconfig");
         let config = engine.folder().join("kind.yaml");
         fs::write(&config, configuration()).map_err(|error| error.to_string())?;
-        let cluster = Self { engine, kubeconfig, loaded: Mutex::default() };
+        let cluster = Self { engine, kubeconfig, image, loaded: Mutex::default() };
         let mut create = cluster.kind();
         create.args(["create", "cluster", "--wait", "120s", "--name", &cluster.name()]);
         create.arg("--config").arg(config).arg("--kubeconfig").arg(&cluster.kubeconfig);
-        if let Some(image) = image {
-            create.args(["--image", &image]);
+        if let Some(image) = &cluster.image {
+            create.args(["--image", image]);
         }
         said(&mut create)?;
         cluster.bring_busybox()?;
@@ -77,6 +79,12 @@ impl Cluster {
         self.engine.name()
     }
 
+    /// The name of a project whose kind cluster bears the mark of this run; and the name of that cluster.
+    pub(crate) fn project(&self, word: &str) -> (String, String) {
+        let cluster = format!("{}-{word}", self.name());
+        (cluster.trim_start_matches("datamill-").to_owned(), cluster)
+    }
+
     /// Its only node.
     pub(crate) fn node(&self) -> String {
         format!("{}-control-plane", self.name())
@@ -108,12 +116,16 @@ impl Cluster {
         if !loaded.insert(name) {
             return;
         }
-        let archive = self.engine.folder().join("image.tar");
-        image.save(&archive).unwrap();
+        self.load_into(&self.name(), image);
+    }
+
+    /// Puts an image into the nodes of another cluster of the engine.
+    pub(crate) fn load_into(&self, cluster: &str, image: &Image) {
+        let archive = tempfile::NamedTempFile::new_in(self.engine.folder()).unwrap();
+        image.save(archive.path()).unwrap();
         let mut call = self.kind();
-        call.args(["load", "image-archive", "--name", &self.name()]).arg(&archive);
+        call.args(["load", "image-archive", "--name", cluster]).arg(archive.path());
         said(&mut call).unwrap();
-        fs::remove_file(archive).unwrap();
     }
 
     /// A namespace of its own for a test; deleted when it is dropped.
@@ -143,8 +155,18 @@ impl Cluster {
         self.try_kubectl(args).unwrap()
     }
 
-    /// A sandbox whose programs reach the cluster: kind and kubectl on the `PATH`, the engine, a copy of the kubeconfig.
+    /// A sandbox whose programs reach the cluster, by a copy of its kubeconfig.
     pub(crate) fn sandbox(&self) -> Sandbox {
+        let sandbox = self.machine();
+        let copy = sandbox.home().join(".kube/config");
+        fs::create_dir_all(copy.parent().unwrap()).unwrap();
+        fs::copy(&self.kubeconfig, copy).unwrap();
+        sandbox
+    }
+
+    /// A sandbox whose programs reach the engine and its networks, with kind and kubectl on the `PATH`. It knows of no cluster,
+    /// and kind makes its nodes of the image that this one is made of.
+    pub(crate) fn machine(&self) -> Sandbox {
         let mut sandbox = Sandbox::with_tools();
         sandbox.start_by(self.engine.prefix());
         // docker may stand anywhere, and nsenter does.
@@ -154,9 +176,9 @@ impl Cluster {
         if let Some(host) = self.engine.host() {
             sandbox.set("DOCKER_HOST", host);
         }
-        let copy = sandbox.home().join(".kube/config");
-        fs::create_dir_all(copy.parent().unwrap()).unwrap();
-        fs::copy(&self.kubeconfig, copy).unwrap();
+        if let Some(image) = &self.image {
+            sandbox.set("DATAMILL_NODE_IMAGE", image);
+        }
         sandbox
     }
 }

@@ -33,9 +33,10 @@ impl Mark {
         format!("{PREFIX}{}-{}", self.pid, self.started)
     }
 
-    /// Reads it from a name.
+    /// Reads it from a name, which may go on behind it.
     fn read(name: &str) -> Option<Self> {
         let (pid, started) = name.strip_prefix(PREFIX)?.split_once('-')?;
+        let started = started.split_once('-').map_or(started, |(started, _)| started);
         let digits = !started.is_empty() && started.chars().all(|c| c.is_ascii_digit());
         Some(Self { pid: pid.parse().ok().filter(|_| digits)?, started: started.to_owned() })
     }
@@ -167,6 +168,7 @@ mod tests {
     fn a_mark_survives_its_name_and_dies_with_its_process() {
         let own = Mark::own();
         assert_eq!(Mark::read(&own.name()), Some(own.clone()));
+        assert_eq!(Mark::read(&format!("{}-demo", own.name())), Some(own.clone()));
         assert!(own.lives());
         let earlier = Mark { started: "1".to_owned(), ..own };
         assert!(!earlier.lives());
