@@ -1,7 +1,6 @@
 //! The demo on a kind cluster that datamill makes itself: from nothing to installed and back.
 
 use std::path::Path;
-use std::time::Instant;
 
 use crate::cluster::{DEMO, ends_with, succeeds};
 use crate::support::node::{self, Cluster, Image};
@@ -28,13 +27,10 @@ impl Day {
         Self { sandbox, project, cluster }
     }
 
-    /// A command on the demo; what it takes is said.
+    /// A command on the demo.
     fn run(&self, words: &[&str]) -> Run {
-        let begin = Instant::now();
         let target = ["-l", "-f", DEMO, "-t", "kind", "--provider", "kind"];
-        let run = self.sandbox.datamill(words.iter().chain(&target).copied());
-        println!("{}: {:.1} s", words.join(" "), begin.elapsed().as_secs_f64());
-        run
+        self.sandbox.datamill(words.iter().chain(&target).copied())
     }
 
     fn docker(&self, args: &[&str]) -> String {

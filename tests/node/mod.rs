@@ -4,3 +4,4 @@
 mod basics;
 mod demo;
 mod residue;
+mod workloads;
