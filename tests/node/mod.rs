@@ -4,4 +4,5 @@
 mod basics;
 mod demo;
 mod residue;
+mod streams;
 mod workloads;

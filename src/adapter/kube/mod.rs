@@ -2,11 +2,13 @@
 //! that names `kube`. Every call has a deadline, reads are tried again; no call is held back on our side.
 
 mod error;
+mod forward;
 mod kind;
 mod request;
+mod stream;
 
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use kube::client::{Client, ClientBuilder};
@@ -15,8 +17,10 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 pub use error::KubeError;
+pub use forward::Forward;
 pub use kind::{Kinds, ServedKind};
 pub use request::{Listing, Only, Propagation, Write};
+pub use stream::{Program, Ran, Text};
 
 /// How long to wait for a connection.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -34,6 +38,9 @@ type KindsRead = (Instant, Arc<Kinds>);
 #[derive(Clone)]
 pub struct Cluster {
     client: Client,
+    config: Arc<Config>,
+    /// The client for connections that may be silent, once one was needed.
+    silent: Arc<OnceLock<Client>>,
     kinds: Arc<RwLock<Arc<OnceCell<KindsRead>>>>,
 }
 
@@ -53,8 +60,9 @@ impl Cluster {
         config.reset_reader_on_write = true;
         // One retry policy, here, so that a deadline stays one.
         config.default_retry = false;
+        let kept = Arc::new(config.clone());
         let client = ClientBuilder::try_from(config).map_err(error::from_client)?.build();
-        Ok(Self { client, kinds: Arc::default() })
+        Ok(Self { client, config: kept, silent: Arc::default(), kinds: Arc::default() })
     }
 
     /// The server's version without `v`, such as `1.35.4`.

@@ -7,6 +7,8 @@ use std::process::{Command, Output};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use datamill::adapter::kube;
+
 use super::engine::Engine;
 use super::run::said;
 use super::{Image, build};
@@ -153,6 +155,19 @@ impl Cluster {
     /// Runs kubectl and expects it to go well.
     pub(crate) fn kubectl(&self, args: &[&str]) -> String {
         self.try_kubectl(args).unwrap()
+    }
+
+    /// Does something with datamill's own door to the cluster, in the engine's network.
+    pub(crate) fn inside<T: Send>(&self, work: impl AsyncFnOnce(kube::Cluster) -> T + Send) -> T {
+        let run = || {
+            self.engine.enter();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(async {
+                work(kube::Cluster::connect(&self.kubeconfig, None).await.unwrap()).await
+            })
+        };
+        let done = std::thread::scope(|scope| scope.spawn(run).join());
+        done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
     /// A sandbox whose programs reach the cluster, by a copy of its kubeconfig.
