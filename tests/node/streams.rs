@@ -24,7 +24,7 @@ fn program<'a>(pod: &'a ObjectRef, args: &'a [&'a str]) -> Program<'a> {
 }
 
 /// A pod that does nothing, and one of a web server.
-fn pods<'a>(cluster: &'a node::Cluster) -> Namespace<'a> {
+fn pods(cluster: &node::Cluster) -> Namespace<'_> {
     cluster.load(&Image::answer().unwrap());
     let space = cluster.namespace();
     space.apply(&format!(

@@ -1,4 +1,4 @@
-//! What charts are made of, on real pods: volumes of StatefulSets, Services, Jobs, hooks.
+//! What charts are made of, on real pods: volumes of `StatefulSets`, Services, Jobs, hooks.
 
 use crate::cluster::kit::{chart, component, helm_step};
 use crate::cluster::{ends_with, succeeds};
@@ -37,7 +37,7 @@ metadata: {name: {{ .Release.Name }}-store}
 spec: {clusterIP: None, selector: {app: store}, ports: [{port: 80}]}
 "#;
 
-const WEB: &str = r#"
+const WEB: &str = r"
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: {{ .Release.Name }}-web}
@@ -57,7 +57,7 @@ apiVersion: v1
 kind: Service
 metadata: {name: {{ .Release.Name }}-web}
 spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
-"#;
+";
 
 /// A Job that asks the Service by name.
 const ASK: &str = r#"

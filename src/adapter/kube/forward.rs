@@ -191,7 +191,7 @@ mod tests {
         };
         let (up, down, (heard, asked)) =
             tokio::join!(to_far.write_all(&bytes), to_pod.write_all(&bytes), heard);
-        (up.unwrap(), down.unwrap());
+        up.and(down).unwrap();
         assert!(heard == bytes && asked == bytes);
         drop((from_pod, to_pod));
         carrying.await.unwrap();
