@@ -58,7 +58,14 @@ impl Cluster {
         }
         let public = "docker.io/library/busybox:1.37";
         said(self.engine.docker().args(["pull", "-q", public]))?;
-        said(self.engine.docker().args(["tag", public, BUSYBOX]))?;
+        // Its files as an image of one platform: an engine may know of others, and then kind does not load it.
+        let container = said(self.engine.docker().args(["create", public]))?;
+        let files = self.engine.folder().join("busybox.tar");
+        let export =
+            said(self.engine.docker().args(["export", container.trim(), "-o"]).arg(&files));
+        said(self.engine.docker().args(["rm", container.trim()]))?;
+        export?;
+        said(self.engine.docker().arg("import").arg(&files).arg(BUSYBOX))?;
         said(self.kind().args(["load", "docker-image", BUSYBOX, "--name", &self.name()])).map(drop)
     }
 
