@@ -264,6 +264,15 @@ pub struct Cause {
     pub says: String,
 }
 
+/// Why something is not ready, found out when nobody waits for it any longer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Why {
+    /// The chain from the nearest cause to the farthest; log lines stand in the last one, indented.
+    pub causes: Vec<Cause>,
+    /// What to do. Commands stand alone on an indented line.
+    pub hints: Vec<String>,
+}
+
 /// What is compared directly before a write: identity and the fields that the plan looked at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Version {

@@ -3,6 +3,7 @@
 
 mod error;
 mod kind;
+mod log;
 mod request;
 
 use std::path::Path;
@@ -16,6 +17,7 @@ use tokio::time::Instant;
 
 pub use error::KubeError;
 pub use kind::{Kinds, ServedKind};
+pub use log::LogPart;
 pub use request::{Listing, Only, Propagation, Write};
 
 /// How long to wait for a connection.

@@ -51,6 +51,14 @@ fn is_long(job: &Object) -> bool {
     job.annotation(annotation::READY) == Some("started")
 }
 
+/// Whether a Deployment has not come further for as long as it allows itself. Its controller goes on all the same.
+pub fn is_late(object: &Object) -> bool {
+    let look = Look { object, status: object.0.get("status").unwrap_or(&Json::Null) };
+    let reason = look.condition("Progressing").and_then(|one| one.get("reason"));
+    object.kind() == "Deployment"
+        && reason.and_then(Json::as_str) == Some("ProgressDeadlineExceeded")
+}
+
 /// Groups that the API server itself brings: what has no rule above there has nothing to wait for. A Service of type
 /// LoadBalancer without an address blocks only what reads the address.
 pub fn is_built_in(group: &str) -> bool {
@@ -130,7 +138,7 @@ impl Look<'_> {
 
     fn settling(&self, says: &str) -> Health {
         let name = self.name();
-        let parts = [name.as_str(), says, &self.status.to_string()];
+        let parts = [name.as_str(), says, &lasting(self.status).to_string()];
         let mark = Digest::of_parts(parts);
         Health::Settling(Progress { waits_for: format!("{name}: {says}"), mark })
     }
@@ -154,6 +162,29 @@ impl Look<'_> {
         let words = self.words_of(kind);
         let words = if words.is_empty() { String::new() } else { format!(" ({words})") };
         self.settling(&format!("not {}{words}", kind.to_lowercase()))
+    }
+}
+
+/// A status without what moves though nothing gets anywhere: times, and how often something was tried.
+fn lasting(status: &Json) -> Json {
+    match status {
+        Json::Object(map) => {
+            let stays = map.iter().filter(|(key, _)| {
+                !key.ends_with("Time")
+                    && !matches!(
+                        key.as_str(),
+                        "startedAt"
+                            | "finishedAt"
+                            | "restartCount"
+                            | "containerID"
+                            | "lastState"
+                            | "waiting"
+                    )
+            });
+            Json::Object(stays.map(|(key, value)| (key.clone(), lasting(value))).collect())
+        }
+        Json::Array(list) => Json::Array(list.iter().map(lasting).collect()),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => status.clone(),
     }
 }
 
