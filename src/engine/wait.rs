@@ -48,9 +48,7 @@ pub(super) async fn until_ready(
             }
             Some(Health::Failed(causes)) => {
                 let why = why(resource, provider, &run).await;
-                let causes = if why.causes.is_empty() { causes } else { why.causes };
-                let failure = not_ready(&resource.id, &causes);
-                return Outcome::Failed(why.hints.into_iter().fold(failure, Failure::hint));
+                return Outcome::Failed(not_ready(&resource.id, &causes, why));
             }
             None => {
                 let what = format!("nobody could tell how `{}` is", resource.id);
@@ -73,8 +71,8 @@ async fn why(resource: &Resource, provider: &dyn Provider, run: &Run) -> Why {
     for cause in &mut why.causes {
         cause.says = run.redactor.redact(&cause.says);
     }
-    for hint in &mut why.hints {
-        *hint = run.redactor.redact(hint);
+    for text in why.hints.iter_mut().chain(&mut why.log) {
+        *text = run.redactor.redact(text);
     }
     why
 }
@@ -153,23 +151,17 @@ impl Watch {
         if why.causes.is_empty() {
             return failure.because(format!("it waits for {}", self.said));
         }
-        let failure = why.causes.iter().map(link).fold(failure, Failure::because);
-        why.hints.into_iter().fold(failure, Failure::hint)
+        why.told(failure)
     }
 }
 
 /// A failure with its chain of causes, from the nearest to the farthest.
-fn not_ready(id: &ResourceId, causes: &[Cause]) -> Failure {
+fn not_ready(id: &ResourceId, causes: &[Cause], why: Why) -> Failure {
     let failure = Failure::new(FailureKind::NotReady, format!("`{id}` cannot become ready"));
-    causes.iter().map(link).fold(failure, Failure::because)
-}
-
-/// A link of a chain in words.
-fn link(cause: &Cause) -> String {
-    match &cause.object {
-        Some(object) => format!("{object}: {}", cause.says),
-        None => cause.says.clone(),
+    if why.causes.is_empty() {
+        return causes.iter().map(Cause::to_string).fold(failure, Failure::because);
     }
+    why.told(failure)
 }
 
 /// A time in words: `5 min`, `90 s`.

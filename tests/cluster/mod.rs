@@ -11,7 +11,7 @@ mod hybrid;
 mod interrupts;
 mod jobs;
 mod kill;
-mod kit;
+pub(crate) mod kit;
 mod lock;
 mod main_job;
 mod origin;

@@ -2,4 +2,5 @@
 //! cluster, the reason was said.
 
 mod basics;
+mod failures;
 mod residue;

@@ -73,7 +73,7 @@ pub(super) async fn explain(
         && late
     {
         // Its controller gave up counting, and goes on as soon as the image is there.
-        let says = causes.iter().map(said).collect::<Vec<_>>().join(" ← ");
+        let says = causes.iter().map(Cause::to_string).collect::<Vec<_>>().join(" ← ");
         *health = Health::Settling(Progress { mark: Digest::of(&says), waits_for: says });
     }
     match health {
@@ -90,13 +90,6 @@ pub(super) async fn explain(
         Health::Ready | Health::Assumed(_) | Health::Started => {}
     }
     Ok(())
-}
-
-fn said(cause: &Cause) -> String {
-    match &cause.object {
-        Some(object) => format!("{object}: {}", cause.says),
-        None => cause.says.clone(),
-    }
 }
 
 /// What lies around in a namespace. What may not be looked at is left out.
@@ -224,11 +217,7 @@ async fn add_words(link: &Link, log: &Log, why: &mut Why) {
             (Vec::new(), log.previous)
         }
     };
-    if !lines.is_empty() {
-        let lines: Vec<String> = lines.iter().map(|line| format!("  | {line}")).collect();
-        let says = format!("the last lines of its log:\n{}", lines.join("\n"));
-        why.causes.push(Cause { object: None, says });
-    }
+    why.log = lines;
     let namespace = log.pod.namespace.as_deref().unwrap_or("default");
     let previous = if previous { " --previous" } else { "" };
     why.hints.push(format!(

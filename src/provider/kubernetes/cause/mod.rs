@@ -189,7 +189,14 @@ fn claim(claim: &Object, evidence: &Evidence, links: &mut Vec<Link>) {
     }
     let class = text(claim, "/spec/storageClassName");
     let warning = evidence.warned(claim, &["ProvisioningFailed", "FailedBinding"]);
-    links.push(Link::of(claim, warning.unwrap_or("no volume yet")));
+    let says = warning.map_or_else(|| format!("no volume yet (class {class})"), str::to_owned);
+    let name = claim.reference();
+    let place = name.as_ref().and_then(|name| name.namespace.as_deref()).unwrap_or("default");
+    let name = name.as_ref().map(|name| name.name.as_str()).unwrap_or_default();
+    let see = format!(
+        "see whether what provisions class {class} runs:\n    kubectl describe pvc -n {place} {name}"
+    );
+    links.push(Link::of(claim, says).remedy(see));
     let Some(classes) = &evidence.classes else { return };
     if !class.is_empty() && !classes.iter().any(|known| known == class) {
         let known = if classes.is_empty() { "none".to_owned() } else { classes.join(", ") };

@@ -143,12 +143,10 @@ async fn until_stalled(
 /// The failure with why things are not ready; with what was waited for when nobody knows.
 async fn told(link: &Link, resource: &Resource, failure: Failure, words: &str) -> Failure {
     let why = Box::pin(why(link, resource)).await.unwrap_or_default();
-    let failure = if why.causes.is_empty() && !words.is_empty() {
-        failure.because(format!("it waited for {words}"))
-    } else {
-        why.causes.iter().map(in_words).fold(failure, Failure::because)
-    };
-    why.hints.into_iter().fold(failure, Failure::hint)
+    if why.causes.is_empty() {
+        return failure.because(format!("it waited for {words}"));
+    }
+    why.told(failure)
 }
 
 /// What is waited for, and what changes with progress. What failed may be tried again by its controller.
@@ -156,19 +154,12 @@ fn progress(health: &Health) -> Progress {
     match health {
         Health::Settling(progress) => progress.clone(),
         Health::Failed(causes) => {
-            let waits_for = causes.iter().map(in_words).collect::<Vec<_>>().join(" ← ");
+            let waits_for = causes.iter().map(Cause::to_string).collect::<Vec<_>>().join(" ← ");
             Progress { mark: Digest::of(&waits_for), waits_for }
         }
         Health::Ready | Health::Assumed(_) | Health::Started => {
             Progress { waits_for: String::new(), mark: Digest::of("") }
         }
-    }
-}
-
-fn in_words(cause: &Cause) -> String {
-    match &cause.object {
-        Some(object) => format!("{object}: {}", cause.says),
-        None => cause.says.clone(),
     }
 }
 
