@@ -10,7 +10,7 @@ use super::cause::{
 };
 use super::compare::{Live, absent_is, read_live};
 use super::health::{counted, job_ready};
-use super::readiness::{Surroundings, is_late, readiness};
+use super::readiness::{Surroundings, readiness};
 use super::session::Link;
 use super::wait;
 use super::words::{Withheld, last_words};
@@ -42,18 +42,15 @@ pub(super) async fn explain(
     let mut found: Vec<Found> = Vec::new();
     let mut marks: Vec<Digest> = Vec::new();
     let mut pulled = false;
-    let mut late = true;
     for name in objects {
         let (Some(object), Some(namespace)) = (around.live.get(name), &name.namespace) else {
             continue;
         };
         let surroundings =
             Surroundings { simulated: around.link.simulated, ..Surroundings::default() };
-        let now = readiness(object, &surroundings, JobReady::Started);
-        if now.lets_go_on() {
+        if readiness(object, &surroundings, JobReady::Started).lets_go_on() {
             continue;
         }
-        late &= !matches!(now, Health::Failed(_)) || is_late(object);
         if !gathered.contains_key(namespace) {
             let new = Box::pin(evidence(&around.link.cluster, namespace)).await?;
             gathered.insert(namespace.clone(), new);
@@ -68,14 +65,6 @@ pub(super) async fn explain(
         }
     }
     let words = around.link.redactor.redact(&in_words(&found));
-    if let Health::Failed(causes) = health
-        && pulled
-        && late
-    {
-        // Its controller gave up counting, and goes on as soon as the image is there.
-        let says = causes.iter().map(Cause::to_string).collect::<Vec<_>>().join(" ← ");
-        *health = Health::Settling(Progress { mark: Digest::of(&says), waits_for: says });
-    }
     match health {
         Health::Failed(causes) => causes.extend(found.into_iter().map(|link| link.cause)),
         Health::Settling(Progress { waits_for, mark }) => {

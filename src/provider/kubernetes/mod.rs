@@ -7,6 +7,7 @@ pub mod compare;
 mod crds;
 mod credential;
 pub mod discover;
+mod ending;
 mod explain;
 mod failure;
 mod field;

@@ -10,7 +10,11 @@ fn a_pod_that_ignores_being_told_to_end_is_waited_for_and_named() {
     case.chart("deaf", Duration::from_secs(30), &[&template]);
     succeeds(&case.install());
     let run = case.run(&["-k", "-u", "--yes"]);
-    ends_with(&run, 0, &["waits until Pod endings/deaf-", "told to end", "grace"]);
+    ends_with(
+        &run,
+        0,
+        &["waits until Pod endings/deaf-", "it was told to end and has 15 s for it"],
+    );
     assert_eq!(case.kubectl(&["get", "pods", "-o", "name"]), "");
     case.converges();
 }

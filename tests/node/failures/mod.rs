@@ -1,5 +1,6 @@
 //! Failures that only real nodes show: what the user reads, and that the mended component converges.
 
+mod away;
 mod claims;
 mod containers;
 mod endings;
@@ -48,6 +49,9 @@ impl Case {
             stall.as_secs()
         );
         component(&self.sandbox, component_name, &steps);
+        // What an earlier chart had is gone.
+        let folder = self.sandbox.project().join(format!("components/{component_name}/chart"));
+        std::fs::remove_dir_all(folder).ok();
         chart(&self.sandbox, component_name, "{}\n", templates);
     }
 

@@ -139,7 +139,8 @@ fn owner(of: &Object, evidence: &Evidence, links: &mut Vec<Link>, depth: usize) 
         Some(child) if depth > 0 => {
             let before = links.len();
             owner(child, evidence, links, depth - 1);
-            if links.len() > before {
+            let own = links.get(before).is_some_and(|link| link.cause.object == child.reference());
+            if links.len() > before && !own {
                 links.insert(before, Link::of(child, counts(child)));
             }
         }

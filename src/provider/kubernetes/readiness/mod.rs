@@ -51,12 +51,11 @@ fn is_long(job: &Object) -> bool {
     job.annotation(annotation::READY) == Some("started")
 }
 
-/// Whether a Deployment has not come further for as long as it allows itself. Its controller goes on all the same.
-pub fn is_late(object: &Object) -> bool {
-    let look = Look { object, status: object.0.get("status").unwrap_or(&Json::Null) };
+/// Whether a Deployment has not come further for as long as it allows itself. Its controller goes on all the same, as soon as
+/// the image is pulled or what it lacks is there; for how long that is waited for, others say.
+fn is_late(look: &Look<'_>) -> bool {
     let reason = look.condition("Progressing").and_then(|one| one.get("reason"));
-    object.kind() == "Deployment"
-        && reason.and_then(Json::as_str) == Some("ProgressDeadlineExceeded")
+    reason.and_then(Json::as_str) == Some("ProgressDeadlineExceeded")
 }
 
 /// Groups that the API server itself brings: what has no rule above there has nothing to wait for. A Service of type
@@ -193,7 +192,7 @@ fn deployment(look: &Look<'_>) -> Health {
     if !look.is_seen() {
         return look.settling("its change is not seen yet");
     }
-    if look.condition_is("Progressing", "False") {
+    if look.condition_is("Progressing", "False") && !is_late(look) {
         return look.failed(&look.words_of("Progressing"));
     }
     if look.count("updatedReplicas") < want {
