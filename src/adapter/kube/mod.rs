@@ -10,6 +10,8 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use http::HeaderValue;
+use http::header::USER_AGENT;
 use kube::client::{Client, ClientBuilder};
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 use tokio::sync::OnceCell;
@@ -20,6 +22,8 @@ pub use kind::{Kinds, ServedKind};
 pub use log::LogPart;
 pub use request::{Listing, Only, Propagation, Write};
 
+/// What audit logs know us by.
+const AGENT: &str = concat!("datamill/", env!("CARGO_PKG_VERSION"));
 /// How long to wait for a connection.
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long to wait for an answer.
@@ -55,6 +59,7 @@ impl Cluster {
         config.reset_reader_on_write = true;
         // One retry policy, here, so that a deadline stays one.
         config.default_retry = false;
+        config.headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
         let client = ClientBuilder::try_from(config).map_err(error::from_client)?.build();
         Ok(Self { client, kinds: Arc::default() })
     }
