@@ -3,6 +3,7 @@
 
 mod basics;
 mod demo;
+mod failures;
 mod residue;
 mod streams;
 mod workloads;

@@ -4,6 +4,7 @@
 mod error;
 mod forward;
 mod kind;
+mod log;
 mod request;
 mod stream;
 
@@ -21,6 +22,7 @@ use tokio::time::Instant;
 pub use error::KubeError;
 pub use forward::Forward;
 pub use kind::{Kinds, ServedKind};
+pub use log::LogPart;
 pub use request::{Listing, Only, Propagation, Write};
 pub use stream::{Program, Ran, Text};
 

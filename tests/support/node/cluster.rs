@@ -177,6 +177,31 @@ impl Cluster {
         done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
+    /// What went on in a namespace, for whoever reads why a test failed.
+    pub(crate) fn story(&self, namespace: &str) -> String {
+        let ask = |args: &[&str]| {
+            let output = self.kubectl_command().args(["-n", namespace]).args(args).output();
+            output.map_or_else(
+                |error| error.to_string(),
+                |output| String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into(),
+            )
+        };
+        let mut told = Vec::new();
+        let mut tell = |title: &str, text: String| told.push(format!("--- {title}\n{text}"));
+        tell("objects", ask(&["get", "all,pvc", "-o", "wide"]));
+        tell("pods", ask(&["describe", "pods"]));
+        tell("events", ask(&["get", "events", "--sort-by=.metadata.creationTimestamp"]));
+        for pod in ask(&["get", "pods", "-o", "name"]).lines().filter(|l| l.starts_with("pod/")) {
+            tell(&format!("logs of {pod}"), ask(&["logs", pod, "--all-containers", "--tail=30"]));
+        }
+        // The kubelet's and the runtime's own words, as far as they name the namespace.
+        let journal =
+            format!("journalctl -u kubelet -u containerd --no-pager | grep {namespace} | tail -60");
+        tell("node", self.on_node(&["sh", "-c", &journal]).unwrap_or_else(|why| why));
+        tell("load of the machine", fs::read_to_string("/proc/loadavg").unwrap_or_default());
+        format!("namespace {namespace}:\n{}", told.join("\n"))
+    }
+
     /// A sandbox whose programs reach the cluster, by a copy of its kubeconfig.
     pub(crate) fn sandbox(&self) -> Sandbox {
         let sandbox = self.machine();
@@ -233,6 +258,9 @@ impl Namespace<'_> {
 impl Drop for Namespace<'_> {
     fn drop(&mut self) {
         let name = &self.name;
+        if std::thread::panicking() {
+            eprintln!("{}", self.cluster.story(name));
+        }
         self.cluster.try_kubectl(&["delete", "namespace", name, "--wait=false"]).ok();
     }
 }
