@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn a_claim_that_waits_for_its_first_consumer_holds_nothing_up() {
     let Some(case) = Case::open("late", &["store"]) else { return };
-    let steps = "claims:\n  - {id: data, kind: volume, name: \"${self.release}-data\", size: 1Mi}\nsteps:\n  - id: chart\n    kind: helm\n    release: \"${self.release}\"\n    chart: {path: chart}\n    stall: 30s\n";
+    let steps = "claims:\n  - {id: data, kind: volume, name: \"${self.release}-data\", size: 1Mi}\nsteps:\n  - id: chart\n    kind: helm\n    release: \"${self.release}\"\n    chart: {path: chart}\n    stall: 5m\n";
     component(&case.sandbox, "store", steps);
     let volume = "volumes: [{name: data, persistentVolumeClaim: {claimName: store-data}}]";
     let mounted = answer("") + "\nvolumeMounts: [{name: data, mountPath: /data}]";

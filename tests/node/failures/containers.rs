@@ -15,8 +15,9 @@ fn containers_that_do_not_get_ready_say_why_with_their_last_words() {
     let shell = |script: &str| {
         format!("image: {}\nimagePullPolicy: Never\ncommand: [sh, -c, '{script}']", node::BUSYBOX)
     };
+    // Without a probe it would be ready in the moment in which it runs.
     let chatty = format!(
-        "{}\nenv: [{{name: KEY, valueFrom: {{secretKeyRef: {{name: {{{{ .Release.Name }}}}, key: key}}}}}}]",
+        "{}\nreadinessProbe: {{exec: {{command: [test, -e, /ready]}}}}\nenv: [{{name: KEY, valueFrom: {{secretKeyRef: {{name: {{{{ .Release.Name }}}}, key: key}}}}}}]",
         shell(
             r#"for i in $(seq 40); do echo line $i; done; printf "\033[31mkey is $KEY\033[0m\n"; echo cannot go on; exit 3"#
         )
@@ -77,7 +78,7 @@ fn containers_that_do_not_get_ready_say_why_with_their_last_words() {
     ends_with(&status, 0, &["container main was killed", "init container prepare ended"]);
 
     for name in names {
-        case.chart(name, STALL, &[&deployment(&fine, "")]);
+        case.mend(name, &[&deployment(&fine, "")]);
     }
     case.converges();
 }

@@ -35,7 +35,7 @@ fn an_image_that_does_not_come_says_whether_it_is_missing_or_locked_away() {
     ];
     says(&run, "closed/release/chart", &words);
     for name in ["missing", "closed"] {
-        case.chart(name, stall, &[&pulled(ANSWER, "")]);
+        case.mend(name, &[&pulled(ANSWER, "")]);
     }
     case.converges();
 }

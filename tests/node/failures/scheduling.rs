@@ -60,10 +60,9 @@ fn pods_that_no_node_takes_say_so_in_numbers_and_names() {
         &["PersistentVolumeClaim scheduling/nowhere: it is not there", "create the claim nowhere"],
     );
 
-    for name in ["large", "tainted", "unclaimed"] {
-        case.chart(name, stall, &[&deployment(&fine, "")]);
+    for name in names {
+        case.mend(name, &[&deployment(&fine, "")]);
     }
-    case.chart("unbound", stall, &[&deployment(&fine, "")]);
     case.converges();
     case.cluster.kubectl(&["delete", "node", "ghost"]);
     case.cluster.kubectl(&["delete", "storageclass", "idle"]);

@@ -89,6 +89,6 @@ fn webhooks_that_refuse_or_do_not_answer_are_named() {
     ends_with(&only("gone", &[]), 8, &gone);
     case.cluster.kubectl(&["delete", "validatingwebhookconfiguration", "hooks"]);
     // Its controller makes pods again when it likes; a change makes it try at once.
-    case.chart("pods", stall, &[&deployment(&answer(""), "")]);
+    case.mend("pods", &[&deployment(&answer(""), "")]);
     case.converges();
 }

@@ -75,6 +75,7 @@ pub(super) fn explain(image: &str, reason: &str, says: &str) -> (String, String)
 fn core(says: &str) -> &str {
     let mut rest = says.rsplit_once("desc = ").map_or(says, |(_, rest)| rest);
     for prefix in [
+        "Failed to pull image \"",
         "failed to pull and unpack image \"",
         "failed to resolve reference \"",
         "failed to resolve image: ",
@@ -92,7 +93,7 @@ mod tests {
 
     #[test]
     fn each_reason_has_a_remedy_of_its_own() {
-        let unpacked = "rpc error: code = X desc = failed to pull and unpack image \"r/x:1\": failed to resolve reference \"r/x:1\": ";
+        let unpacked = "Failed to pull image \"r/x:1\": rpc error: code = X desc = failed to pull and unpack image \"r/x:1\": failed to resolve reference \"r/x:1\": ";
         let table = [
             ("ErrImagePull", "r/x:1: not found", "does not have it (r/x:1: not found)", "tag"),
             (

@@ -81,7 +81,9 @@ fn unschedulable(pod: &Object, says: &str, evidence: &Evidence) -> Link {
     let nodes = evidence.nodes.as_deref().unwrap_or_default();
     let numbers = no_node(pod, nodes, &evidence.everywhere);
     let numbers = numbers.map_or(String::new(), |numbers| format!("; {numbers}"));
-    let says = format!("no node takes it: {}{numbers}", core.trim_end_matches(['.', ',', ' ']));
+    let core = core.trim_end_matches(['.', ',', ' ']);
+    let core = core.strip_suffix(". not found").unwrap_or(core);
+    let says = format!("no node takes it: {core}{numbers}");
     let remedy = if core.contains("Insufficient") {
         "ask for less, or give the cluster more or larger nodes"
     } else if core.contains("node.kubernetes.io/unreachable")
@@ -94,7 +96,7 @@ fn unschedulable(pod: &Object, says: &str, evidence: &Evidence) -> Link {
         "uncordon a node: kubectl uncordon NODE"
     } else if core.contains("affinity/selector") || core.contains("node selector") {
         "no node has the labels it asks for: label a node, or change the selector"
-    } else if core.contains("volume") {
+    } else if core.contains("volume node affinity") || core.contains("volume zone") {
         "its volume lies where no node can reach it: see its claim"
     } else {
         return Link::of(pod, says);
