@@ -360,6 +360,7 @@ mod tests {
     use clap::Parser as _;
 
     use super::*;
+    use crate::ops::SchemaKind;
 
     fn request(line: &str) -> Result<Option<Request>, Failure> {
         let args = std::iter::once("datamill").chain(line.split_whitespace());

@@ -181,6 +181,7 @@ pub fn resolve(request: &Request, around: &Surroundings) -> Result<Settings, Fai
         include_data: consent.include_data,
         overwrite_data: consent.overwrite_data,
         strip_finalizers: consent.strip_finalizers,
+        allowed: consent.allow.into_iter().collect(),
         confirm_project: consent.confirm_project,
         reach: Reach {
             cascade: cascade.cascade,

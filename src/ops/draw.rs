@@ -231,6 +231,13 @@ fn hints(scene: &Scene<'_>, goal: Goal, step: &Step, by: &Block) -> Vec<String> 
                 "data goes only when it is named:\n    datamill {command} --include-data --confirm-project {project}"
             )]
         }
+        Block::Unapproved { allow, .. } => {
+            let flags: Vec<_> = allow.iter().map(|object| format!("--allow {object}")).collect();
+            vec![format!(
+                "if that is what you want, say so:\n    datamill apply {}",
+                flags.join(" ")
+            )]
+        }
         Block::Needed { .. } => {
             let name = id.instance_name().map(ToString::to_string).unwrap_or_default();
             vec![format!("take along what needs it:\n    datamill uninstall -c {name} --cascade")]

@@ -105,6 +105,7 @@ impl Scene<'_> {
             wait_jobs: self.settings.manner.wait_jobs,
             overwrite_data: self.settings.overwrite_data,
             takes_from: self.identity.adopts.from.clone(),
+            allowed: self.settings.allowed.clone(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! What a command was asked to do: arguments, environment and defaults, resolved once by the command line.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::draw::Goal;
@@ -107,6 +108,8 @@ pub struct Settings {
     pub overwrite_data: bool,
     /// `--strip-finalizers OBJECT`: what goes without what handles its finalizers.
     pub strip_finalizers: Vec<String>,
+    /// `--allow KIND/NAME`: objects whose risky change is allowed.
+    pub allowed: BTreeSet<String>,
     /// `--confirm-project NAME`.
     pub confirm_project: Option<String>,
     /// How far the command reaches.

@@ -6,10 +6,12 @@ use super::decision::{Decision, Fill};
 use super::memory::{Inputs, inputs, settled};
 use super::objects::Survey;
 use super::origin::Moved;
-use super::{Action, Block, Change, Effect, Origin, Permits, Precondition, Shown, diff, growth};
+use super::{
+    Action, Block, Change, Effect, Origin, Permits, Precondition, Shown, diff, growth, risky,
+};
 use crate::model::{
-    Class, ClusterSpec, Found, KubernetesSpec, Leaf, Name, Object, ObjectRef, Owner, Power,
-    ReleaseStatus, Rendered, Resource, ResourceId, ResourceKind, Spec,
+    ClusterSpec, Found, KubernetesSpec, Leaf, Name, Object, ObjectRef, Owner, Power, ReleaseStatus,
+    Rendered, Resource, ResourceId, ResourceKind, Spec,
 };
 
 /// A resource that is not there, or whose host is made anew.
@@ -176,8 +178,11 @@ fn kubernetes(wanted: &Resource, found: &Found, permits: &Permits) -> Decision {
             .unwrap_or_else(|| format!("the cluster refuses {object}: {says}"));
         return Decision::blocked(Block::Preflight { why });
     }
+    if let Some(decision) = risky::narrowed(&survey, permits) {
+        return decision;
+    }
     if !survey.immutable.is_empty() {
-        return immutable(wanted, found, survey, permits, origin);
+        return risky::immutable(wanted, found, survey, permits, origin);
     }
     let is_release = wanted.id.kind == ResourceKind::Release;
     let nothing_there = survey.nothing_there && found.release.is_none();
@@ -209,6 +214,8 @@ fn kubernetes(wanted: &Resource, found: &Found, permits: &Permits) -> Decision {
     if nothing_there && inputs == Inputs::Same && wanted.id.kind == ResourceKind::Job {
         decision.notes.push("the finished Job is missing: it runs again".to_owned());
     }
+    let lost = survey.lost.iter().map(|(object, lost)| format!("{object}: {}", lost.join("; ")));
+    decision.notes.extend(lost);
     decision.changes.extend(survey.changes);
     decision.notes.extend(survey.notes);
     if permits.overwrite_data { decision } else { spare_data(wanted, decision, &survey.data_drift) }
@@ -267,48 +274,6 @@ fn spare_data(
     }
 }
 
-/// Fields that cannot change in place: stateless things are made anew, data is not.
-fn immutable(
-    wanted: &Resource,
-    found: &Found,
-    survey: Survey,
-    permits: &Permits,
-    origin: Origin,
-) -> Decision {
-    let data = survey.immutable.iter().find(|refused| refused.class == Class::Data);
-    let class = if data.is_some() { Class::Data } else { wanted.class };
-    let Some(first) = data.or(survey.immutable.first()) else {
-        return Decision::plain(Action::Keep);
-    };
-    match class {
-        Class::Data => {
-            let why =
-                growth::refusal(wanted, found, &first.object, &first.says).unwrap_or_else(|| {
-                    format!("{} cannot be changed in place: {}", first.object, first.says)
-                });
-            Decision::blocked(Block::Preflight { why })
-        }
-        Class::Stateful if permits.production => Decision::blocked(Block::Protected {
-            why: format!("{} would have to be made anew: {}", first.object, first.says),
-        }),
-        Class::Stateful | Class::Stateless => {
-            let mut decision = Decision::plain(Action::Replace);
-            for refused in &survey.immutable {
-                decision.notes.push(format!("{}: {}", refused.object, refused.says));
-                decision.changes.push(whole(
-                    refused.object.clone(),
-                    (Shown::Text("present".to_owned()), Shown::Text("present".to_owned())),
-                    Effect::Recreate,
-                    origin,
-                ));
-            }
-            decision.changes.extend(survey.changes);
-            decision.notes.extend(survey.notes);
-            decision
-        }
-    }
-}
-
 /// What a person should know of a rendering.
 fn notes_of(rendered: &Rendered) -> Vec<String> {
     let mut later: BTreeMap<String, Vec<&str>> = BTreeMap::new();
@@ -321,10 +286,6 @@ fn notes_of(rendered: &Rendered) -> Vec<String> {
         .into_iter()
         .map(|(of, names)| format!("known after {of}: {}", names.join(", ")))
         .collect();
-    if !rendered.unstable.is_empty() {
-        let names: Vec<_> = rendered.unstable.iter().map(String::as_str).collect();
-        notes.push(format!("its chart renders differently each time: {}", names.join(", ")));
-    }
     notes.extend(rendered.findings.iter().chain(&rendered.warnings).cloned());
     notes
 }
@@ -370,7 +331,7 @@ pub(super) fn changes(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::NamespaceSpec;
+    use crate::model::{Class, NamespaceSpec};
 
     fn decided(id: &str, spec: Spec, found: &Found) -> Decision {
         let id: ResourceId = id.parse().unwrap();

@@ -4,6 +4,7 @@ mod check;
 mod count;
 mod decide;
 mod decision;
+mod definition;
 pub mod diff;
 mod drift;
 mod fields;
@@ -20,6 +21,7 @@ mod precondition;
 pub mod preflight;
 mod prune;
 mod restrict;
+mod risky;
 mod saved;
 mod seal;
 mod text;
@@ -86,6 +88,21 @@ pub struct Permits {
     pub overwrite_data: bool,
     /// The flavour of which this run takes something over (`adopt --from`).
     pub takes_from: Option<String>,
+    /// Objects whose risky change was allowed by name, as `Kind/name` (`--allow`).
+    pub allowed: BTreeSet<String>,
+}
+
+impl Permits {
+    /// Whether the risky change of an object was allowed by its name.
+    pub fn allows(&self, object: &ObjectRef) -> bool {
+        let name = allowance(&object.kind, &object.name);
+        self.allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(&name))
+    }
+}
+
+/// How a risky change of an object is allowed.
+pub fn allowance(kind: &str, name: &str) -> String {
+    format!("{kind}/{name}")
 }
 
 /// What will be done, in order. Immutable, printable, comparable.
@@ -216,6 +233,13 @@ pub enum Block {
     Protected {
         /// Why.
         why: String,
+    },
+    /// What it would do to some objects has to be allowed for each by name.
+    Unapproved {
+        /// What it would do.
+        why: String,
+        /// Which, as `--allow` takes it.
+        allow: BTreeSet<String>,
     },
     /// The cluster refuses or lacks something.
     Preflight {

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::decide;
 use super::decision::{Decision, Entries, Entry};
 use super::place::{Place, World};
-use super::{Action, Block, Plan, PlanError, Request, Selection, order, prune};
+use super::{Action, Block, Plan, PlanError, Request, Selection, order, prune, risky};
 use crate::graph::Graph;
 use crate::model::{
     Family, Found, Health, HelmWait, JobReady, KubernetesSpec, Leaf, Name, Object, Observed,
@@ -135,6 +135,9 @@ impl Planner<'_> {
             return Ok(entry(Decision::blocked(block), None));
         }
         let seen = self.world.observed(&resource.id);
+        if let Some((decision, old)) = self.moved(resource) {
+            return Ok(entry(decision, Some(old)));
+        }
         match self.place(resource) {
             Place::Off { host } => {
                 return Ok(entry(Decision::plain(Action::Deferred { on: host }), None));
@@ -167,6 +170,17 @@ impl Planner<'_> {
                 Ok(entry(decision, Some(found)))
             }
         }
+    }
+
+    /// A wanted release that is not where it is wanted, and is found under another name or in another namespace.
+    fn moved(&self, resource: &Resource) -> Option<(Decision, &Found)> {
+        let Some(KubernetesSpec::Release(spec)) = resource.kubernetes() else { return None };
+        match self.world.observed(&resource.id) {
+            Some(Observed::Present(_) | Observed::Unreachable { .. }) => return None,
+            Some(Observed::Absent) | None => {}
+        }
+        let old = self.world.discovered(&resource.id)?;
+        Some((risky::moved(spec, old, self.world.request.permits)?, old))
     }
 
     /// What became of the host of a resource.

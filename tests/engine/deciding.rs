@@ -254,6 +254,16 @@ async fn an_immutable_field_makes_stateless_things_anew_and_blocks_for_data() {
     lab.instance("app", "two", &["base"]);
     lab.world.rejects("app/objects/main", "spec.selector: Invalid value: field is immutable");
     let plan = lab.plan().await;
+    let Action::Blocked { by: Block::Unapproved { allow, .. } } =
+        &step(&plan, "app/objects/main").action
+    else {
+        panic!("{}", text(&plan, 80))
+    };
+    // Each object has to be allowed by its name.
+    lab.permits.allowed = allow.iter().take(1).cloned().collect();
+    assert_eq!(lab.plan().await.blocked(), Some(FailureKind::Protected));
+    lab.permits.allowed.clone_from(allow);
+    let plan = lab.plan().await;
     assert_eq!(verb(&plan, "app/objects/main"), "replace");
     insta::assert_snapshot!(text(&plan, 80), @r"
     Plan: 1 to make anew, 8 unchanged

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use datamill::model::{Class, Family, Owner, Renames, ResourceId};
 use datamill::plan::{Action, Effect, Plan, text};
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use crate::support::lab::{Lab, expect_all_went_well, id};
 use crate::support::world::Fault;
@@ -50,6 +51,27 @@ impl Flavour {
             lab.chart_instance("other", &value, &[]);
         }
     }
+}
+
+/// So many random cases from a seed that a failure names, so that it can be replayed.
+pub(super) fn cases(count: u32) -> ProptestConfig {
+    const SEED: &str = "DATAMILL_TEST_SEED";
+    let given = std::env::var(SEED).ok().and_then(|text| text.parse().ok());
+    let seed = given.unwrap_or_else(|| {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        u64::from(since.subsec_nanos()) ^ since.as_secs()
+    });
+    say_seed(SEED, seed);
+    ProptestConfig {
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(seed),
+        ..ProptestConfig::with_cases(count)
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "a test that fails says how to see it again")]
+fn say_seed(variable: &str, seed: u64) {
+    eprintln!("replay with {variable}={seed}");
 }
 
 /// Runs a test in paused time.
@@ -206,7 +228,7 @@ fn an_instance_renamed_in_the_file_keeps_all_it_has_whenever_the_run_dies() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+    #![proptest_config(cases(64))]
 
     #[test]
     fn applied_then_edited_then_applied_leaves_nothing_to_do(first in flavours(), second in flavours()) {

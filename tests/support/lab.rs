@@ -11,6 +11,7 @@ use datamill::model::{
     Resource, ResourceId, RunId, SecretSpec, Snapshot, Spec, Value, WaitSpec,
 };
 use datamill::plan::{self, Permits, Plan, PlanError, Request, Selection};
+use datamill::provider::Providers;
 use serde_json::{Value as Json, json};
 use tokio::sync::watch;
 
@@ -290,6 +291,11 @@ impl Lab {
 
     /// Looks at the world and renders what is wanted.
     pub(crate) async fn look(&self) -> (Desired, Snapshot) {
+        self.look_by(&self.world.providers()).await
+    }
+
+    /// The same by other providers than the world's own.
+    pub(crate) async fn look_by(&self, providers: &Providers) -> (Desired, Snapshot) {
         let (who, known) = (self.who(), Known::default());
         let mut snapshot = Snapshot::default();
         let mut desired = self.desired.clone();
@@ -302,7 +308,6 @@ impl Lab {
             });
         }
         for family in [Family::Local, Family::Kubernetes, Family::Cloud] {
-            let providers = self.world.providers();
             let provider = providers.of(family).unwrap();
             let mut discovery = provider.discover(&who, &known).await;
             let data: Vec<_> = discovery.data().cloned().collect();

@@ -175,6 +175,11 @@ impl State {
             Some(Fault::Refuse) => {
                 Err(ProviderError::permanent(failure(FailureKind::Partial, "not authorised")))
             }
+            Some(Fault::Forget) => {
+                self.things.values_mut().for_each(|thing| thing.remembered = None);
+                self.effects += 1;
+                Ok(())
+            }
             Some(Fault::Panic) => panic!("a planted panic"),
         }
     }

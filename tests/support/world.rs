@@ -57,6 +57,8 @@ pub(crate) enum Fault {
     Refuse,
     /// The provider panics.
     Panic,
+    /// Memory goes before it; the call itself goes well.
+    Forget,
 }
 
 #[derive(Debug, Default)]

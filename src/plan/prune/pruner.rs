@@ -23,8 +23,14 @@ impl<'a> Pruner<'_, 'a> {
         let permits = self.world.request.permits;
         let Some(found) = self.world.discovered(id) else { return Fate::Goes };
         let data = found.class == Class::Data;
+        // Of a release that is gone, what the chart keeps is all there is.
+        let remains = id.kind == ResourceKind::Release
+            && found.release.is_none()
+            && !found.objects.is_empty()
+            && left_behind(self.world, id, found).len() == found.objects.len();
         let kept = data && !permits.include_data
-            || found.keep && (!permits.include_data || id.kind == ResourceKind::Crds);
+            || found.keep && (!permits.include_data || id.kind == ResourceKind::Crds)
+            || remains;
         if let Some(block) = refused(id, found) {
             return Fate::Refused(block);
         }

@@ -64,7 +64,8 @@ fn remains(session: &Session, left: &[Object]) -> Found {
     if left.iter().all(|object| class_of(object) == Class::Data || is_claim(object)) {
         found.class = Class::Data;
     }
-    found.keep = left.iter().all(|object| KEPT.contains(&object.kind()));
+    let kept = |object: &Object| object.annotation("helm.sh/resource-policy") == Some("keep");
+    found.keep = left.iter().all(|object| KEPT.contains(&object.kind()) || kept(object));
     let first = left.first();
     found.flavour = first.and_then(|o| o.label(label::FLAVOUR)).map(str::to_owned);
     found.extra = first.is_some_and(|object| object.label(label::EXTRA).is_some());
