@@ -7,6 +7,7 @@ mod log;
 pub mod options;
 pub mod settings;
 mod signal;
+mod split;
 mod suggest;
 
 use std::ffi::OsString;

@@ -133,3 +133,46 @@ fn data_that_left_the_flavour_is_listed_by_every_later_status_until_somebody_tak
     succeeds(&on(&sandbox, &context, &DESTROY));
     end_host(&sandbox);
 }
+
+#[test]
+fn what_leaves_the_flavour_goes_only_when_somebody_says_yes() {
+    let sandbox = Sandbox::with_tools();
+    let note =
+        |name: &str| HELD.replace(", finalizers: [example.org/held]", "").replace("held", name);
+    component(&sandbox, "stays", &note("stays"));
+    component(&sandbox, "leaves", &note("leaves"));
+    let local = |words: &[&str]| kit::on(&sandbox, words);
+    flavour(&sandbox, "stays, leaves", "");
+    succeeds(&local(&["-i"]));
+    let maps = || sandbox.kubectl(["get", "configmaps", "-n", "kit", "-o", "name"]);
+    flavour(&sandbox, "stays", "");
+    // `-i` goes ahead with what creates or updates; this line deletes, so it asks.
+    let plan = local(&["plan"]);
+    ends_with(&plan, 0, &["Will be destroyed", "- leaves/objects/leaves"]);
+    ends_with(&local(&["-i"]), 10, &["will be deleted or replaced", "--yes"]);
+    assert!(maps().contains("configmap/leaves"), "{}", maps());
+    // `-c` is about what it names, and prunes nothing.
+    succeeds(&local(&["-i", "-c", "stays"]));
+    assert!(maps().contains("configmap/leaves"), "{}", maps());
+    succeeds(&local(&["-i", "--yes"]));
+    assert!(!maps().contains("configmap/leaves") && maps().contains("configmap/stays"));
+    destroy(&sandbox);
+}
+
+#[test]
+fn with_all_files_gone_project_and_target_are_enough_to_destroy() {
+    let (sandbox, context) = with(&HELD.replace(", finalizers: [example.org/held]", ""));
+    succeeds(&on(&sandbox, &context, &["-i"]));
+    sandbox.write(FLAVOUR, "project: {name: kit, flavour: [gone]}\n");
+    let broken = on(&sandbox, &context, &DESTROY);
+    ends_with(&broken, 10, &["gone", "datamill destroy --project NAME --flavour-name NAME -k"]);
+    std::fs::remove_dir_all(sandbox.project().join("flavours")).unwrap();
+    std::fs::remove_dir_all(sandbox.project().join("components/thing")).unwrap();
+    let place = ["-k", "--context", &context, "--project", "kit", "--flavour-name", "one"];
+    let words: Vec<&str> = DESTROY.into_iter().chain(place).collect();
+    ends_with(&sandbox.datamill(words.iter().copied()), 0, &["- thing/objects/held"]);
+    let left = sandbox.kubectl(["get", "namespaces", "-o", "name"]);
+    assert!(!left.contains("namespace/kit"), "{left}");
+    ends_with(&sandbox.datamill(words), 0, &["nothing to do"]);
+    end_host(&sandbox);
+}

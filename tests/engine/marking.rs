@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use datamill::model::{Adopts, Census, Discovery, Owner, Protection, ResourceId, RunId};
+use datamill::model::{
+    Adopts, Census, Discovery, FailureKind, Owner, Protection, ResourceId, RunId,
+};
 use datamill::plan::{self, Action, Block, Plan, Taken, text};
 
 use super::laws::paused;
@@ -120,7 +122,7 @@ fn what_was_let_go_of_stays_whatever_is_destroyed() {
             own.cloned().collect()
         };
         let refused = plan::orphan(&there, &of("base/"));
-        assert_eq!(refused.blocked().map(|kind| kind.exit_code()), Some(9), "app needs it");
+        assert_eq!(refused.blocked().map(FailureKind::exit_code), Some(9), "app needs it");
         let app = of("app/");
         let plan = plan::orphan(&there, &app);
         assert_eq!(plan.blocked(), None, "{}", text(&plan, 80));
@@ -177,7 +179,7 @@ fn what_was_protected_neither_leaves_the_file_nor_goes_with_its_cluster_until_th
 
             lab.drop_instance("app");
             let plan = lab.plan().await;
-            assert_eq!(plan.blocked().map(|kind| kind.exit_code()), Some(9), "{}", text(&plan, 80));
+            assert_eq!(plan.blocked().map(FailureKind::exit_code), Some(9), "{}", text(&plan, 80));
             let Action::Blocked { by } = action(&plan, "app/release/main") else { panic!() };
             assert!(by.says().contains("ann@laptop on 2026-01-31"), "{}", by.says());
 

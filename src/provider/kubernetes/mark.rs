@@ -21,13 +21,15 @@ use crate::provider::ProviderError;
 /// What all our labels and annotations begin with.
 const OURS: &str = "datamill.dev/";
 
-/// Changes the marks of what a step found.
+/// Changes the marks of what a step found; only steps that take over or mark come here.
 pub(super) async fn carry_out(session: &Session, step: &Step) -> Result<(), ProviderError> {
-    match &step.action {
-        Action::Adopt => adopt(session, step).await,
-        Action::Mark { how: Marking::Orphan } => orphan(session, step).await,
-        Action::Mark { how: Marking::Protect { said } } => protect(session, step, said).await,
-        _ => Ok(()),
+    if let Action::Mark { how } = &step.action {
+        match how {
+            Marking::Orphan => orphan(session, step).await,
+            Marking::Protect { said } => protect(session, step, said).await,
+        }
+    } else {
+        adopt(session, step).await
     }
 }
 
@@ -145,12 +147,11 @@ fn marks(session: &Session, step: &Step, object: &Object) -> Json {
     if object.label(label::OWNER) == Some(label_value(&who.owner.0).as_str()) {
         return json!({"labels": {label::FLAVOUR: label_value(&who.flavour)}});
     }
-    let mut marks = match step.wanted.as_deref() {
-        Some(wanted) => Marks::of(who, wanted),
-        None => {
-            let class = step.found.as_ref().map_or(crate::model::Class::Data, |found| found.class);
-            Marks::new(who, &step.id, class, [])
-        }
+    let mut marks = if let Some(wanted) = step.wanted.as_deref() {
+        Marks::of(who, wanted)
+    } else {
+        let class = step.found.as_ref().map_or(crate::model::Class::Data, |found| found.class);
+        Marks::new(who, &step.id, class, [])
     };
     if object.kind() == "PersistentVolumeClaim" {
         let data = crate::model::Class::Data.word();
