@@ -176,6 +176,23 @@ pub enum Command {
         after_help = "Example:\n  datamill unlock -l -f flavours/demo.yaml --run laptop.4711.1770000000.x2bq"
     )]
     Unlock(UnlockArgs),
+    /// Take over what stands in the place of something the flavour wants
+    #[command(
+        after_help = "Examples:\n  datamill adopt kafka -l -f flavours/demo.yaml        all that bears no mark\n  datamill adopt kafka/release/strimzi -l              one node, as plans name it\n  datamill adopt kafka --from small -l                 what another flavour has"
+    )]
+    Adopt(AdoptArgs),
+    /// Stop managing an instance or a node, and keep all of it
+    #[command(after_help = "Example:\n  datamill orphan kafka -l -f flavours/demo.yaml")]
+    Orphan(MarkArgs),
+    /// Say whether something may go: on the live object, in a run of its own
+    #[command(
+        after_help = "Example:\n  datamill protect on kafka/claim/data -l -f flavours/demo.yaml"
+    )]
+    Protect {
+        /// What is said.
+        #[command(subcommand)]
+        action: ProtectCommand,
+    },
     /// Show how everything is
     #[command(after_help = "Example:\n  datamill status -l -f flavours/demo.yaml")]
     Status(ReadArgs),
@@ -368,6 +385,46 @@ pub struct UnlockArgs {
     /// Do not ask
     #[arg(short, long, help_heading = "Answers")]
     pub yes: bool,
+}
+
+/// `orphan`, `protect on` and `protect off`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct MarkArgs {
+    /// An instance, or a node as plans name it
+    #[arg(value_name = "NAME")]
+    pub what: String,
+    /// What it is about.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// Do not ask
+    #[arg(short, long, help_heading = "Answers")]
+    pub yes: bool,
+}
+
+/// `adopt`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct AdoptArgs {
+    /// Take it from this flavour of the project
+    #[arg(long, value_name = "FLAVOUR")]
+    pub from: Option<String>,
+    /// What, where, and whether to ask.
+    #[command(flatten)]
+    pub mark: MarkArgs,
+}
+
+/// What is said about whether something may go.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum ProtectCommand {
+    /// It must stay, until somebody says otherwise
+    #[command(
+        after_help = "Examples:\n  datamill protect on kafka/claim/data -l -f flavours/demo.yaml\n  datamill protect on target/cluster/datamill-demo -l"
+    )]
+    On(MarkArgs),
+    /// It may go; data still needs `--include-data` and the project's name
+    #[command(
+        after_help = "Example:\n  datamill protect off kafka/claim/data -l -f flavours/demo.yaml"
+    )]
+    Off(MarkArgs),
 }
 
 /// What to do with tools.

@@ -6,7 +6,10 @@ use crate::model::{Failure, FailureKind};
 use crate::ops::{SchemaKind, SchemaOf};
 use crate::ui::Asked;
 
-use super::args::{ActionFlags, Cli, Command, ListCommand, LockCommand, SchemaArg, ToolsCommand};
+use super::args::{
+    ActionFlags, Cli, Command, ListCommand, LockCommand, MarkArgs, ProtectCommand, SchemaArg,
+    ToolsCommand,
+};
 use super::options::{ConsentArgs, Group, Options, OutputArg};
 
 /// What is to be done.
@@ -33,6 +36,22 @@ pub enum Action {
     Stop,
     /// `unlock --run ID`
     Unlock(String),
+    /// `adopt NAME --from FLAVOUR`
+    Adopt {
+        /// What.
+        what: String,
+        /// From which flavour.
+        from: Option<String>,
+    },
+    /// `orphan NAME`
+    Orphan(String),
+    /// `protect on|off NODE`
+    Protect {
+        /// Whether it must stay.
+        on: bool,
+        /// What.
+        what: String,
+    },
     /// `status`
     Status,
     /// `tools`
@@ -95,6 +114,9 @@ impl Action {
             Self::Start => "start",
             Self::Stop => "stop",
             Self::Unlock(_) => "unlock",
+            Self::Adopt { .. } => "adopt",
+            Self::Orphan(_) => "orphan",
+            Self::Protect { .. } => "protect",
             Self::Status => "status",
             Self::Tools | Self::ToolsInstall => "tools",
             Self::Schema(_) => "schema",
@@ -113,6 +135,9 @@ impl Action {
             | Self::ApplySaved(_)
             | Self::Uninstall
             | Self::Destroy
+            | Self::Adopt { .. }
+            | Self::Orphan(_)
+            | Self::Protect { .. }
             | Self::Start
             | Self::Stop => Asked::Report,
             Self::Unlock(_)
@@ -169,7 +194,9 @@ impl Action {
             Self::Destroy => &[Group::Place, Group::Destroy, Group::Consent, Group::Run],
             Self::Start => &[Group::Place, Group::Run],
             Self::Stop | Self::List(_) | Self::Lock(_) => &[Group::Place],
-            Self::Unlock(_) => &[Group::Place, Group::Consent],
+            Self::Unlock(_) | Self::Adopt { .. } | Self::Orphan(_) | Self::Protect { .. } => {
+                &[Group::Place, Group::Consent]
+            }
             Self::Tools | Self::ToolsInstall | Self::Schema(_) | Self::PostRender => &[],
         }
     }
@@ -274,6 +301,17 @@ fn split(command: Command) -> (Action, Options) {
             let consent = ConsentArgs { yes: args.yes, ..ConsentArgs::default() };
             (Action::Unlock(args.run), Options { place: args.place, consent, ..none })
         }
+        Command::Adopt(args) => {
+            let from = args.from;
+            marked(args.mark, |what| Action::Adopt { what, from })
+        }
+        Command::Orphan(args) => marked(args, Action::Orphan),
+        Command::Protect { action: ProtectCommand::On(args) } => {
+            marked(args, |what| Action::Protect { on: true, what })
+        }
+        Command::Protect { action: ProtectCommand::Off(args) } => {
+            marked(args, |what| Action::Protect { on: false, what })
+        }
         Command::Stop(args) => (Action::Stop, Options { place: args.place, ..none }),
         Command::Tools { action: None } => (Action::Tools, none),
         Command::Tools { action: Some(ToolsCommand::Install) } => (Action::ToolsInstall, none),
@@ -290,6 +328,12 @@ fn split(command: Command) -> (Action, Options) {
         Command::Flavours { action } => list(action, Listing::Flavours, Listing::Flavour),
         Command::HelmPostRender => (Action::PostRender, none),
     }
+}
+
+/// A command about the marks of what it names.
+fn marked(args: MarkArgs, action: impl FnOnce(String) -> Action) -> (Action, Options) {
+    let consent = ConsentArgs { yes: args.yes, ..ConsentArgs::default() };
+    (action(args.what), Options { place: args.place, consent, ..Options::default() })
 }
 
 fn list(

@@ -8,8 +8,8 @@ use rand::RngExt as _;
 use crate::adapter::{clock, process};
 use crate::config::{Environment, Project};
 use crate::model::{
-    ClusterFacts, Desired, Failure, Family, Identity, InstallationId, Known, KubernetesSpec,
-    Observed, Power, Redactor, Resource, RunId, Spec,
+    Adopts, ClusterFacts, Desired, Failure, Family, Identity, InstallationId, Known,
+    KubernetesSpec, Observed, Power, Redactor, Resource, RunId, Spec,
 };
 use crate::plan::Permits;
 use crate::provider::kubernetes::Kubernetes;
@@ -105,6 +105,7 @@ impl Scene<'_> {
             wait_jobs: self.settings.manner.wait_jobs,
             overwrite_data: self.settings.overwrite_data,
             allowed: self.settings.allowed.clone(),
+            takes_from: self.identity.adopts.from.clone(),
         }
     }
 
@@ -183,6 +184,8 @@ pub(super) async fn open_for<'a>(
             .map_or_else(|| InstallationId(random_text(10)), |approved| approved.owner.clone()),
         run: run_id(),
         every_flavour: settings.reach.all_flavours,
+        renames: project.renames(),
+        adopts: Adopts::default(),
     };
     let mut known = Known::default();
     let cluster = choice.cluster;
@@ -196,22 +199,29 @@ pub(super) async fn open_for<'a>(
     target::refuse_foreign(&cluster, &cluster_seen)?;
     let mut facts = target::declared(&project, &cluster);
     let helm = super::tools::helm(settings, screen, &toolchain, &project, &lock, &redactor).await?;
-    let kubernetes = Arc::new(Kubernetes::new(super::tools::kubernetes_settings(helm, &redactor)));
+    let kubernetes =
+        Arc::new(Kubernetes::new(super::tools::kubernetes_settings(helm, &redactor, settings)));
+    let (mut runs, mut recorded) = (false, None);
     if let Some(found) = cluster_seen.found() {
         if let Some(owner) = found.outputs.get("owner").and_then(serde_json::Value::as_str) {
             identity.owner = InstallationId(owner.to_owned());
         }
         if found.power == Power::On {
+            runs = true;
             known.insert(cluster.id.clone(), found.outputs.clone());
             facts = local::facts(&found.outputs).await?;
             super::preflight::recognised(&cluster, &known)?;
             let record = kubernetes.record(&known, &identity.project).await;
-            if let Some(record) = record.map_err(super::preflight::with_rights)? {
-                identity.owner = record.owner;
+            recorded = record.map_err(super::preflight::with_rights)?;
+            if let Some(record) = &recorded {
+                identity.owner = record.owner.clone();
             }
         }
     }
     identity.target = target::target_name(&cluster, &known);
+    if runs && recorded.is_none() && approved.is_none() {
+        super::installation::recover(&kubernetes, &known, &mut identity, screen).await?;
+    }
     let clusters: Arc<dyn Provider> = Arc::<Local>::clone(&local);
     let inside: Arc<dyn Provider> = Arc::<Kubernetes>::clone(&kubernetes);
     let providers = Providers::new([(Family::Local, clusters), (Family::Kubernetes, inside)]);

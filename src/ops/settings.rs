@@ -108,6 +108,8 @@ pub struct Settings {
     pub overwrite_data: bool,
     /// `--allow KIND/NAME`: objects whose risky change is allowed.
     pub allowed: BTreeSet<String>,
+    /// `--strip-finalizers OBJECT`: what goes without what handles its finalizers.
+    pub strip_finalizers: Vec<String>,
     /// `--confirm-project NAME`.
     pub confirm_project: Option<String>,
     /// How far the command reaches.

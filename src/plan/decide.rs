@@ -58,6 +58,7 @@ pub(super) fn present(
     };
     if decision.action.changes_something() {
         decision.precondition = Precondition::of(found);
+        decision.notes.extend(super::moved::note(found));
         if let Some(rendered) = &wanted.rendered {
             decision.notes.extend(notes_of(rendered));
         }
@@ -75,7 +76,8 @@ fn not_ours(wanted: &Resource, found: &Found) -> Option<Decision> {
                 object: format!("`{}`", wanted.id),
                 owner: owner.clone(),
             });
-            if let (Some(name), Some(flavour)) = (wanted.id.instance_name(), &found.flavour) {
+            let theirs = found.flavour.as_ref().filter(|_| owner.starts_with("flavour "));
+            if let (Some(name), Some(flavour)) = (wanted.id.instance_name(), theirs) {
                 decision = take_over(decision, name, flavour);
             }
             Some(decision)
@@ -112,7 +114,7 @@ pub(super) fn held_by(id: &ResourceId, flavour: &str) -> Decision {
 
 fn take_over(decision: Decision, name: &Name, flavour: &str) -> Decision {
     decision.note(format!(
-        "it belongs to flavour {flavour}: uninstall `{name}` with that flavour first (its data stays), or leave it out here"
+        "it belongs to flavour {flavour}: `datamill adopt {name} --from {flavour}` takes it over, data and all; or leave it out here"
     ))
 }
 
@@ -153,7 +155,7 @@ fn foreign_object(wanted: &Resource, found: &Found) -> Option<Decision> {
             };
             Some(
                 Decision::blocked(Block::Foreign { object: object.object.to_string(), owner })
-                    .note("datamill did not make it and does not change it"),
+                    .note(format!("datamill did not make it and does not change it; `datamill adopt {}` takes it over", wanted.id)),
             )
         },
     )
@@ -196,7 +198,10 @@ fn kubernetes(wanted: &Resource, found: &Found, permits: &Permits) -> Decision {
         let objects = rendered.objects.iter().filter_map(Object::reference);
         decision.changes.extend(objects.map(created));
     }
-    if decision.action == Action::Update && survey.changes.is_empty() {
+    // Its marks are part of it: a repair would leave them.
+    if found.moved_from.is_some() && matches!(decision.action, Action::Keep | Action::Repair) {
+        decision.action = Action::Update;
+    } else if decision.action == Action::Update && survey.changes.is_empty() {
         decision.changes.push(Change {
             object: None,
             path: "values".to_owned(),
@@ -257,6 +262,7 @@ fn spare_data(
         Action::Create
         | Action::Replace
         | Action::Adopt
+        | Action::Mark { .. }
         | Action::Delete
         | Action::Keep
         | Action::Retain { .. }

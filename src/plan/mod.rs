@@ -10,7 +10,9 @@ mod drift;
 mod fields;
 mod growth;
 mod layout;
+mod marking;
 mod memory;
+mod moved;
 mod objects;
 mod order;
 mod origin;
@@ -32,6 +34,7 @@ use std::sync::Arc;
 pub use check::{BrokenRule, check};
 pub use drift::drift;
 pub use layout::{Layout, Phase, Placed, layout};
+pub use marking::{Taken, adopt, orphan, protect};
 pub use restrict::{Deferral, restrict, undecided};
 pub use saved::{SavedChange, SavedEffect, SavedPrecondition, SavedStep, SavedValue, action_word};
 pub use seal::Seal;
@@ -39,7 +42,8 @@ pub use text::{Line, LineKind, lines, lines_within, text};
 pub use whole::plan;
 
 use crate::model::{
-    Desired, Digest, Found, Health, Name, ObjectRef, Resource, ResourceId, Snapshot, Writer,
+    Desired, Digest, Found, Health, Name, ObjectRef, Protection, Resource, ResourceId, Snapshot,
+    Writer,
 };
 
 /// What a plan is made from.
@@ -84,6 +88,8 @@ pub struct Permits {
     pub overwrite_data: bool,
     /// Objects whose risky change was allowed by name, as `Kind/name` (`--allow`).
     pub allowed: BTreeSet<String>,
+    /// The flavour of which this run takes something over (`adopt --from`).
+    pub takes_from: Option<String>,
 }
 
 impl Permits {
@@ -189,10 +195,27 @@ pub enum Action {
         /// For what.
         on: ResourceId,
     },
+    /// Only what is written on it changes.
+    Mark {
+        /// What.
+        how: Marking,
+    },
     /// It cannot be done.
     Blocked {
         /// Why.
         by: Block,
+    },
+}
+
+/// What is written on a thing, or taken off it, by a run of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Marking {
+    /// Our marks are taken off: it stays, and is nobody's.
+    Orphan,
+    /// What a person says about whether it may go.
+    Protect {
+        /// What is said.
+        said: Protection,
     },
 }
 
@@ -261,6 +284,7 @@ impl Action {
             | Self::Adopt
             | Self::Delete
             | Self::Start
+            | Self::Mark { .. }
             | Self::GoesWith { .. }
             | Self::Deferred { .. } => true,
             Self::Keep
@@ -297,6 +321,9 @@ impl Action {
             Self::Start => "start",
             Self::Deferred { .. } => "deferred",
             Self::Waiting { .. } => "waiting",
+            Self::Mark { how: Marking::Orphan } => "orphan",
+            Self::Mark { how: Marking::Protect { said } } if said.on => "protect",
+            Self::Mark { how: Marking::Protect { .. } } => "unprotect",
             Self::Blocked { .. } => "blocked",
         }
     }

@@ -125,6 +125,10 @@ impl Planner<'_> {
             let held = self.world.observed(&resource.id).and_then(Observed::found);
             return Ok(entry(decide::held_by(&resource.id, flavour), held));
         }
+        let before = self.world.discovered(&resource.id);
+        if let Some(by) = super::moved::left_behind(resource, before) {
+            return Ok(entry(Decision::blocked(by), before));
+        }
         if let Some(need) = self.graph.before(&resource.id).find(|n| !self.entries.contains_key(*n))
         {
             let block = Block::MissingNeed { need: need.clone() };
@@ -191,6 +195,7 @@ impl Planner<'_> {
             Action::Update
             | Action::Repair
             | Action::Adopt
+            | Action::Mark { .. }
             | Action::Delete
             | Action::Keep
             | Action::Retain { .. }
@@ -228,6 +233,11 @@ impl Planner<'_> {
     }
 
     fn in_the_way(&self, id: &ResourceId) -> Option<Block> {
+        if let Some((what, said)) = self.world.protected_at(id) {
+            let why =
+                format!("it would be made anew, and `{what}` was protected by {}", said.says());
+            return Some(Block::Protected { why });
+        }
         let inside = self.world.data_inside(id);
         if !inside.is_empty() && !self.world.request.permits.include_data {
             let names: Vec<_> = inside.iter().map(|id| format!("`{id}`")).collect();
@@ -309,6 +319,7 @@ impl Planner<'_> {
                 .is_some_and(|found| matches!(found.health, Health::Started | Health::Settling(_))),
             Action::Repair
             | Action::Adopt
+            | Action::Mark { .. }
             | Action::Delete
             | Action::Retain { .. }
             | Action::Use

@@ -358,11 +358,7 @@ async fn what_another_flavour_holds_says_how_to_take_it_over() {
         thing.flavour = Some("second".to_owned());
     });
     let plan = lab.plan().await;
-    assert!(
-        text(&plan, 80).contains("it belongs to flavour second: uninstall `app`"),
-        "{}",
-        text(&plan, 80)
-    );
+    assert!(text(&plan, 80).contains("`datamill adopt app --from second`"), "{}", text(&plan, 80));
     assert_eq!(plan.blocked(), Some(FailureKind::Foreign));
 }
 
@@ -379,11 +375,7 @@ async fn an_instance_that_another_flavour_holds_elsewhere_is_not_made_twice() {
         panic!("{}", text(&plan, 80))
     };
     assert!(matches!(by, Block::Foreign { owner, .. } if owner == "flavour second"), "{by:?}");
-    assert!(
-        text(&plan, 80).contains("it belongs to flavour second: uninstall `app`"),
-        "{}",
-        text(&plan, 80)
-    );
+    assert!(text(&plan, 80).contains("`datamill adopt app --from second`"), "{}", text(&plan, 80));
     assert_eq!(plan.blocked(), Some(FailureKind::Foreign));
 }
 

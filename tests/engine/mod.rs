@@ -5,5 +5,6 @@ mod journal;
 mod laws;
 mod locking;
 mod losses;
+mod marking;
 mod running;
 mod saved;

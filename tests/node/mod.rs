@@ -2,4 +2,7 @@
 //! cluster, the reason was said.
 
 mod basics;
+mod demo;
 mod residue;
+mod streams;
+mod workloads;

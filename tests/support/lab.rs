@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 
 use datamill::engine::{self, Cancel, Event, Journal, NoJournal, Observer, Options, Report, Run};
 use datamill::model::{
-    ChartSource, ClaimSpec, Class, CloudSpec, ClusterSpec, CrdPolicy, Desired, Digest, Family,
-    HelmWait, Identity, InstallationId, JobReady, JobSpec, Known, KubernetesSpec, Leaf, Manifests,
-    Name, NamespaceSpec, Object, ObjectsSpec, Redactor, ReleaseSpec, Rendered, Resource,
-    ResourceId, RunId, SecretSpec, Snapshot, Spec, Value, WaitSpec,
+    Adopts, ChartSource, ClaimSpec, Class, CloudSpec, ClusterSpec, CrdPolicy, Desired, Digest,
+    Family, HelmWait, Identity, InstallationId, JobReady, JobSpec, Known, KubernetesSpec, Leaf,
+    Manifests, Name, NamespaceSpec, Object, ObjectsSpec, Redactor, ReleaseSpec, Renames, Rendered,
+    Resource, ResourceId, RunId, SecretSpec, Snapshot, Spec, Value, WaitSpec,
 };
 use datamill::plan::{self, Permits, Plan, PlanError, Request, Selection};
 use datamill::provider::Providers;
@@ -94,6 +94,8 @@ pub(crate) struct Lab {
     pub(crate) options: Options,
     pub(crate) recorder: Recorder,
     pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) renames: Renames,
+    pub(crate) adopts: Adopts,
 }
 
 pub(crate) const CLUSTER: &str = "target/cluster/lab";
@@ -111,6 +113,8 @@ impl Lab {
             options: Options::default(),
             recorder: Recorder::default(),
             journal: Arc::new(NoJournal),
+            renames: Renames::default(),
+            adopts: Adopts::default(),
         };
         let cluster = ClusterSpec::Kwok { name: "lab".to_owned(), nodes: Vec::new() };
         lab.add(CLUSTER, Spec::Cluster(cluster), &[]).class = Class::Stateful;
@@ -276,7 +280,13 @@ impl Lab {
             owner: InstallationId("aaaaaaaaaa".to_owned()),
             run: RunId("run".to_owned()),
             every_flavour: false,
+            renames: Renames::default(),
+            adopts: Adopts::default(),
         }
+    }
+
+    fn who(&self) -> Identity {
+        Identity { renames: self.renames.clone(), adopts: self.adopts.clone(), ..Self::identity() }
     }
 
     /// Looks at the world and renders what is wanted.
@@ -286,7 +296,7 @@ impl Lab {
 
     /// The same by other providers than the world's own.
     pub(crate) async fn look_by(&self, providers: &Providers) -> (Desired, Snapshot) {
-        let (who, known) = (Self::identity(), Known::default());
+        let (who, known) = (self.who(), Known::default());
         let mut snapshot = Snapshot::default();
         let mut desired = self.desired.clone();
         for resource in desired.resources.values_mut() {
@@ -299,7 +309,9 @@ impl Lab {
         }
         for family in [Family::Local, Family::Kubernetes, Family::Cloud] {
             let provider = providers.of(family).unwrap();
-            let discovery = provider.discover(&who, &known).await;
+            let mut discovery = provider.discover(&who, &known).await;
+            let data: Vec<_> = discovery.data().cloned().collect();
+            discovery.count(provider.census(&data, &who, &known).await);
             snapshot.discovered.found.extend(discovery.found);
             let wanted: Vec<_> =
                 desired.resources.values().filter(|r| r.id.kind.family() == family).collect();
@@ -342,7 +354,7 @@ impl Lab {
         stop: watch::Receiver<bool>,
     ) -> Report {
         let run = Run {
-            identity: Self::identity(),
+            identity: self.who(),
             known: Known::default(),
             redactor: Redactor::default(),
             stop,

@@ -34,17 +34,26 @@ impl<'a> Pruner<'_, 'a> {
         if let Some(block) = refused(id, found) {
             return Fate::Refused(block);
         }
-        if self.world.lives_simulated(id) || permits.holds_no_data.contains(id) {
-            // Whether it goes with its host is seen once the host is decided.
-            if kept { Fate::Stays(kept_because(found)) } else { Fate::Goes }
-        } else if kept {
+        let said = found.protection.as_ref();
+        let fate = if kept {
+            // Whether it goes with its host all the same is seen once the host is decided.
             Fate::Stays(kept_because(found))
-        } else if permits.production && found.class != Class::Stateless {
+        } else if self.world.lives_simulated(id) || permits.holds_no_data.contains(id) {
+            Fate::Goes
+        } else if permits.production && found.class != Class::Stateless && said.is_none() {
             let word = found.class.word();
-            let why = format!("the environment is production, and its class is {word}");
+            let why =
+                format!("the environment is production, which protects what is of class {word}");
             Fate::Refused(Block::Protected { why })
         } else {
             Fate::Goes
+        };
+        match said.filter(|said| said.on) {
+            Some(said) if fate == Fate::Goes => {
+                let why = format!("it was protected by {}", said.says());
+                Fate::Refused(Block::Protected { why })
+            }
+            Some(_) | None => fate,
         }
     }
 
@@ -67,7 +76,10 @@ impl<'a> Pruner<'_, 'a> {
             return;
         }
         let simulated = permits.holds_no_data.contains(cluster);
-        let fate = if let Some(why) = self.lived_in(cluster) {
+        let fate = if let Some((what, said)) = self.world.protected_at(cluster) {
+            let why = format!("`{what}` in it was protected by {}", said.says());
+            Fate::Refused(Block::Protected { why })
+        } else if let Some(why) = self.lived_in(cluster) {
             Fate::Stays(why)
         } else if simulated {
             Fate::Goes

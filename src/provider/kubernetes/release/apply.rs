@@ -41,7 +41,7 @@ pub async fn apply(
 ) -> Result<Outputs, ProviderError> {
     let work = Work { session, helm, step, run };
     match &step.action {
-        Action::Create | Action::Update | Action::Adopt | Action::Deferred { .. } => {
+        Action::Create | Action::Update | Action::Deferred { .. } => {
             let (resource, spec) = work.wanted()?;
             Box::pin(write(work, resource, spec)).await
         }
@@ -59,7 +59,10 @@ pub async fn apply(
             Box::pin(replace(work, resource, spec)).await
         }
         Action::Delete => delete::delete(work).await.map(|()| Outputs::new()),
-        Action::Keep
+        // Marks are written before anybody comes here.
+        Action::Adopt
+        | Action::Mark { .. }
+        | Action::Keep
         | Action::Use
         | Action::Retain { .. }
         | Action::GoesWith { .. }
