@@ -57,7 +57,8 @@ pub(super) fn moved(wanted: &ReleaseSpec, found: &Found, permits: &Permits) -> O
     if !permits.allowed.iter().any(|one| one.eq_ignore_ascii_case(&allow)) {
         let why = format!(
             "it is installed as {from}, and wanted as `{}` in `{}`: it would be uninstalled there and installed anew, and \
-             its volumes would stay behind in `{namespace}`",
+             its volumes would stay behind in `{namespace}`; to leave it where it is, write `release: {release}` and \
+             `namespace: {namespace}` in the section of the instance",
             wanted.release, wanted.namespace
         );
         return Some(Decision::blocked(Block::Unapproved { why, allow: [allow].into() }));
