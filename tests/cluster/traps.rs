@@ -282,7 +282,9 @@ fn what_a_chart_keeps_is_listed_stays_and_is_taken_in_again() {
 #[test]
 fn a_release_that_is_wanted_elsewhere_gets_no_double() {
     let sandbox = Sandbox::with_tools();
-    component(&sandbox, "thing", &helm_step("{}"));
+    let claim =
+        "claims:\n  - {id: data, kind: volume, name: kept, size: 1Gi, accessMode: ReadWriteOnce}\n";
+    component(&sandbox, "thing", &(helm_step("{}") + claim));
     chart(&sandbox, "thing", "text: hello\n", &[MAP]);
     flavour(&sandbox, "thing", "");
     succeeds(&on(&sandbox, &["-i"]));
@@ -310,6 +312,7 @@ fn a_release_that_is_wanted_elsewhere_gets_no_double() {
     assert_eq!(listed(), ["kit/thing"]);
     succeeds(&on(&sandbox, &["apply", "--yes", "--allow", "Release/thing"]));
     assert_eq!(listed(), ["other/thing"]);
+    assert_eq!(list(&sandbox, "persistentvolumeclaims", "kit").len(), 1);
     ends_with(&on(&sandbox, &["-i"]), 0, &["nothing to do"]);
     destroy(&sandbox);
 }

@@ -222,7 +222,18 @@ impl<'a> Pruner<'_, 'a> {
             object.object.namespace.as_deref() == Some(namespace.name.as_str())
         };
         let remains = self.remains_of_releases().find(|(_, object)| inside(object));
-        kept.map(|(id, _)| format!("`{id}` in it is kept"))
+        // What is wanted in another namespace now and would be kept, was it wanted no more.
+        let mut discovered = self.world.request.snapshot.discovered.found.iter();
+        let moved = discovered.find(|(id, found)| {
+            let stays = |object: &ObjectFound| {
+                found.class == Class::Data || found.keep || object.class == Class::Data
+            };
+            let there = found.objects.iter().any(|object| inside(object) && stays(object));
+            there && !self.going.contains_key(id)
+        });
+        kept.map(|(id, _)| *id)
+            .or(moved.map(|(id, _)| id))
+            .map(|id| format!("`{id}` in it is kept"))
             .or_else(|| remains.map(|(_, object)| format!("{} in it is kept", object.object)))
             .or_else(foreign)
     }
