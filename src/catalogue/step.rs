@@ -16,6 +16,8 @@ pub(super) struct Step {
     pub(super) when: Option<Expression>,
     pub(super) namespace: Option<Located>,
     pub(super) ceiling: Ceiling,
+    /// How long it may stand still.
+    pub(super) stall: Option<Duration>,
     pub(super) keep: Option<bool>,
     pub(super) class: Option<Class>,
     pub(super) wait: Vec<Located>,
@@ -184,6 +186,7 @@ pub(super) fn read(tree: &Located, problems: &mut Problems) -> Option<Step> {
     let when = when(&mut fields, problems);
     let namespace = fields.value("namespace").cloned();
     let ceiling = ceiling(&mut fields, problems);
+    let stall = fields.duration("stall", problems);
     let on_delete = [("remove", false), ("keep", true), ("skip", true)];
     let keep = fields.word("onDelete", &on_delete, problems);
     let class = fields.word("class", &CLASSES, problems);
@@ -200,6 +203,7 @@ pub(super) fn read(tree: &Located, problems: &mut Problems) -> Option<Step> {
         when,
         namespace,
         ceiling,
+        stall,
         keep,
         class,
         wait,

@@ -1,5 +1,6 @@
 //! Waiting until a thing is ready: as long as there is progress, up to a ceiling.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -8,7 +9,7 @@ use super::step::{Hands, settled, unawaited};
 use super::{Cancel, Event, Outcome, Run};
 use crate::model::{
     Cause, Digest, Failure, FailureKind, Health, Outputs, Patience, Resource, ResourceId,
-    ResourceKind,
+    ResourceKind, Why,
 };
 use crate::plan::Step;
 use crate::provider::Provider;
@@ -41,11 +42,13 @@ pub(super) async fn until_ready(
             Some(Health::Settling(progress)) => {
                 watch.tell(resource, &run.redactor.redact(&progress.waits_for), hands).await;
                 if let Some(failure) = watch.out_of_patience(&resource.id, progress.mark) {
-                    return Outcome::Failed(failure);
+                    let why = why(resource, provider, &run).await;
+                    return Outcome::Failed(watch.told(failure, why));
                 }
             }
             Some(Health::Failed(causes)) => {
-                return Outcome::Failed(not_ready(&resource.id, &causes));
+                let why = why(resource, provider, &run).await;
+                return Outcome::Failed(not_ready(&resource.id, &causes, why));
             }
             None => {
                 let what = format!("nobody could tell how `{}` is", resource.id);
@@ -56,6 +59,22 @@ pub(super) async fn until_ready(
             return unawaited(&resource.id);
         }
     }
+}
+
+/// How long may be looked for causes.
+const LOOK_FOR_CAUSES: Duration = Duration::from_secs(30);
+
+/// Why it is not ready, as far as that can be found out soon; without secrets.
+async fn why(resource: &Resource, provider: &dyn Provider, run: &Run) -> Why {
+    let found = tokio::time::timeout(LOOK_FOR_CAUSES, provider.why(resource, &run.known)).await;
+    let mut why = found.unwrap_or_default();
+    for cause in &mut why.causes {
+        cause.says = run.redactor.redact(&cause.says);
+    }
+    for text in why.hints.iter_mut().chain(&mut why.log) {
+        *text = run.redactor.redact(text);
+    }
+    why
 }
 
 /// Sleeps; whether the run was cut short meanwhile. Waiting is no call whose end matters: the next run waits on.
@@ -74,7 +93,8 @@ struct Watch {
     patience: Patience,
     begun: Instant,
     moved: Instant,
-    mark: Option<Digest>,
+    /// Every state that was seen: who comes back to one has not moved.
+    seen: BTreeSet<Digest>,
     said: String,
     first_pause: Duration,
     pause: Duration,
@@ -90,7 +110,7 @@ impl Watch {
             patience: Patience { ceiling, ..patience },
             begun: now,
             moved: now,
-            mark: None,
+            seen: BTreeSet::new(),
             said: String::new(),
             first_pause: hands.options.poll,
             pause: hands.options.poll,
@@ -109,17 +129,14 @@ impl Watch {
     /// Notes a sight; a failure when it has stalled or taken too long.
     fn out_of_patience(&mut self, id: &ResourceId, mark: Digest) -> Option<Failure> {
         let now = Instant::now();
-        if self.mark.as_ref() == Some(&mark) {
-            self.pause = (self.pause * 3 / 2).min(self.first_pause * RAREST);
-        } else {
-            self.mark = Some(mark);
+        if self.seen.insert(mark) {
             self.moved = now;
             self.pause = self.first_pause;
+        } else {
+            self.pause = (self.pause * 3 / 2).min(self.first_pause * RAREST);
         }
         let late = |why: String| {
-            Failure::new(FailureKind::NotReady, format!("`{id}` did not become ready"))
-                .because(why)
-                .because(format!("it waits for {}", self.said))
+            Failure::new(FailureKind::NotReady, format!("`{id}` did not become ready")).because(why)
         };
         if now.duration_since(self.moved) >= self.patience.stall {
             return Some(late(format!("no progress for {}", words(self.patience.stall))));
@@ -128,17 +145,23 @@ impl Watch {
         (now.duration_since(self.begun) >= ceiling)
             .then(|| late(format!("it took longer than {}", words(ceiling))))
     }
+
+    /// The failure with what was found out; with what was waited for when that is nothing.
+    fn told(&self, failure: Failure, why: Why) -> Failure {
+        if why.causes.is_empty() {
+            return failure.because(format!("it waits for {}", self.said));
+        }
+        why.told(failure)
+    }
 }
 
 /// A failure with its chain of causes, from the nearest to the farthest.
-fn not_ready(id: &ResourceId, causes: &[Cause]) -> Failure {
+fn not_ready(id: &ResourceId, causes: &[Cause], why: Why) -> Failure {
     let failure = Failure::new(FailureKind::NotReady, format!("`{id}` cannot become ready"));
-    causes.iter().fold(failure, |failure, cause| {
-        failure.because(match &cause.object {
-            Some(object) => format!("{object}: {}", cause.says),
-            None => cause.says.clone(),
-        })
-    })
+    if why.causes.is_empty() {
+        return causes.iter().map(Cause::to_string).fold(failure, Failure::because);
+    }
+    why.told(failure)
 }
 
 /// A time in words: `5 min`, `90 s`.

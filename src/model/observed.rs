@@ -1,12 +1,14 @@
 //! What was seen. "I could not look" is not "it is not there".
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::time::Duration;
 
 use serde_json::Value as Json;
 
 use super::{
-    Census, Class, Digest, Ignored, Name, Object, ObjectRef, Outputs, Protection, ResourceId, RunId,
+    Census, Class, Digest, Failure, Ignored, Name, Object, ObjectRef, Outputs, Protection,
+    ResourceId, RunId,
 };
 
 /// What was seen of one resource.
@@ -270,6 +272,39 @@ pub struct Cause {
     pub object: Option<ObjectRef>,
     /// What is wrong with it.
     pub says: String,
+}
+
+/// Why something is not ready, found out when nobody waits for it any longer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Why {
+    /// The chain from the nearest cause to the farthest.
+    pub causes: Vec<Cause>,
+    /// The last lines of the log at the chain's end.
+    pub log: Vec<String>,
+    /// What to do. Commands stand alone on an indented line.
+    pub hints: Vec<String>,
+}
+
+impl Why {
+    /// The failure with all that was found out.
+    #[must_use]
+    pub fn told(self, failure: Failure) -> Failure {
+        let mut failure = self.causes.iter().map(Cause::to_string).fold(failure, Failure::because);
+        if !self.log.is_empty() {
+            let lines: Vec<String> = self.log.iter().map(|line| format!("  | {line}")).collect();
+            failure = failure.because(format!("the last lines of its log:\n{}", lines.join("\n")));
+        }
+        self.hints.into_iter().fold(failure, Failure::hint)
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.object {
+            Some(object) => write!(f, "{object}: {}", self.says),
+            None => f.write_str(&self.says),
+        }
+    }
 }
 
 /// What is compared directly before a write: identity and the fields that the plan looked at.

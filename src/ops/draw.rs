@@ -246,7 +246,23 @@ fn hints(scene: &Scene<'_>, goal: Goal, step: &Step, by: &Block) -> Vec<String> 
             vec!["install what it needs as well:\n    datamill apply --with-needs".to_owned()]
         }
         Block::Stale { .. } => vec!["make a new plan:\n    datamill plan --out FILE".to_owned()],
-        Block::Held { .. } | Block::Preflight { .. } | Block::Unreachable { .. } => Vec::new(),
+        Block::Preflight { why: says } | Block::Unreachable { because: says } => {
+            at_the_door(says).into_iter().map(str::to_owned).collect()
+        }
+        Block::Held { .. } => Vec::new(),
+    }
+}
+
+/// What to do when a webhook of the cluster refuses what it was asked, or does not answer.
+fn at_the_door(says: &str) -> Option<&'static str> {
+    if says.contains("failed calling webhook") {
+        Some("that webhook does not answer: mend what it runs in, or delete its configuration")
+    } else if says.contains("denied the request") {
+        Some(
+            "a policy of this cluster refuses it: change what it objects to, or ask whoever runs the cluster",
+        )
+    } else {
+        None
     }
 }
 

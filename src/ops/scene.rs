@@ -104,8 +104,8 @@ impl Scene<'_> {
             cascade: self.settings.reach.cascade,
             wait_jobs: self.settings.manner.wait_jobs,
             overwrite_data: self.settings.overwrite_data,
-            takes_from: self.identity.adopts.from.clone(),
             allowed: self.settings.allowed.clone(),
+            takes_from: self.identity.adopts.from.clone(),
         }
     }
 
@@ -175,7 +175,18 @@ pub(super) async fn open_for<'a>(
     if let Some(because) = &choice.because {
         screen.note(because);
     }
-    let mut identity = identity_of(settings, &project, approved.as_ref());
+    let mut identity = Identity {
+        project: project.name.clone(),
+        flavour: project.flavour.clone(),
+        target: String::new(),
+        owner: approved
+            .as_ref()
+            .map_or_else(|| InstallationId(random_text(10)), |approved| approved.owner.clone()),
+        run: run_id(),
+        every_flavour: settings.reach.all_flavours,
+        renames: project.renames(),
+        adopts: Adopts::default(),
+    };
     let mut known = Known::default();
     let cluster = choice.cluster;
     let mut seen = local.observe(&[&cluster], &identity, &known).await;
@@ -231,21 +242,6 @@ pub(super) async fn open_for<'a>(
         tools: super::tools::versions(&toolchain).await,
         approved,
     })
-}
-
-/// Who acts, as far as files and flags tell: target and installation are known once the cluster was looked at.
-fn identity_of(settings: &Settings, project: &Project, approved: Option<&Approved>) -> Identity {
-    let owner = approved.map(|approved| approved.owner.clone());
-    Identity {
-        project: project.name.clone(),
-        flavour: project.flavour.clone(),
-        target: String::new(),
-        owner: owner.unwrap_or_else(|| InstallationId(random_text(10))),
-        run: run_id(),
-        every_flavour: settings.reach.all_flavours,
-        renames: project.renames(),
-        adopts: Adopts::default(),
-    }
 }
 
 /// The id of this run: host, process and a random part.

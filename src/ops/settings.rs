@@ -106,10 +106,10 @@ pub struct Settings {
     pub include_data: bool,
     /// `--overwrite-data`: what somebody changed on data may be overwritten.
     pub overwrite_data: bool,
-    /// `--strip-finalizers OBJECT`: what goes without what handles its finalizers.
-    pub strip_finalizers: Vec<String>,
     /// `--allow KIND/NAME`: objects whose risky change is allowed.
     pub allowed: BTreeSet<String>,
+    /// `--strip-finalizers OBJECT`: what goes without what handles its finalizers.
+    pub strip_finalizers: Vec<String>,
     /// `--confirm-project NAME`.
     pub confirm_project: Option<String>,
     /// How far the command reaches.

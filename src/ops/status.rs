@@ -62,6 +62,13 @@ async fn fill(scene: &Scene<'_>, view: &mut StatusView) -> Result<(), Failure> {
         })
         .collect();
     let health = scene.kubernetes.health(&present, &scene.known).await;
+    let mut whys = BTreeMap::new();
+    for resource in present.iter().filter(|resource| !resource.id.kind.only_looks()) {
+        if let Some(Health::Settling(_) | Health::Failed(_)) = health.get(&resource.id) {
+            let why = scene.kubernetes.why(resource, &scene.known).await;
+            whys.insert(resource.id.clone(), why.causes);
+        }
+    }
     let mut rows: BTreeMap<String, StatusRow> = BTreeMap::new();
     for resource in desired.resources.values() {
         let Scope::Instance(instance) = &resource.id.scope else { continue };
@@ -71,7 +78,8 @@ async fn fill(scene: &Scene<'_>, view: &mut StatusView) -> Result<(), Failure> {
             says: Vec::new(),
         });
         let seen = snapshot.observed.get(&resource.id);
-        note(row, &resource.id, seen, health.get(&resource.id));
+        let why = whys.get(&resource.id).map(Vec::as_slice).unwrap_or_default();
+        note(row, &resource.id, seen, health.get(&resource.id), why);
     }
     view.rows = rows.into_values().collect();
     let data = snapshot.discovered.found.iter().filter(|(_, found)| found.class == Class::Data);
@@ -99,7 +107,13 @@ const ORDER: [&str; 7] =
     ["failed", "incomplete", "unknown", "settling", "running", "assumed", "ready"];
 
 /// The worst of an instance's resources is its state.
-fn note(row: &mut StatusRow, id: &ResourceId, seen: Option<&Observed>, health: Option<&Health>) {
+fn note(
+    row: &mut StatusRow,
+    id: &ResourceId,
+    seen: Option<&Observed>,
+    health: Option<&Health>,
+    why: &[Cause],
+) {
     let (state, says) = match (seen, health) {
         (Some(Observed::Absent), _) if !id.kind.only_looks() => {
             ("incomplete", vec![format!("{id} is not there")])
@@ -107,6 +121,8 @@ fn note(row: &mut StatusRow, id: &ResourceId, seen: Option<&Observed>, health: O
         (Some(Observed::Unreachable { because }), _) if !id.kind.only_looks() => {
             ("unknown", vec![format!("{id}: {because}")])
         }
+        (_, Some(Health::Failed(_))) if !why.is_empty() => ("failed", vec![in_words(why)]),
+        (_, Some(Health::Settling(_))) if !why.is_empty() => ("settling", vec![in_words(why)]),
         (_, Some(Health::Failed(causes))) => ("failed", vec![chain(id, causes)]),
         (_, Some(Health::Settling(progress))) => ("settling", vec![progress.waits_for.clone()]),
         (_, Some(Health::Started)) => ("running", vec![format!("{id} runs")]),
@@ -122,9 +138,9 @@ fn note(row: &mut StatusRow, id: &ResourceId, seen: Option<&Observed>, health: O
 
 /// A chain of causes on one line.
 pub(super) fn chain(id: &ResourceId, causes: &[Cause]) -> String {
-    let links = causes.iter().map(|cause| match &cause.object {
-        Some(object) => format!("{object}: {}", cause.says),
-        None => cause.says.clone(),
-    });
-    std::iter::once(id.to_string()).chain(links).collect::<Vec<_>>().join(" ← ")
+    format!("{id} ← {}", in_words(causes))
+}
+
+fn in_words(causes: &[Cause]) -> String {
+    causes.iter().map(Cause::to_string).collect::<Vec<_>>().join(" ← ")
 }

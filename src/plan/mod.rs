@@ -86,10 +86,10 @@ pub struct Permits {
     pub wait_jobs: bool,
     /// What somebody changed on data may be overwritten (`--overwrite-data`).
     pub overwrite_data: bool,
-    /// The flavour of which this run takes something over (`adopt --from`).
-    pub takes_from: Option<String>,
     /// Objects whose risky change was allowed by name, as `Kind/name` (`--allow`).
     pub allowed: BTreeSet<String>,
+    /// The flavour of which this run takes something over (`adopt --from`).
+    pub takes_from: Option<String>,
 }
 
 impl Permits {

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::model::{
     Census, ClusterFacts, Discovery, Failure, Family, Health, Identity, Known, ObjectRef, Observed,
-    Outputs, Redactor, Rendered, Resource, ResourceId,
+    Outputs, Redactor, Rendered, Resource, ResourceId, Why,
 };
 use crate::plan::Step;
 
@@ -64,6 +64,12 @@ pub trait Provider: Send + Sync {
         of: &'a [&'a Resource],
         known: &'a Known,
     ) -> BoxFuture<'a, BTreeMap<ResourceId, Health>>;
+
+    /// Why a resource is not ready, as far as it can be found out now: asked when nobody waits for it any longer, so it may cost
+    /// more than a look. Nothing where nobody knows more than `health` tells.
+    fn why<'a>(&'a self, _of: &'a Resource, _known: &'a Known) -> BoxFuture<'a, Why> {
+        Box::pin(std::future::ready(Why::default()))
+    }
 }
 
 /// Draws the picture of what resources will be in their cluster. An effect (charts are fetched, Helm is called), cached.

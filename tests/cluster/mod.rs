@@ -14,7 +14,7 @@ mod hybrid;
 mod interrupts;
 mod jobs;
 mod kill;
-mod kit;
+pub(crate) mod kit;
 mod lock;
 mod looks;
 mod main_job;

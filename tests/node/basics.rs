@@ -128,6 +128,10 @@ fn a_registry_gives_withholds_and_takes_its_time() {
         let pod = format!("pod/{name}");
         space.kubectl(&["wait", &pod, "--for=condition=Ready", "--timeout=300s"]);
     }
+    // What was pulled is not in the way of what was loaded, though both run the same program.
+    cluster.load(&Image::answer().unwrap());
+    space.apply(&answer("loaded", "datamill.test/answer:1", ""));
+    space.kubectl(&["wait", "pod/loaded", "--for=condition=Ready", "--timeout=300s"]);
     for name in ["closed", "missing"] {
         let why = "jsonpath={.status.containerStatuses[0].state.waiting.reason}";
         let wait = format!("--for={why}");

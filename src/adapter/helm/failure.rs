@@ -76,7 +76,13 @@ fn failure(what: &str, said: &str, transient: bool) -> Failure {
     ];
     rules.iter().find_map(|rule| rule(what, said)).unwrap_or_else(|| {
         let kind = if transient { FailureKind::Preflight } else { FailureKind::Partial };
-        Failure::new(kind, what).because(said)
+        let failure = Failure::new(kind, what).because(said);
+        if said.contains("failed calling webhook") {
+            let hint =
+                "that webhook does not answer: mend what it runs in, or delete its configuration";
+            return failure.hint(hint);
+        }
+        failure
     })
 }
 
@@ -250,9 +256,13 @@ fn rejected(what: &str, said: &str) -> Option<Failure> {
             "the field cannot change in place: uninstall the instance and install it anew (its data stays)",
         ));
     }
+    if said.contains("denied the request") {
+        return Some(preflight(&format!("the API server refuses it: {said}")).hint(
+            "a policy of this cluster refuses it: change what it objects to, or ask whoever runs the cluster",
+        ));
+    }
     let refused = [
         " is invalid: ",
-        "denied the request",
         " is forbidden: ",
         "failed to create typed patch object",
         "field not declared in schema",

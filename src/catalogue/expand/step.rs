@@ -125,6 +125,9 @@ impl Site<'_, '_, '_, '_> {
         if let Some(ceiling) = self.member.instance.ceiling {
             resource.patience.ceiling = Some(ceiling);
         }
+        if let Some(stall) = step.stall {
+            resource.patience.stall = stall;
+        }
         resource.patience.tries = step.tries;
     }
 

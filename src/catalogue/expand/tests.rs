@@ -219,11 +219,13 @@ steps:
     mounts: [{path: /data, claim: "${claim.data.name}", readOnly: true}]
     resources: {requests: {memory: 64Mi}}
     ready: started
-    ceiling: none"#,
+    ceiling: none
+    stall: 90s"#,
     );
     let expansion = well(&[&text], &["loader {command: '[ \"/x\", 1 ]'}"]);
     let job = resource(&expansion, "loader/job/load");
     assert_eq!(job.patience.ceiling, None);
+    assert_eq!(job.patience.stall.as_secs(), 90);
     let Some(KubernetesSpec::Job(spec)) = job.kubernetes() else { panic!() };
     assert_eq!(spec.ready, crate::model::JobReady::Started);
     let labels = json!({"app.kubernetes.io/name": "loader", "app.kubernetes.io/instance": "loader", "app.kubernetes.io/component": "load"});

@@ -231,6 +231,7 @@ fn common(kind: &str) -> Properties {
         ("namespace", text("its namespace")),
         ("timeout", scalar("its ceiling: a duration, or none")),
         ("ceiling", scalar("the same as timeout")),
+        ("stall", scalar("how long it may stand still: a duration")),
         ("onDelete", words("what becomes of it", &["remove", "keep", "skip"])),
         ("class", words("what it is worth", &["data", "stateful", "stateless"])),
         ("retry", scalar("how often it is tried in all when an error may pass: 1 to 100")),

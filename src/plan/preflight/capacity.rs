@@ -233,7 +233,7 @@ fn listed(asks: &Amounts) -> String {
 }
 
 /// Why each node takes no pod; nodes with the same reason together.
-fn each_node(nodes: &[Node], why: impl Fn(&Node) -> Option<String>) -> String {
+pub(super) fn each_node(nodes: &[Node], why: impl Fn(&Node) -> Option<String>) -> String {
     let mut reasons: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for node in nodes {
         if let Some(reason) = why(node) {

@@ -11,6 +11,7 @@ mod pod;
 mod quantity;
 mod quota;
 mod read;
+mod refused;
 mod storage;
 mod webhook;
 mod wish;
@@ -18,6 +19,7 @@ mod wish;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use access::{Access, Grants, Rule, needed};
+pub use refused::no_node;
 pub use webhook::{backend, services};
 pub use wish::{Served, ServedKinds, Wishes};
 

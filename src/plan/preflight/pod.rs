@@ -178,7 +178,7 @@ pub(super) fn asks(spec: &Json, defaults: &Defaults) -> (Amounts, Amounts) {
     (asks, limits)
 }
 
-fn shape(template: &Json, defaults: &Defaults, runtime_classes: &[Object]) -> Shape {
+pub(super) fn shape(template: &Json, defaults: &Defaults, runtime_classes: &[Object]) -> Shape {
     let empty = Json::Null;
     let spec = template.get("spec").unwrap_or(&empty);
     let (mut asks, limits) = asks(spec, defaults);

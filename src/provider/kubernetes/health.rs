@@ -1,25 +1,26 @@
 //! How resources are now: one list per kind and namespace for all that are asked for, and the causes of what lasts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value as Json;
 use tokio::time::Instant;
 
-use super::cause::{Evidence, chain, in_words, progress};
-use super::compare::{Live, absent_is, read_live};
+use super::compare::{Live, read_live};
 use super::crds;
+use super::explain::{Around, explain};
 use super::field;
 use super::readiness::{Surroundings, missing, readiness, together};
 use super::release;
 use super::secret;
 use super::session::Link;
 use super::wait;
-use crate::adapter::kube::{Cluster, KubeError, Listing};
+use crate::adapter::kube::{KubeError, Listing};
 use crate::model::{
-    Cause, Digest, Health, JobReady, KubernetesSpec, Object, ObjectRef, Progress, Resource,
-    ResourceId, SecretRule, SecretSpec,
+    Health, JobReady, KubernetesSpec, Object, ObjectRef, Resource, ResourceId, SecretRule,
+    SecretSpec,
 };
 
 /// Causes are looked for when something has not been ready for this long.
@@ -27,12 +28,15 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Since when resources have not been ready.
 #[derive(Default)]
-pub(super) struct Settling(Mutex<BTreeMap<ResourceId, Instant>>);
+pub(super) struct Settling {
+    since: Mutex<BTreeMap<ResourceId, Instant>>,
+    looks: AtomicU64,
+}
 
 impl Settling {
     /// Whether a resource has not been ready for long.
     fn lasts(&self, id: &ResourceId, health: &Health) -> bool {
-        let mut since = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
         match health {
             Health::Settling(_) => {
                 since.entry(id.clone()).or_insert_with(Instant::now).elapsed() > PATIENCE
@@ -47,7 +51,7 @@ impl Settling {
 }
 
 /// The objects whose readiness counts for a resource.
-fn counted(resource: &Resource) -> Vec<ObjectRef> {
+pub(super) fn counted(resource: &Resource) -> Vec<ObjectRef> {
     let rendered = resource.rendered.as_ref().map(|rendered| rendered.objects.as_slice());
     let all = || rendered.unwrap_or_default().iter().filter_map(Object::reference);
     match resource.kubernetes() {
@@ -68,7 +72,7 @@ fn counted(resource: &Resource) -> Vec<ObjectRef> {
     }
 }
 
-fn job_ready(resource: &Resource) -> JobReady {
+pub(super) fn job_ready(resource: &Resource) -> JobReady {
     match resource.kubernetes() {
         Some(KubernetesSpec::Job(spec)) => spec.ready,
         _ => JobReady::Complete,
@@ -107,7 +111,9 @@ pub(super) async fn healths(
         let Some(health) = healths.get_mut(&resource.id) else { continue };
         if settling.lasts(&resource.id, health) {
             let objects = asked.get(&resource.id).map(Vec::as_slice).unwrap_or_default();
-            Box::pin(explain(link, objects, &live, &mut evidence, health)).await?;
+            let look = settling.looks.fetch_add(1, Ordering::Relaxed);
+            let around = Around { link, live: &live, look };
+            Box::pin(explain(&around, objects, &mut evidence, health)).await?;
         }
     }
     Ok(healths)
@@ -205,63 +211,4 @@ async fn surroundings(link: &Link, live: &Live) -> Result<Surroundings, KubeErro
         }
     }
     Ok(around)
-}
-
-/// Adds the chain of causes to what lasts.
-async fn explain(
-    link: &Link,
-    objects: &[ObjectRef],
-    live: &Live,
-    gathered: &mut BTreeMap<String, Evidence>,
-    health: &mut Health,
-) -> Result<(), KubeError> {
-    let mut chains: Vec<Cause> = Vec::new();
-    for name in objects {
-        let (Some(object), Some(namespace)) = (live.get(name), &name.namespace) else { continue };
-        let around = Surroundings { simulated: link.simulated, ..Surroundings::default() };
-        if readiness(object, &around, JobReady::Started).lets_go_on() {
-            continue;
-        }
-        if !gathered.contains_key(namespace) {
-            gathered.insert(namespace.clone(), Box::pin(evidence(&link.cluster, namespace)).await?);
-        }
-        chains.extend(gathered.get(namespace).map(|e| chain(object, e)).unwrap_or_default());
-        if !chains.is_empty() {
-            break;
-        }
-    }
-    match health {
-        Health::Failed(causes) => causes.extend(chains),
-        Health::Settling(Progress { waits_for, mark }) => {
-            waits_for.push_str(&link.redactor.redact(&in_words(&chains)));
-            let pods: Vec<Digest> = gathered.values().map(progress).collect();
-            let parts = pods.iter().map(Digest::as_str);
-            *mark = Digest::of_parts(std::iter::once(mark.as_str()).chain(parts));
-        }
-        Health::Ready | Health::Assumed(_) | Health::Started => {}
-    }
-    Ok(())
-}
-
-async fn evidence(cluster: &Cluster, namespace: &str) -> Result<Evidence, KubeError> {
-    let list = async |version: &str, kind: &str| {
-        let listing = Listing::of(version, kind).namespace(namespace);
-        absent_is(cluster.list(&listing).await, Vec::new())
-    };
-    let warnings = Listing::of("v1", "Event").namespace(namespace).fields("type=Warning");
-    let classes = Listing::of("storage.k8s.io/v1", "StorageClass").metadata_only();
-    let (sets, pods, claims, jobs, warnings, classes) = futures::try_join!(
-        list("apps/v1", "ReplicaSet"),
-        list("v1", "Pod"),
-        list("v1", "PersistentVolumeClaim"),
-        list("batch/v1", "Job"),
-        cluster.list(&warnings),
-        cluster.list(&classes),
-    )?;
-    let names = classes.iter().filter_map(|class| Some(class.reference()?.name));
-    Ok(Evidence {
-        classes: Some(names.collect()),
-        objects: [sets, pods, claims, jobs].into_iter().flatten().collect(),
-        warnings,
-    })
 }

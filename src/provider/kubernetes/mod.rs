@@ -7,6 +7,8 @@ pub mod compare;
 mod crds;
 mod credential;
 pub mod discover;
+mod ending;
+mod explain;
 mod failure;
 mod field;
 mod finalizer;
@@ -35,6 +37,7 @@ mod several;
 mod snapshot;
 mod survey;
 pub mod wait;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -57,7 +60,7 @@ use crate::adapter::kube::KubeError;
 use crate::model::{
     ClusterFacts, Digest, Discovery, Failure, Health, Identity, Known, KubernetesSpec, Object,
     ObjectRef, Observed, Outputs, Progress, Redactor, ReleaseSpec, Rendered, Resource, ResourceId,
-    ResourceKind,
+    ResourceKind, Why,
 };
 use crate::plan::Step;
 use crate::provider::{Provider, ProviderError, Renderer, RunContext};
@@ -428,6 +431,15 @@ impl Provider for Kubernetes {
         known: &'a Known,
     ) -> BoxFuture<'a, BTreeMap<ResourceId, Health>> {
         Box::pin(self.health_of(of, known))
+    }
+
+    fn why<'a>(&'a self, of: &'a Resource, known: &'a Known) -> BoxFuture<'a, Why> {
+        Box::pin(async move {
+            let link = self.open(known, of.host.as_ref()).await.ok().flatten();
+            let Some(link) = link else { return Why::default() };
+            let of = self.with_outputs(of, known);
+            Box::pin(explain::why(&link, &of)).await.unwrap_or_default()
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::compare::{absent_is, delete_object, merge, read_live, write_object};
+use super::ending;
 use super::failure::{provider_error, stale};
 use super::finalizer;
 use super::history;
@@ -116,8 +117,13 @@ pub(super) async fn remove(
             && object.owner == Owner::Ours
             && (object.class != Class::Data || found.class == Class::Data)
     };
-    let objects = found.objects.iter().filter(goes);
-    remove_these(session, id, objects, found.leaves_within, progress).await
+    let objects: Vec<&ObjectFound> = found.objects.iter().filter(goes).collect();
+    let names = objects.iter().map(|object| object.object.clone());
+    let pods = ending::pods_of(session, names).await.map_err(|error| {
+        provider_error(format!("cannot see the pods of `{id}`"), &error, &session.redactor)
+    })?;
+    remove_these(session, id, objects.into_iter(), found.leaves_within, progress).await?;
+    ending::until_ended(session, &pods, progress).await
 }
 
 /// Deletes what bears a resource's mark and is wanted no more.

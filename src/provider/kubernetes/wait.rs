@@ -196,7 +196,8 @@ fn crd(name: &str) -> ObjectRef {
     }
 }
 
-fn about(test: &ConditionTest) -> Option<ObjectRef> {
+/// The object that a condition is about.
+pub(super) fn about(test: &ConditionTest) -> Option<ObjectRef> {
     match test {
         ConditionTest::Rollout(of)
         | ConditionTest::Exists(of)

@@ -72,6 +72,12 @@ impl Image {
         self
     }
 
+    /// The same with another id.
+    pub(super) fn known_as(mut self, name: &str) -> Self {
+        self.config["config"]["Labels"] = json!({"datamill.test/name": name});
+        self
+    }
+
     pub(super) fn config_bytes(&self) -> Vec<u8> {
         self.config.to_string().into_bytes()
     }

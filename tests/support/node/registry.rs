@@ -68,6 +68,9 @@ impl Registry {
 
     /// Serves an image; what comes back is the name to pull it by. Whatever is not served is missing.
     pub(crate) fn serve(&self, repository: &str, image: Image, serve: Serve) -> String {
+        // A kubelet that pulled an image asks anew, under whatever name, before another pod may use what has its id: one that was
+        // loaded into the node would then be pulled, from nowhere. So what is served is the same as nothing that is loaded.
+        let image = image.known_as(&self.name(repository));
         let mut shelves = self.shelf.lock().unwrap();
         shelves.repositories.insert(repository.to_owned(), (serve, image));
         self.name(repository)

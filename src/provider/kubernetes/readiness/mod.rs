@@ -51,6 +51,13 @@ fn is_long(job: &Object) -> bool {
     job.annotation(annotation::READY) == Some("started")
 }
 
+/// Whether a Deployment has not come further for as long as it allows itself. Its controller goes on all the same, as soon as
+/// the image is pulled or what it lacks is there; for how long that is waited for, others say.
+fn is_late(look: &Look<'_>) -> bool {
+    let reason = look.condition("Progressing").and_then(|one| one.get("reason"));
+    reason.and_then(Json::as_str) == Some("ProgressDeadlineExceeded")
+}
+
 /// Groups that the API server itself brings: what has no rule above there has nothing to wait for. A Service of type
 /// LoadBalancer without an address blocks only what reads the address.
 pub fn is_built_in(group: &str) -> bool {
@@ -130,7 +137,7 @@ impl Look<'_> {
 
     fn settling(&self, says: &str) -> Health {
         let name = self.name();
-        let parts = [name.as_str(), says, &self.status.to_string()];
+        let parts = [name.as_str(), says, &lasting(self.status).to_string()];
         let mark = Digest::of_parts(parts);
         Health::Settling(Progress { waits_for: format!("{name}: {says}"), mark })
     }
@@ -157,12 +164,35 @@ impl Look<'_> {
     }
 }
 
+/// A status without what moves though nothing gets anywhere: times, and how often something was tried.
+fn lasting(status: &Json) -> Json {
+    match status {
+        Json::Object(map) => {
+            let stays = map.iter().filter(|(key, _)| {
+                !key.ends_with("Time")
+                    && !matches!(
+                        key.as_str(),
+                        "startedAt"
+                            | "finishedAt"
+                            | "restartCount"
+                            | "containerID"
+                            | "lastState"
+                            | "waiting"
+                    )
+            });
+            Json::Object(stays.map(|(key, value)| (key.clone(), lasting(value))).collect())
+        }
+        Json::Array(list) => Json::Array(list.iter().map(lasting).collect()),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => status.clone(),
+    }
+}
+
 fn deployment(look: &Look<'_>) -> Health {
     let want = look.replicas();
     if !look.is_seen() {
         return look.settling("its change is not seen yet");
     }
-    if look.condition_is("Progressing", "False") {
+    if look.condition_is("Progressing", "False") && !is_late(look) {
         return look.failed(&look.words_of("Progressing"));
     }
     if look.count("updatedReplicas") < want {

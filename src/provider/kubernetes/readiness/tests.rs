@@ -49,6 +49,14 @@ fn each_kind_is_ready_by_its_own_rule() {
         ("apps/v1", "Deployment", json!({}), condition("Progressing", "False"), 'f'),
         (
             "apps/v1",
+            "Deployment",
+            json!({}),
+            json!({"observedGeneration": 1, "updatedReplicas": 1, "conditions": [
+                {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}]}),
+            'w',
+        ),
+        (
+            "apps/v1",
             "StatefulSet",
             json!({"replicas": 2}),
             json!({"observedGeneration": 1, "readyReplicas": 2}),

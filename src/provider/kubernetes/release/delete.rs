@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::compare::{delete_object, read_live};
+use super::super::ending;
 use super::super::failure::provider_error;
 use super::apply::Work;
 use super::lock::{CEILING, Taken};
@@ -34,6 +35,7 @@ pub(super) async fn delete(work: Work<'_>) -> Result<(), ProviderError> {
         .await
         .map_err(|error| provider_error(what(), &error, &session.redactor))?;
     let mut hooks = BTreeSet::new();
+    let mut pods = Vec::new();
     if let Some(head) = &head {
         may_go(work, head, &what(), taken.waited).await?;
         // A damaged revision is uninstalled all the same.
@@ -55,11 +57,18 @@ pub(super) async fn delete(work: Work<'_>) -> Result<(), ProviderError> {
             claims::mark_now(session, &work.step.id, &head.secret, &namespace, &objects)
                 .await
                 .map_err(|error| provider_error(what(), &error, &session.redactor))?;
+            let keeps =
+                |object: &&Object| object.annotation("helm.sh/resource-policy") == Some("keep");
+            let go = objects.iter().filter(|object| !keeps(object)).filter_map(Object::reference);
+            pods = ending::pods_of(session, go)
+                .await
+                .map_err(|error| provider_error(what(), &error, &session.redactor))?;
         }
         uninstall(work, &namespace, &release, &taken).await?;
     }
     drop(taken);
-    sweep(work, &hooks).await
+    sweep(work, &hooks).await?;
+    ending::until_ended(session, &pods, &*work.run.progress).await
 }
 
 /// `helm uninstall`, which keeps what bears the keep policy.

@@ -1,13 +1,16 @@
 //! Looks beside a Helm call that waits for hooks itself: says what it waits for, and ends it when nothing moves any more.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::super::explain::why;
 use super::super::health::{Settling, healths};
 use super::super::observe::link;
+use super::super::session::Link;
 use super::apply::Work;
 use super::render::hook_events;
 use crate::adapter::helm::CallError;
@@ -58,15 +61,17 @@ pub(super) async fn beside(
             };
         }
     };
-    ended.map_err(|error| {
-        let last = said.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match Work::called(what, &error) {
-            ProviderError::Permanent { failure } if !last.is_empty() => {
-                ProviderError::permanent(failure.because(format!("it waited for {last}")))
-            }
-            error @ (ProviderError::Permanent { .. } | ProviderError::Transient { .. }) => error,
+    let Err(error) = ended else { return Ok(()) };
+    let last = said.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    match (Work::called(what, &error), &watched) {
+        (ProviderError::Permanent { failure }, Some(resource)) if !last.is_empty() => {
+            let link = link(work.session);
+            Err(ProviderError::permanent(told(&link, resource, failure, &last).await))
         }
-    })
+        (error @ (ProviderError::Permanent { .. } | ProviderError::Transient { .. }), _) => {
+            Err(error)
+        }
+    }
 }
 
 /// The release with the hooks that Helm waits for among its objects; nothing when it waits for none.
@@ -128,11 +133,20 @@ async fn until_stalled(
             (work.run.progress)(format!("helm waits for {words}"));
         }
         if still.for_too_long(progress.mark) {
-            return Failure::new(FailureKind::NotReady, what)
-                .because(format!("no progress for {} s", resource.patience.stall.as_secs()))
-                .because(format!("it waited for {words}"));
+            let failure = Failure::new(FailureKind::NotReady, what)
+                .because(format!("no progress for {} s", resource.patience.stall.as_secs()));
+            return told(&link, resource, failure, &words).await;
         }
     }
+}
+
+/// The failure with why things are not ready; with what was waited for when nobody knows.
+async fn told(link: &Link, resource: &Resource, failure: Failure, words: &str) -> Failure {
+    let why = Box::pin(why(link, resource)).await.unwrap_or_default();
+    if why.causes.is_empty() {
+        return failure.because(format!("it waited for {words}"));
+    }
+    why.told(failure)
 }
 
 /// What is waited for, and what changes with progress. What failed may be tried again by its controller.
@@ -140,7 +154,7 @@ fn progress(health: &Health) -> Progress {
     match health {
         Health::Settling(progress) => progress.clone(),
         Health::Failed(causes) => {
-            let waits_for = causes.iter().map(in_words).collect::<Vec<_>>().join(" ← ");
+            let waits_for = causes.iter().map(Cause::to_string).collect::<Vec<_>>().join(" ← ");
             Progress { mark: Digest::of(&waits_for), waits_for }
         }
         Health::Ready | Health::Assumed(_) | Health::Started => {
@@ -149,29 +163,22 @@ fn progress(health: &Health) -> Progress {
     }
 }
 
-fn in_words(cause: &Cause) -> String {
-    match &cause.object {
-        Some(object) => format!("{object}: {}", cause.says),
-        None => cause.says.clone(),
-    }
-}
-
 /// Since when nothing moves.
 struct Still {
     patience: Duration,
-    mark: Option<Digest>,
+    /// Every state that was seen: who comes back to one has not moved.
+    seen: BTreeSet<Digest>,
     since: Instant,
 }
 
 impl Still {
     fn new(patience: Duration) -> Self {
-        Self { patience, mark: None, since: Instant::now() }
+        Self { patience, seen: BTreeSet::new(), since: Instant::now() }
     }
 
     /// Notes a sight.
     fn for_too_long(&mut self, mark: Digest) -> bool {
-        if self.mark.as_ref() != Some(&mark) {
-            self.mark = Some(mark);
+        if self.seen.insert(mark) {
             self.since = Instant::now();
         }
         self.since.elapsed() >= self.patience

@@ -6,11 +6,14 @@
 //	CRASH_AFTER   it says so on its last line and ends with 1 that long after the start
 //	EAT           it takes this many MiB of memory and uses them
 //	IGNORE_TERM   any text: SIGTERM changes nothing
+//	TLS           a folder with tls.crt and tls.key: it speaks HTTPS
 //
-// GET /crash ends it with 1, /eat?mib=100 takes memory, /exit ends it with 0.
+// GET /crash ends it with 1, /eat?mib=100 takes memory, /exit ends it with 0. As an admission webhook /deny says no with TEXT,
+// and /hang does not answer for a minute.
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"log"
 	"net/http"
@@ -65,11 +68,33 @@ func main() {
 	})
 	text := os.Getenv("TEXT")
 	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, text) })
+	http.HandleFunc("/hang", func(http.ResponseWriter, *http.Request) { time.Sleep(time.Minute) })
+	http.HandleFunc("/deny", func(w http.ResponseWriter, r *http.Request) {
+		var review struct {
+			Request struct{ UID string }
+		}
+		if err := json.NewDecoder(r.Body).Decode(&review); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		json.NewEncoder(w).Encode(map[string]any{
+			"apiVersion": "admission.k8s.io/v1",
+			"kind":       "AdmissionReview",
+			"response": map[string]any{
+				"uid":     review.Request.UID,
+				"allowed": false,
+				"status":  map[string]any{"code": 403, "message": text},
+			},
+		})
+	})
 	listen := os.Getenv("LISTEN")
 	if listen == "" {
 		listen = ":8080"
 	}
 	log.Printf("listening on %s", listen)
+	if folder := os.Getenv("TLS"); folder != "" {
+		log.Fatal(http.ListenAndServeTLS(listen, folder+"/tls.crt", folder+"/tls.key", nil))
+	}
 	log.Fatal(http.ListenAndServe(listen, nil))
 }
 
