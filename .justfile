@@ -39,6 +39,6 @@ bench:
     cargo build --release --locked
     benches/side-by-side target/release/datamill
 
-# Kill applies and destroys at 50 random moments each; takes half an hour
+# Kill applies and destroys at 50 random moments each; takes ten minutes
 endurance:
     cargo test --test tests cluster::endurance -- --ignored --nocapture

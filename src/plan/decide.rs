@@ -172,13 +172,14 @@ fn kubernetes(wanted: &Resource, found: &Found, permits: &Permits) -> Decision {
     };
     // The same inputs are memory enough: whatever differs then, you did not change it.
     let otherwise = if inputs == Inputs::Same && ended_well { origin } else { Origin::Unknown };
-    let survey = Survey::of(wanted, found, otherwise);
+    let mut survey = Survey::of(wanted, found, otherwise);
     if let Some((object, says)) = survey.refused.first() {
         let why = growth::refusal(wanted, found, object, says)
             .unwrap_or_else(|| format!("the cluster refuses {object}: {says}"));
         return Decision::blocked(Block::Preflight { why });
     }
-    if let Some(decision) = risky::narrowed(&survey, permits) {
+    let drift = inputs == Inputs::Same && ended_well;
+    if let Some(decision) = risky::narrowed(wanted, &mut survey, permits, drift) {
         return decision;
     }
     if !survey.immutable.is_empty() {

@@ -6,20 +6,38 @@ use serde_json::Value as Json;
 use super::decide::whole;
 use super::decision::Decision;
 use super::objects::Survey;
-use super::{Action, Block, Effect, Origin, Permits, Precondition, Shown, allowance, growth};
+use super::{
+    Action, Block, Change, Effect, Origin, Permits, Precondition, Shown, allowance, growth,
+};
 use crate::model::{Class, Found, ReleaseSpec, Resource, ResourceKind};
 
-/// Definitions that would take away what objects of their kind may use, where nobody allowed it.
-pub(super) fn narrowed(survey: &Survey, permits: &Permits) -> Option<Decision> {
-    let open: Vec<_> = survey.lost.iter().filter(|(object, _)| !permits.allows(object)).collect();
+/// Definitions that would take away what objects of their kind may use, where nobody allowed it: a change of the files is
+/// refused; what somebody added by hand is left as it is.
+pub(super) fn narrowed(
+    wanted: &Resource,
+    survey: &mut Survey,
+    permits: &Permits,
+    drift: bool,
+) -> Option<Decision> {
+    let open: Vec<_> =
+        survey.lost.iter().filter(|(object, _)| !permits.allows(object)).cloned().collect();
     if open.is_empty() {
         return None;
     }
     let says = open.iter().map(|(object, lost)| format!("{object}: {}", lost.join("; ")));
-    let why = format!(
-        "{}; objects of that kind may use it, so see first that none does",
-        says.collect::<Vec<_>>().join("; ")
-    );
+    let says = says.collect::<Vec<_>>().join("; ");
+    let of_open = |change: &Change| {
+        change.object.as_ref().is_some_and(|object| open.iter().any(|(one, _)| one == object))
+    };
+    // Objects of a release are put back one by one; others only together.
+    let apart = wanted.id.kind == ResourceKind::Release || survey.changes.iter().all(of_open);
+    if drift && apart {
+        survey.changes.retain(|change| !of_open(change));
+        survey.lost.retain(|lost| !open.contains(lost));
+        survey.notes.push(format!("left as somebody made it, since it would lose: {says}"));
+        return None;
+    }
+    let why = format!("{says}; objects of that kind may use it, so see first that none does");
     let allow = open.iter().map(|(object, _)| allowance(&object.kind, &object.name)).collect();
     let mut decision = Decision::blocked(Block::Unapproved { why, allow });
     decision.changes.clone_from(&survey.changes);
@@ -39,7 +57,8 @@ pub(super) fn moved(wanted: &ReleaseSpec, found: &Found, permits: &Permits) -> O
     if !permits.allowed.iter().any(|one| one.eq_ignore_ascii_case(&allow)) {
         let why = format!(
             "it is installed as {from}, and wanted as `{}` in `{}`: it would be uninstalled there and installed anew, and \
-             its volumes would stay behind in `{namespace}`",
+             its volumes would stay behind in `{namespace}`; to leave it where it is, write `release: {release}` and \
+             `namespace: {namespace}` in the section of the instance",
             wanted.release, wanted.namespace
         );
         return Some(Decision::blocked(Block::Unapproved { why, allow: [allow].into() }));

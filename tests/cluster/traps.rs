@@ -148,6 +148,16 @@ fn the_definitions_of_a_chart_are_upgraded_with_the_same_care() {
     ends_with(&on(&sandbox, &["-i"]), 9, &["field `spec.colour` of v1 is gone", ALLOWED]);
     succeeds(&on(&sandbox, &["-i", "--allow", ALLOWED]));
     ends_with(&on(&sandbox, &["-i"]), 0, &["nothing to do"]);
+    // What somebody added by hand may be in use: it stays, and stops nothing else.
+    let more = r#"[{"op":"add","path":"/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/more","value":{"type":"string"}}]"#;
+    sandbox.kubectl(["patch", "crd", "widgets.example.org", "--type=json", "-p", more]);
+    let left = "left as somebody made it, since it would lose";
+    ends_with(&on(&sandbox, &["plan"]), 0, &[left, "field `spec.more` of v1 is gone"]);
+    succeeds(&on(&sandbox, &["-i"]));
+    let schema = || sandbox.kubectl(["get", "crd", "widgets.example.org", "-o", "json"]);
+    assert!(schema().contains("\"more\""));
+    succeeds(&on(&sandbox, &["-i", "--allow", ALLOWED]));
+    assert!(!schema().contains("\"more\""));
     destroy(&sandbox);
 }
 
