@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use crate::engine::{self, Cancel, Journal, NoJournal, Options, Outcome, Report, SkipReason};
-use crate::model::{Failure, FailureKind, Observed, Power, ResourceKind, RunResult};
+use crate::model::{Failure, FailureKind, Power, ResourceKind, RunResult};
 use crate::plan::{self, Action, Plan};
 use crate::ui::{LeftOut, Screen, Summary};
 use tokio::sync::watch;
@@ -23,9 +23,7 @@ pub async fn plan(settings: &Settings, screen: &Screen) -> Result<Ended, Failure
         Goal::Install | Goal::Uninstall => load::load(settings, screen)?,
     };
     let scene = scene::open(settings, screen, project).await?;
-    if settings.planned.goal == Goal::Destroy && scene.cluster_seen == Observed::Absent {
-        screen
-            .note(&format!("there is no cluster `{}`; nothing to destroy", scene.cluster.id.name));
+    if scene.lacks_what_goes(settings.planned.goal) {
         return Ok(Ended::Well);
     }
     let (goal, mut drawing) = match settings.planned.goal {
@@ -84,6 +82,9 @@ async fn change(
 ) -> Result<Ended, Failure> {
     let project = load::load(settings, screen)?;
     let mut scene = scene::open(settings, screen, project).await?;
+    if scene.lacks_what_goes(goal) {
+        return Ok(Ended::Well);
+    }
     if scene.cluster_seen.found().is_some_and(|found| found.power == Power::Off) {
         scene = Box::pin(super::power::start_and_reopen(scene, cancel.clone())).await?;
     }

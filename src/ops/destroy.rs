@@ -21,12 +21,10 @@ pub async fn destroy(
 ) -> Result<Ended, Failure> {
     let project = load::load_for_destroy(settings, screen)?;
     let scene = scene::open(settings, screen, project).await?;
-    if scene.cluster_seen == Observed::Absent {
-        if power::clear_remains(&scene).await? {
-            return Ok(Ended::Well);
-        }
-        screen
-            .note(&format!("there is no cluster `{}`; nothing to destroy", scene.cluster.id.name));
+    if scene.cluster_seen == Observed::Absent && power::clear_remains(&scene).await? {
+        return Ok(Ended::Well);
+    }
+    if scene.lacks_what_goes(Goal::Destroy) {
         // A destroy that died after the cluster was gone leaves its journal.
         turn::forget_dead(&scene).await;
         return Ok(Ended::Well);

@@ -18,6 +18,7 @@ use crate::provider::{Provider, Providers};
 use crate::ui::{PlanHeader, Screen};
 use crate::yaml::Problems;
 
+use super::draw::Goal;
 use super::lock::{Lock, SavedLock, Surroundings};
 use super::{Settings, load, target};
 
@@ -65,6 +66,21 @@ impl Scene<'_> {
     /// Whether the cluster runs, so that it can be asked.
     pub(super) fn runs(&self) -> bool {
         self.cluster_seen.found().is_some_and(|found| found.power == Power::On)
+    }
+
+    /// Whether something was to go and there is not even a cluster; says so.
+    pub(super) fn lacks_what_goes(&self, goal: Goal) -> bool {
+        let what = match goal {
+            Goal::Install => return false,
+            Goal::Uninstall => "uninstall",
+            Goal::Destroy => "destroy",
+        };
+        let absent = self.cluster_seen == Observed::Absent;
+        if absent {
+            let name = &self.cluster.id.name;
+            self.screen.note(&format!("there is no cluster `{name}`; nothing to {what}"));
+        }
+        absent
     }
 
     /// Whether no container runs in the cluster, hence no data is in it.
@@ -148,6 +164,21 @@ pub(super) async fn open<'a>(
     Box::pin(open_for(settings, screen, project, None)).await
 }
 
+/// Who acts, as far as files and flags tell: target and installation are known once the cluster was looked at.
+fn identity_of(settings: &Settings, project: &Project, approved: Option<&Approved>) -> Identity {
+    let owner = approved.map(|approved| approved.owner.clone());
+    Identity {
+        project: project.name.clone(),
+        flavour: project.flavour.clone(),
+        target: String::new(),
+        owner: owner.unwrap_or_else(|| InstallationId(random_text(10))),
+        run: run_id(),
+        every_flavour: settings.reach.all_flavours,
+        renames: project.renames(),
+        adopts: Adopts::default(),
+    }
+}
+
 /// The same for a saved plan.
 pub(super) async fn open_for<'a>(
     settings: &'a Settings,
@@ -166,18 +197,7 @@ pub(super) async fn open_for<'a>(
     if let Some(because) = &choice.because {
         screen.note(because);
     }
-    let mut identity = Identity {
-        project: project.name.clone(),
-        flavour: project.flavour.clone(),
-        target: String::new(),
-        owner: approved
-            .as_ref()
-            .map_or_else(|| InstallationId(random_text(10)), |approved| approved.owner.clone()),
-        run: run_id(),
-        every_flavour: settings.reach.all_flavours,
-        renames: project.renames(),
-        adopts: Adopts::default(),
-    };
+    let mut identity = identity_of(settings, &project, approved.as_ref());
     let mut known = Known::default();
     let cluster = choice.cluster;
     let mut seen = local.observe(&[&cluster], &identity, &known).await;

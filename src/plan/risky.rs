@@ -30,11 +30,17 @@ pub(super) fn narrowed(
         change.object.as_ref().is_some_and(|object| open.iter().any(|(one, _)| one == object))
     };
     // Objects of a release are put back one by one; others only together.
-    let apart = wanted.id.kind == ResourceKind::Release || survey.changes.iter().all(of_open);
-    if drift && apart {
+    let all = survey.changes.iter().all(of_open);
+    let left = format!("left as somebody made it, since it would lose: {says}");
+    if drift && all {
+        let mut decision = Decision::plain(Action::Keep).note(left);
+        decision.changes.clone_from(&survey.changes);
+        return Some(decision);
+    }
+    if drift && wanted.id.kind == ResourceKind::Release {
         survey.changes.retain(|change| !of_open(change));
         survey.lost.retain(|lost| !open.contains(lost));
-        survey.notes.push(format!("left as somebody made it, since it would lose: {says}"));
+        survey.notes.push(left);
         return None;
     }
     let why = format!("{says}; objects of that kind may use it, so see first that none does");

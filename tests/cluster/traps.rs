@@ -288,8 +288,11 @@ fn a_release_that_is_wanted_elsewhere_gets_no_double() {
     succeeds(&on(&sandbox, &["-i"]));
     let text = std::fs::read_to_string(sandbox.project().join(FLAVOUR)).unwrap();
     sandbox.write(FLAVOUR, &text.replace("k8s_namespace: kit", "k8s_namespace: other"));
-    let refused =
-        ["it is installed as release `thing` in namespace `kit`", "--allow Release/thing"];
+    let refused = [
+        "it is installed as release `thing` in namespace `kit`",
+        "write `release: thing` and `namespace: kit`",
+        "--allow Release/thing",
+    ];
     ends_with(&on(&sandbox, &["plan"]), 9, &refused);
     ends_with(&on(&sandbox, &["-i"]), 9, &refused);
     let listed = || -> Vec<String> {

@@ -107,12 +107,12 @@ async fn join(
     let Some((remote, trouble)) = ends else {
         return Err(KubeError::Unreachable(format!("the connection to {pod} broke off")));
     };
-    let carried = tokio::select! {
+    let ended = tokio::select! {
         () = carry(&mut local, remote) => Ok(()),
         Some(says) = trouble => Err(KubeError::Invalid(says.trim().to_owned())),
     };
     carrier.abort();
-    carried
+    ended
 }
 
 /// Carries bytes both ways until the pod has said all, or this end has and the pod is silent.

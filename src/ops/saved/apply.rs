@@ -10,7 +10,7 @@ use super::verify::{self, Place};
 use crate::adapter::{clock, files};
 use crate::config::Project;
 use crate::engine::Cancel;
-use crate::model::{Failure, FailureKind, InstallationId, Observed, Power};
+use crate::model::{Failure, FailureKind, InstallationId, Power};
 use crate::ops::draw::{self, Goal, draw};
 use crate::ops::scene::{self, Approved, Scene};
 use crate::ops::{Deferral, Ended, Settings, apply, consent, destroy, load, power};
@@ -35,9 +35,7 @@ pub async fn apply_saved(
         Approved { owner: InstallationId(saved.installation.clone()), lock: saved.lock.clone() };
     let opened = scene::open_for(settings, screen, project, Some(approved));
     let mut scene = Box::pin(opened).await?;
-    if goal == Goal::Destroy && scene.cluster_seen == Observed::Absent {
-        screen
-            .note(&format!("there is no cluster `{}`; nothing to destroy", scene.cluster.id.name));
+    if scene.lacks_what_goes(goal) {
         return Ok(Ended::Well);
     }
     let seal = here(&saved, &scene)?;

@@ -256,6 +256,7 @@ impl Namespace<'_> {
 }
 
 impl Drop for Namespace<'_> {
+    #[expect(clippy::print_stderr, reason = "what went on is for whoever reads why a test failed")]
     fn drop(&mut self) {
         let name = &self.name;
         if std::thread::panicking() {

@@ -85,7 +85,7 @@ async fn write(
     let head = work.head(spec).await?;
     work.check(resource, spec, head.as_ref(), taken.waited).await?;
     let head = free(work, resource, spec, head, &taken).await?;
-    upgrade::upgrade(work, resource, spec, head, taken).await
+    Box::pin(upgrade::upgrade(work, resource, spec, head, taken)).await
 }
 
 /// Installs what was uninstalled a moment ago.
@@ -97,7 +97,7 @@ async fn replace(
     let taken = work.take(&spec.namespace, &spec.release, resource.patience.ceiling).await?;
     let head = work.head(spec).await?;
     let head = free(work, resource, spec, head, &taken).await?;
-    upgrade::upgrade(work, resource, spec, head, taken).await
+    Box::pin(upgrade::upgrade(work, resource, spec, head, taken)).await
 }
 
 /// Makes the way free after a run that died: a revision that was begun and not ended is marked as failed, a removal that was
