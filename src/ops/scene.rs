@@ -186,17 +186,8 @@ pub(super) async fn open_for<'a>(
     project: Project,
     approved: Option<Approved>,
 ) -> Result<Scene<'a>, Failure> {
-    if let Some(problem) = &project.target_missing {
-        let mut problems = Problems::default();
-        problems.push(problem.clone());
-        screen.show_problems(&problems);
-        return Err(load::refused(&problems));
-    }
-    let mut lock = Lock::read(&project.lock_file)?;
-    if let Some(approved) = &approved {
-        lock.agrees_with(&approved.lock)?;
-        lock.lay(&approved.lock);
-    }
+    has_target(screen, &project)?;
+    let lock = lock_of(&project, approved.as_ref())?;
     let redactor = Redactor::default();
     project.secrets().for_each(|secret| redactor.learn(secret));
     let toolchain = super::tools::toolchain(settings, &redactor);
@@ -262,6 +253,24 @@ pub(super) async fn open_for<'a>(
         tools: super::tools::versions(&toolchain).await,
         approved,
     })
+}
+
+fn has_target(screen: &Screen, project: &Project) -> Result<(), Failure> {
+    let Some(problem) = &project.target_missing else { return Ok(()) };
+    let mut problems = Problems::default();
+    problems.push(problem.clone());
+    screen.show_problems(&problems);
+    Err(load::refused(&problems))
+}
+
+/// The lock file, with what a saved plan pins laid over it.
+fn lock_of(project: &Project, approved: Option<&Approved>) -> Result<Lock, Failure> {
+    let mut lock = Lock::read(&project.lock_file)?;
+    if let Some(approved) = approved {
+        lock.agrees_with(&approved.lock)?;
+        lock.lay(&approved.lock);
+    }
+    Ok(lock)
 }
 
 /// The id of this run: host, process and a random part.
