@@ -6,11 +6,13 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use backon::{ConstantBuilder, Retryable as _};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWriteExt as _, BufReader};
@@ -18,6 +20,10 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
 use crate::model::Redactor;
+
+/// How often, and how long after one another, a busy program is tried.
+const BUSY: ConstantBuilder =
+    ConstantBuilder::new().with_delay(Duration::from_millis(20)).with_max_times(100);
 
 /// Is told each line that a child says.
 pub type OnLine = Arc<dyn Fn(&str) + Send + Sync>;
@@ -185,8 +191,10 @@ impl Invocation {
             because: error.to_string(),
         };
         let files = self.outlives_us.then(Files::new).transpose().map_err(start)?;
-        let mut child =
-            self.command(files.as_ref()).and_then(|mut command| command.spawn()).map_err(start)?;
+        // A program that was written a moment ago is busy while another thread's child, begun meanwhile, still holds it open.
+        let busy = |error: &std::io::Error| error.kind() == ErrorKind::ExecutableFileBusy;
+        let spawn = || async { self.command(files.as_ref())?.spawn() };
+        let mut child = spawn.retry(BUSY).when(busy).await.map_err(start)?;
         let pid = child.id();
         let feed = self.feed(&mut child);
         let stdout = read_all(child.stdout.take());

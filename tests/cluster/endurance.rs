@@ -62,8 +62,8 @@ fn want(sandbox: &Sandbox, names: &str, text: u64) {
 /// Starts a command and kills it after a while; with `at_work` the while begins when it has Helm take something away.
 fn killed(sandbox: &Sandbox, words: &[&str], after: Duration, at_work: bool) -> Run {
     let mut child = sandbox.start(words.iter().copied());
-    let works = || process(sandbox, &["helm", " uninstall "]).is_some();
-    while at_work && !works() && child.try_wait().unwrap().is_none() {
+    let busy = || process(sandbox, &["helm", " uninstall "]).is_some();
+    while at_work && !busy() && child.try_wait().unwrap().is_none() {
         std::thread::sleep(Duration::from_millis(2));
     }
     std::thread::sleep(after);
