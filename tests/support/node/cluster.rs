@@ -212,6 +212,7 @@ impl Namespace<'_> {
 }
 
 impl Drop for Namespace<'_> {
+    #[expect(clippy::print_stderr, reason = "why a test failed stands beside its failure")]
     fn drop(&mut self) {
         let name = &self.name;
         if std::thread::panicking() {

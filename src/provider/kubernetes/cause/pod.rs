@@ -110,21 +110,18 @@ fn claims(pod: &Object, evidence: &Evidence, links: &mut Vec<Link>) {
     for volume in volumes.into_iter().flatten() {
         let name = volume.pointer("/persistentVolumeClaim/claimName");
         let Some(name) = name.and_then(Json::as_str) else { continue };
-        match evidence.find("PersistentVolumeClaim", name) {
-            Some(found) => claim(found, evidence, links),
-            None => {
-                let object = ObjectRef {
-                    api_version: "v1".to_owned(),
-                    kind: "PersistentVolumeClaim".to_owned(),
-                    namespace: pod.reference().and_then(|name| name.namespace),
-                    name: name.to_owned(),
-                };
-                let link = Link::at(Some(object), "it is not there");
-                links.push(
-                    link.remedy(format!("create the claim {name}, or name one that is there")),
-                );
-            }
+        if let Some(found) = evidence.find("PersistentVolumeClaim", name) {
+            claim(found, evidence, links);
+            continue;
         }
+        let object = ObjectRef {
+            api_version: "v1".to_owned(),
+            kind: "PersistentVolumeClaim".to_owned(),
+            namespace: pod.reference().and_then(|name| name.namespace),
+            name: name.to_owned(),
+        };
+        let link = Link::at(Some(object), "it is not there");
+        links.push(link.remedy(format!("create the claim {name}, or name one that is there")));
     }
 }
 

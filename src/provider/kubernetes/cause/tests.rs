@@ -232,8 +232,8 @@ fn an_image_is_being_pulled_until_something_else_is_said_of_it() {
     let pod = pod(&json!({}), &making);
     let pulling = || event("Pulling", "c", "2026-01-01T00:00:05Z", "Pulling image \"x:1\"");
     let about = |pulls: Vec<Object>, warnings: Vec<Object>| Evidence {
-        pulls,
         warnings,
+        pulls,
         ..Evidence::default()
     };
     let now = about(vec![pulling()], vec![]);
