@@ -38,3 +38,7 @@ check: fmt-check lint test docs deny
 bench:
     cargo build --release --locked
     benches/side-by-side target/release/datamill
+
+# Kill applies and destroys at 50 random moments each; takes ten minutes
+endurance:
+    cargo test --test tests cluster::endurance -- --ignored --nocapture

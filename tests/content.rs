@@ -117,23 +117,23 @@ fn no_secret_is_written_in_a_form_that_the_server_rewrites() {
 
 /// The tests that a text names: `folder::file::name`.
 fn named_tests(text: &str) -> Vec<&str> {
-    let odd = text.split('`').skip(1).step_by(2);
+    let quoted = text.split('`').skip(1).step_by(2);
     let tiers = ["cluster::", "engine::", "node::", "program::"];
-    odd.filter(|word| tiers.iter().any(|tier| word.starts_with(tier))).collect()
+    quoted.filter(|word| tiers.iter().any(|tier| word.starts_with(tier))).collect()
 }
 
 #[test]
 fn every_test_that_the_guarantees_name_exists() {
-    let text = fs::read_to_string(root().join("docs/guarantees.md")).unwrap();
+    let guarantees = fs::read_to_string(root().join("docs/guarantees.md")).unwrap();
     let mut missing = Vec::new();
-    for line in text.lines().filter(|line| line.starts_with("| ") && line.contains(". |")) {
+    for line in guarantees.lines().filter(|line| line.starts_with("| ") && line.contains(". |")) {
         let named = named_tests(line);
         assert!(!named.is_empty(), "a promise without a test: {line}");
         for name in named {
-            let (module, test) = name.rsplit_once("::").unwrap();
-            let path = root().join("tests").join(module.replace("::", "/")).with_extension("rs");
+            let (place, function) = name.rsplit_once("::").unwrap();
+            let path = root().join("tests").join(place.replace("::", "/")).with_extension("rs");
             let code = fs::read_to_string(&path).unwrap_or_default();
-            if !code.contains(&format!("fn {test}(")) {
+            if !code.contains(&format!("fn {function}(")) {
                 missing.push(name);
             }
         }

@@ -65,6 +65,8 @@ pub struct Instance {
     pub ignore: Vec<Ignore>,
     /// Where manifests named by parameters are looked up, first match wins; the component's folder comes after them.
     pub file_dirs: Vec<PathBuf>,
+    /// What it was called before, and where that is written.
+    pub moved: Option<(Name, Span)>,
 }
 
 impl Instance {
@@ -88,6 +90,7 @@ impl Instance {
             extra: false,
             ignore: Vec::new(),
             file_dirs: Vec::new(),
+            moved: None,
         }
     }
 }

@@ -152,12 +152,12 @@ pub enum Command {
     Plan(PlanArgs),
     /// Make everything as the files say
     #[command(
-        after_help = "Examples:\n  datamill apply -l -f flavours/demo.yaml\n  datamill apply -l -c kafka --with-needs    one component and what it needs\n  datamill apply -k --yes                    on an existing cluster, without questions\n  datamill apply demo.plan                   what `plan --out demo.plan` showed"
+        after_help = "Examples:\n  datamill apply -l -f flavours/demo.yaml\n  datamill apply -l -c demo-store --with-needs    one component and what it needs\n  datamill apply -k --yes                    on an existing cluster, without questions\n  datamill apply demo.plan                   what `plan --out demo.plan` showed"
     )]
     Apply(ApplyArgs),
     /// Take components away; the cluster and all data stay
     #[command(
-        after_help = "Examples:\n  datamill uninstall -l -f flavours/demo.yaml\n  datamill uninstall -l -c kafka --cascade    with everything that needs kafka"
+        after_help = "Examples:\n  datamill uninstall -l -f flavours/demo.yaml\n  datamill uninstall -l -c demo-store --cascade    with everything that needs demo-store"
     )]
     Uninstall(UninstallArgs),
     /// Take everything away; data stays unless it is named
@@ -176,6 +176,23 @@ pub enum Command {
         after_help = "Example:\n  datamill unlock -l -f flavours/demo.yaml --run laptop.4711.1770000000.x2bq"
     )]
     Unlock(UnlockArgs),
+    /// Take over what stands in the place of something the flavour wants
+    #[command(
+        after_help = "Examples:\n  datamill adopt demo-store -l -f flavours/demo.yaml   all that bears no mark\n  datamill adopt demo-store/release/server -l          one node\n  datamill adopt demo-store --from small -l            what another flavour has"
+    )]
+    Adopt(AdoptArgs),
+    /// Stop managing an instance or a node, and keep all of it
+    #[command(after_help = "Example:\n  datamill orphan demo-store -l -f flavours/demo.yaml")]
+    Orphan(MarkArgs),
+    /// Say whether something may go: on the live object, in a run of its own
+    #[command(
+        after_help = "Example:\n  datamill protect on demo-store/claim/data -l -f flavours/demo.yaml"
+    )]
+    Protect {
+        /// What is said.
+        #[command(subcommand)]
+        action: ProtectCommand,
+    },
     /// Show how everything is
     #[command(after_help = "Example:\n  datamill status -l -f flavours/demo.yaml")]
     Status(ReadArgs),
@@ -194,7 +211,7 @@ pub enum Command {
     },
     /// Show which charts are pinned in datamill.lock, or move the pins
     #[command(
-        after_help = "Examples:\n  datamill lock -f flavours/demo.yaml\n  datamill lock update kafka"
+        after_help = "Examples:\n  datamill lock -f flavours/demo.yaml\n  datamill lock update demo-store"
     )]
     Lock {
         /// What to do with the pins.
@@ -206,7 +223,7 @@ pub enum Command {
     },
     /// List components, or show one
     #[command(
-        after_help = "Examples:\n  datamill components list\n  datamill components show kafka"
+        after_help = "Examples:\n  datamill components list\n  datamill components show demo-store"
     )]
     Components {
         /// What to do.
@@ -370,6 +387,46 @@ pub struct UnlockArgs {
     pub yes: bool,
 }
 
+/// `orphan`, `protect on` and `protect off`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct MarkArgs {
+    /// An instance, or a node as plans name it
+    #[arg(value_name = "NAME")]
+    pub what: String,
+    /// What it is about.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// Do not ask
+    #[arg(short, long, help_heading = "Answers")]
+    pub yes: bool,
+}
+
+/// `adopt`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct AdoptArgs {
+    /// Take it from this flavour of the project
+    #[arg(long, value_name = "FLAVOUR")]
+    pub from: Option<String>,
+    /// What, where, and whether to ask.
+    #[command(flatten)]
+    pub mark: MarkArgs,
+}
+
+/// What is said about whether something may go.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum ProtectCommand {
+    /// It must stay, until somebody says otherwise
+    #[command(
+        after_help = "Examples:\n  datamill protect on demo-store/claim/data -l -f flavours/demo.yaml\n  datamill protect on target/cluster/datamill-demo -l"
+    )]
+    On(MarkArgs),
+    /// It may go; data still needs `--include-data` and the project's name
+    #[command(
+        after_help = "Example:\n  datamill protect off demo-store/claim/data -l -f flavours/demo.yaml"
+    )]
+    Off(MarkArgs),
+}
+
 /// What to do with tools.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
 pub enum ToolsCommand {
@@ -382,7 +439,7 @@ pub enum ToolsCommand {
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum LockCommand {
     /// Move pins to what the catalogue and the files say; no cluster is changed
-    #[command(after_help = "Examples:\n  datamill lock update\n  datamill lock update kafka")]
+    #[command(after_help = "Examples:\n  datamill lock update\n  datamill lock update demo-store")]
     Update {
         /// Only those of this instance
         name: Option<String>,
@@ -400,7 +457,7 @@ pub enum ListCommand {
     List(PlaceOnly),
     /// Show one
     #[command(
-        after_help = "Examples:\n  datamill components show kafka\n  datamill flavours show demo"
+        after_help = "Examples:\n  datamill components show demo-store\n  datamill flavours show demo"
     )]
     Show {
         /// Its name

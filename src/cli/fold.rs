@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use crate::model::{Failure, FailureKind};
-use crate::ops::{SchemaKind, SchemaOf};
+use crate::ops::SchemaOf;
 use crate::ui::Asked;
 
-use super::args::{ActionFlags, Cli, Command, ListCommand, LockCommand, SchemaArg, ToolsCommand};
-use super::options::{ConsentArgs, Group, Options, OutputArg};
+use super::args::{ActionFlags, Cli};
+use super::options::{Group, Options, OutputArg};
+use super::split::split;
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +34,22 @@ pub enum Action {
     Stop,
     /// `unlock --run ID`
     Unlock(String),
+    /// `adopt NAME --from FLAVOUR`
+    Adopt {
+        /// What.
+        what: String,
+        /// From which flavour.
+        from: Option<String>,
+    },
+    /// `orphan NAME`
+    Orphan(String),
+    /// `protect on|off NODE`
+    Protect {
+        /// Whether it must stay.
+        on: bool,
+        /// What.
+        what: String,
+    },
     /// `status`
     Status,
     /// `tools`
@@ -95,6 +112,9 @@ impl Action {
             Self::Start => "start",
             Self::Stop => "stop",
             Self::Unlock(_) => "unlock",
+            Self::Adopt { .. } => "adopt",
+            Self::Orphan(_) => "orphan",
+            Self::Protect { .. } => "protect",
             Self::Status => "status",
             Self::Tools | Self::ToolsInstall => "tools",
             Self::Schema(_) => "schema",
@@ -113,6 +133,9 @@ impl Action {
             | Self::ApplySaved(_)
             | Self::Uninstall
             | Self::Destroy
+            | Self::Adopt { .. }
+            | Self::Orphan(_)
+            | Self::Protect { .. }
             | Self::Start
             | Self::Stop => Asked::Report,
             Self::Unlock(_)
@@ -169,7 +192,9 @@ impl Action {
             Self::Destroy => &[Group::Place, Group::Destroy, Group::Consent, Group::Run],
             Self::Start => &[Group::Place, Group::Run],
             Self::Stop | Self::List(_) | Self::Lock(_) => &[Group::Place],
-            Self::Unlock(_) => &[Group::Place, Group::Consent],
+            Self::Unlock(_) | Self::Adopt { .. } | Self::Orphan(_) | Self::Protect { .. } => {
+                &[Group::Place, Group::Consent]
+            }
             Self::Tools | Self::ToolsInstall | Self::Schema(_) | Self::PostRender => &[],
         }
     }
@@ -215,106 +240,6 @@ fn refuse_later(flags: &ActionFlags) -> Result<(), Failure> {
     };
     Err(usage(format!("`{later}` comes with a later version"))
         .hint("until then, kubectl reaches the cluster under the context that `status` names"))
-}
-
-fn split(command: Command) -> (Action, Options) {
-    let none = Options::default();
-    match command {
-        Command::Validate(args) => {
-            (Action::Validate, Options { place: args.place, parts: args.parts, ..none })
-        }
-        Command::Status(args) => {
-            (Action::Status, Options { place: args.place, parts: args.parts, ..none })
-        }
-        Command::Plan(args) => {
-            let (place, parts, needs) = (args.place, args.parts, args.needs);
-            let (consent, preflight, exit) = (args.consent, args.preflight, args.exit);
-            let (drawn, cascade, destroy) = (args.drawn, args.cascade, args.destroy);
-            let options = Options {
-                place,
-                parts,
-                needs,
-                cascade,
-                consent,
-                preflight,
-                destroy,
-                exit,
-                drawn,
-                ..none
-            };
-            (Action::Plan, options)
-        }
-        Command::Apply(args) => {
-            let (place, parts, needs) = (args.place, args.parts, args.needs);
-            let (consent, preflight, run) = (args.consent, args.preflight, args.run);
-            let deferred = args.deferred;
-            let options =
-                Options { place, parts, needs, consent, preflight, run, deferred, ..none };
-            let action = match args.plan {
-                Some(plan) => Action::ApplySaved(plan),
-                None => Action::Apply { as_flag: false },
-            };
-            (action, options)
-        }
-        Command::Uninstall(args) => {
-            let (place, parts, cascade) = (args.place, args.parts, args.cascade);
-            let (consent, preflight, run) = (args.consent, args.preflight, args.run);
-            let options = Options { place, parts, cascade, consent, preflight, run, ..none };
-            (Action::Uninstall, options)
-        }
-        Command::Destroy(args) => {
-            let (place, destroy) = (args.place, args.destroy);
-            let (consent, run) = (args.consent, args.run);
-            (Action::Destroy, Options { place, consent, run, destroy, ..none })
-        }
-        Command::Start(args) => {
-            (Action::Start, Options { place: args.place, run: args.run, ..none })
-        }
-        Command::Unlock(args) => {
-            let consent = ConsentArgs { yes: args.yes, ..ConsentArgs::default() };
-            (Action::Unlock(args.run), Options { place: args.place, consent, ..none })
-        }
-        Command::Stop(args) => (Action::Stop, Options { place: args.place, ..none }),
-        Command::Tools { action: None } => (Action::Tools, none),
-        Command::Tools { action: Some(ToolsCommand::Install) } => (Action::ToolsInstall, none),
-        Command::Schema { kind } => (Action::Schema(kind.map(schema)), none),
-        Command::Lock { action: None, place } => {
-            (Action::Lock(Pins::Show), Options { place, ..none })
-        }
-        Command::Lock { action: Some(LockCommand::Update { name, place: own }), place } => {
-            let options = Options { place: own, ..none };
-            let below = Options { place, ..Options::default() };
-            (Action::Lock(Pins::Update(name)), options.over(below))
-        }
-        Command::Components { action } => list(action, Listing::Components, Listing::Component),
-        Command::Flavours { action } => list(action, Listing::Flavours, Listing::Flavour),
-        Command::HelmPostRender => (Action::PostRender, none),
-    }
-}
-
-fn list(
-    action: Option<ListCommand>,
-    all: Listing,
-    one: fn(String) -> Listing,
-) -> (Action, Options) {
-    let none = Options::default();
-    match action {
-        None => (Action::List(all), none),
-        Some(ListCommand::List(args)) => (Action::List(all), Options { place: args.place, ..none }),
-        Some(ListCommand::Show { name, place }) => {
-            (Action::List(one(name)), Options { place, ..none })
-        }
-    }
-}
-
-fn schema(kind: SchemaArg) -> SchemaOf {
-    match kind {
-        SchemaArg::Flavour => SchemaOf::File(SchemaKind::Flavour),
-        SchemaArg::Target => SchemaOf::File(SchemaKind::Target),
-        SchemaArg::Settings => SchemaOf::File(SchemaKind::Settings),
-        SchemaArg::Component => SchemaOf::File(SchemaKind::Component),
-        SchemaArg::Plan => SchemaOf::Plan,
-    }
 }
 
 fn usage(what: impl Into<String>) -> Failure {
@@ -435,6 +360,7 @@ mod tests {
     use clap::Parser as _;
 
     use super::*;
+    use crate::ops::SchemaKind;
 
     fn request(line: &str) -> Result<Option<Request>, Failure> {
         let args = std::iter::once("datamill").chain(line.split_whitespace());

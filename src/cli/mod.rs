@@ -7,6 +7,7 @@ mod log;
 pub mod options;
 pub mod settings;
 mod signal;
+mod split;
 mod suggest;
 
 use std::ffi::OsString;
@@ -140,6 +141,11 @@ fn command<'a>(
         Action::Start => Box::pin(ops::start(settings, screen, cancel)),
         Action::Stop => Box::pin(ops::stop(settings, screen, cancel)),
         Action::Unlock(run) => Box::pin(ops::unlock(settings, screen, run)),
+        Action::Adopt { what, from } => {
+            Box::pin(ops::adopt(settings, screen, cancel, what, from.as_deref()))
+        }
+        Action::Orphan(what) => Box::pin(ops::orphan(settings, screen, cancel, what)),
+        Action::Protect { on, what } => Box::pin(ops::protect(settings, screen, cancel, *on, what)),
         Action::Status => Box::pin(ops::status(settings, screen)),
         Action::Tools => Box::pin(ops::tools(settings, screen)),
         Action::ToolsInstall => Box::pin(ops::tools_install(settings, screen)),

@@ -97,6 +97,12 @@ pub struct ConsentArgs {
     /// Write over what somebody changed on data
     #[arg(long)]
     pub overwrite_data: bool,
+    /// Allow a risky change of one object: it is made anew, or a definition loses fields or versions; may be repeated
+    #[arg(long, value_name = "KIND/NAME", value_parser = object)]
+    pub allow: Vec<String>,
+    /// Let this object go without what handles its finalizers, as Kind/namespace/name; may be repeated
+    #[arg(long, value_name = "OBJECT")]
+    pub strip_finalizers: Vec<String>,
     /// Confirm the loss with the project's name
     #[arg(long, value_name = "NAME")]
     pub confirm_project: Option<String>,
@@ -125,6 +131,15 @@ pub struct PreflightArgs {
     /// quotas, requirements
     #[arg(long, value_name = "CHECK", value_delimiter = ',', value_parser = check)]
     pub skip_preflight: Vec<Checks>,
+}
+
+fn object(text: &str) -> Result<String, String> {
+    match text.split_once('/') {
+        Some((kind, name)) if !kind.is_empty() && !name.is_empty() && !name.contains('/') => {
+            Ok(text.to_owned())
+        }
+        Some(_) | None => Err("an object is `KIND/NAME`, like `Deployment/server`".to_owned()),
+    }
 }
 
 /// One word of `--skip-preflight`.
@@ -325,6 +340,11 @@ impl Options {
                 yes: self.consent.yes || below.consent.yes,
                 include_data: self.consent.include_data || below.consent.include_data,
                 overwrite_data: self.consent.overwrite_data || below.consent.overwrite_data,
+                allow: joined(below.consent.allow, self.consent.allow),
+                strip_finalizers: joined(
+                    below.consent.strip_finalizers,
+                    self.consent.strip_finalizers,
+                ),
                 confirm_project: self.consent.confirm_project.or(below.consent.confirm_project),
             },
             preflight: PreflightArgs {
@@ -429,6 +449,8 @@ impl Options {
             (Group::Consent, "--yes", self.consent.yes),
             (Group::Consent, "--include-data", self.consent.include_data),
             (Group::Consent, "--overwrite-data", self.consent.overwrite_data),
+            (Group::Consent, "--allow", !self.consent.allow.is_empty()),
+            (Group::Consent, "--strip-finalizers", !self.consent.strip_finalizers.is_empty()),
             (Group::Consent, "--confirm-project", self.consent.confirm_project.is_some()),
             (Group::Preflight, "--skip-preflight", !self.preflight.skip_preflight.is_empty()),
             (Group::Run, "--parallel", self.run.parallel.is_some()),

@@ -562,16 +562,46 @@ fn the_seeds_values_file_works_as_it_stands() {
 
 #[test]
 fn what_has_no_effect_yet_says_so_where_it_is_written() {
-    let section = "project: {flavour: store}\nstore: {expose: ingress, moved: old}\n";
+    let section = "project: {flavour: store}\nstore: {expose: ingress}\n";
     let project = Fixture::new(section).component("store", SIZED).project();
     let found = warnings(&project);
-    for key in ["expose", "moved"] {
-        assert!(
-            has(&found, &format!("not built yet: `{key}` of a section has no effect")),
-            "{found:?}"
-        );
-    }
+    assert!(has(&found, "not built yet: `expose` of a section has no effect"), "{found:?}");
     let quiet = "project: {flavour: store}\nstore: {expose: none}\n";
     let project = Fixture::new(quiet).component("store", SIZED).project();
     assert_eq!(warnings(&project), Vec::<String>::new());
+}
+
+#[test]
+fn a_renamed_instance_keeps_the_release_of_its_old_name() {
+    let flavour = "project: {flavour: queue}\nqueue: {component: store, moved: store}\n";
+    let project = Fixture::new(flavour).component("store", SIZED).project();
+    let instance = &project.platform.instances[0];
+    assert_eq!(instance.release.as_deref(), Some("store"));
+    assert_eq!(project.renames().now("store"), "queue");
+    let named = "project: {flavour: queue}\nqueue: {component: store, moved: store, release: x}\n";
+    let project = Fixture::new(named).component("store", SIZED).project();
+    assert_eq!(project.platform.instances[0].release.as_deref(), Some("x"));
+}
+
+#[test]
+fn wrong_chained_and_circular_old_names_are_errors_where_they_stand() {
+    let two = |first: &str, second: &str| {
+        format!(
+            "project: {{flavour: [one, two]}}\none: {{component: store, {first}}}\ntwo: {{component: store, {second}}}\n"
+        )
+    };
+    let table = [
+        (two("moved: one", "size: 1Gi"), "`one` cannot be its own old name", 2),
+        (two("moved: two", "size: 1Gi"), "`two` is still in the flavour", 2),
+        (two("moved: old", "moved: old"), "`one` was `old` already", 3),
+        (two("moved: two", "moved: zero"), "names move one step at a time", 2),
+        (two("moved: two", "moved: one"), "move in a circle", 2),
+        (two("moved: Not_A_Name", "size: 1Gi"), "may hold lower-case letters", 2),
+    ];
+    for (flavour, says, line) in table {
+        let errors = Fixture::new(&flavour).component("store", SIZED).errors();
+        let found = errors.iter().find(|error| error.contains(says));
+        let found = found.unwrap_or_else(|| panic!("{says}: {errors:?}"));
+        assert!(found.contains(&format!("lab.yaml:{line} ")), "{found}");
+    }
 }

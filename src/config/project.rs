@@ -8,7 +8,7 @@ use super::request::{LoadRequest, Location};
 use super::resolve::{Environment, LeftOut};
 use super::target::{HybridSettings, LocalProvider, LocalSettings, RemoteProvider, Target};
 use crate::catalogue::{Catalogue, Expansion, Platform, expand};
-use crate::model::{ClusterFacts, Name, ResourceId, ResourceKind, Scope, Secret};
+use crate::model::{ClusterFacts, Name, Renames, ResourceId, ResourceKind, Scope, Secret};
 use crate::yaml::{Located, Problem, Problems};
 
 /// A project with one of its flavours and its target.
@@ -125,6 +125,15 @@ impl Project {
     /// The platform as resources, for a cluster of which these facts are known or declared.
     pub fn expand(&self, facts: &ClusterFacts) -> Result<Expansion, Problems> {
         expand(&self.catalogue, &self.platform, facts, &self.cluster_id(), &self.installation_id())
+    }
+
+    /// Instances under other names than before (`moved:`).
+    pub fn renames(&self) -> Renames {
+        let instances = self.platform.instances.iter();
+        Renames::new(instances.filter_map(|instance| {
+            let (old, _) = instance.moved.as_ref()?;
+            Some((old.clone(), instance.name.clone()))
+        }))
     }
 
     /// The secret values that settings gave, for whoever masks what is shown.

@@ -150,12 +150,10 @@ impl<'a> State<'a> {
     /// What there is to do for a step; nothing for one that is settled by being looked at.
     fn work(&self, step: &Step) -> Option<Work> {
         match &step.action {
-            Action::Create
-            | Action::Update
-            | Action::Repair
-            | Action::Replace
-            | Action::Adopt
-            | Action::Start => Some(Work::Make),
+            Action::Create | Action::Update | Action::Repair | Action::Replace | Action::Start => {
+                Some(Work::Make)
+            }
+            Action::Adopt | Action::Mark { .. } => Some(Work::Mark),
             Action::Delete => Some(Work::Delete),
             Action::Keep | Action::Use => {
                 let healthy = step.found.as_ref().is_some_and(|found| found.health.lets_go_on());
@@ -219,6 +217,7 @@ impl<'a> State<'a> {
             | Action::Repair
             | Action::Replace
             | Action::Adopt
+            | Action::Mark { .. }
             | Action::Delete
             | Action::Start => {
                 if let Some(found) = &step.found

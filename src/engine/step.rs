@@ -26,6 +26,8 @@ pub(super) enum Work {
     Make,
     /// Take away.
     Delete,
+    /// Change what is written on it.
+    Mark,
     /// Wait until it is ready.
     Look,
 }
@@ -83,7 +85,7 @@ pub(super) async fn carry_out(
     let limit = hands.limit(step.id.kind);
     // Only calls count against the limit: what is waited for costs next to nothing.
     let permit = match work {
-        Work::Make | Work::Delete => limit.acquire_owned().await.ok(),
+        Work::Make | Work::Delete | Work::Mark => limit.acquire_owned().await.ok(),
         Work::Look => None,
     };
     let begun = Instant::now();
@@ -100,7 +102,7 @@ pub(super) async fn carry_out(
         }
     }
     drop(permit);
-    if work == Work::Delete {
+    if matches!(work, Work::Delete | Work::Mark) {
         return ended(Outcome::Done, outputs);
     }
     let outcome = wait::until_ready(&step, provider.as_ref(), run, &outputs, &hands).await;

@@ -38,6 +38,8 @@ pub mod annotation {
     pub const SPEC_HASH: &str = "datamill.dev/spec-hash";
     /// The run that wrote it last.
     pub const RUN: &str = "datamill.dev/run";
+    /// What a person said about whether it may go, as JSON.
+    pub const PROTECT: &str = "datamill.dev/protect";
     /// The rules by which something of an instance goes, as JSON.
     pub const REMOVAL: &str = "datamill.dev/removal";
     /// `started` on a Job that counts as ready as soon as it runs.

@@ -1,5 +1,6 @@
 //! The nouns: ids, specs, what was seen, secrets. No I/O, no `async`, no clock; every other module may use them.
 
+mod census;
 mod cluster;
 mod digest;
 mod endpoint;
@@ -12,12 +13,14 @@ mod mark;
 mod object;
 mod observed;
 mod output;
+mod protection;
 mod removal;
 mod resource;
 mod run;
 mod secret;
 mod value;
 
+pub use census::Census;
 pub use cluster::{
     ClusterFacts, ClusterSpec, KindNode, KindRole, KindSpec, Mount, NodeFound, NodeSpec, Port,
     StorageFound, Survey, Taint,
@@ -26,7 +29,7 @@ pub use digest::Digest;
 pub use endpoint::{Endpoint, Login, LoginPart};
 pub use failure::{Failure, FailureKind};
 pub use id::{Family, Name, NameError, ResourceId, ResourceIdError, ResourceKind, Scope};
-pub use identity::{Identity, InstallationId, RunId};
+pub use identity::{Adopts, Identity, InstallationId, Renames, RunId};
 pub use ignore::{Ignore, Ignored, ScaleTarget};
 pub use kubernetes::{
     ChartSource, ClaimSpec, Condition, ConditionTest, CrdPolicy, CrdsSpec, HelmWait, JobReady,
@@ -40,6 +43,7 @@ pub use observed::{
     Owner, Power, Progress, ReleaseFound, ReleaseStatus, Snapshot, Version, Why, Writer, Written,
 };
 pub use output::{Known, OutputName, Outputs};
+pub use protection::Protection;
 pub use removal::{
     Gone, Guard, RemovalRules, RemovalSpec, Selected, VolumeRule, check_selector, selects,
 };

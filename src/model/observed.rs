@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use super::{Class, Digest, Failure, Ignored, Object, ObjectRef, Outputs, ResourceId, RunId};
+use super::{
+    Census, Class, Digest, Failure, Ignored, Name, Object, ObjectRef, Outputs, Protection,
+    ResourceId, RunId,
+};
 
 /// What was seen of one resource.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,6 +82,10 @@ pub struct Found {
     pub flavour: Option<String>,
     /// Whether it was installed by `-c` outside the flavour.
     pub extra: bool,
+    /// The name of its instance that is still written on it, when the flavour renames that.
+    pub moved_from: Option<Name>,
+    /// What a person said about whether it may go.
+    pub protection: Option<Protection>,
 }
 
 impl Found {
@@ -107,6 +114,8 @@ impl Found {
             size: None,
             flavour: None,
             extra: false,
+            moved_from: None,
+            protection: None,
         }
     }
 }
@@ -312,8 +321,28 @@ pub struct Version {
 pub struct Discovery {
     /// By the id written on it.
     pub found: BTreeMap<ResourceId, Found>,
+    /// What bears the mark of this installation and names no resource: nobody's part, so nobody takes it away.
+    pub strays: Vec<ObjectRef>,
     /// What could not be listed, and why. Nothing is pruned then.
     pub unlisted: Vec<String>,
+}
+
+impl Discovery {
+    /// The data that a census is taken of: what a run may take away.
+    pub fn data(&self) -> impl Iterator<Item = &ResourceId> {
+        self.found.iter().filter(|(_, found)| found.class == Class::Data).map(|(id, _)| id)
+    }
+
+    /// Adds what a census says; that nobody could count is said, too.
+    pub fn count(&mut self, counted: BTreeMap<ResourceId, Result<Census, String>>) {
+        for (id, census) in counted {
+            let Some(found) = self.found.get_mut(&id) else { continue };
+            found.size = match census {
+                Ok(census) => census.says().or(found.size.take()),
+                Err(because) => Some(format!("how much is not known: {because}")),
+            };
+        }
+    }
 }
 
 /// What was seen of everything.

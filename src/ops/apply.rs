@@ -4,17 +4,17 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use crate::engine::{self, Cancel, Journal, NoJournal, Options, Outcome, Report, SkipReason};
-use crate::model::{Failure, FailureKind, Observed, Power, ResourceKind, RunResult};
+use crate::model::{Failure, FailureKind, Power, ResourceKind, RunResult};
 use crate::plan::{self, Action, Plan};
-use crate::ui::{Answer, LeftOut, Question, Screen, Summary};
+use crate::ui::{LeftOut, Screen, Summary};
 use tokio::sync::watch;
 
 use super::accept;
-use super::draw::{self, Drawing, Goal, draw};
+use super::draw::{Drawing, Goal, draw};
 use super::history::History;
 use super::scene::{self, Scene};
 use super::turn::Turn;
-use super::{Confirm, Ended, Settings, destroy, load, saved};
+use super::{Ended, Settings, consent, destroy, load, saved};
 
 /// Shows what `apply` would change, or `uninstall`, or `destroy`; saves it where that is wanted.
 pub async fn plan(settings: &Settings, screen: &Screen) -> Result<Ended, Failure> {
@@ -23,9 +23,7 @@ pub async fn plan(settings: &Settings, screen: &Screen) -> Result<Ended, Failure
         Goal::Install | Goal::Uninstall => load::load(settings, screen)?,
     };
     let scene = scene::open(settings, screen, project).await?;
-    if settings.planned.goal == Goal::Destroy && scene.cluster_seen == Observed::Absent {
-        screen
-            .note(&format!("there is no cluster `{}`; nothing to destroy", scene.cluster.id.name));
+    if scene.lacks_what_goes(settings.planned.goal) {
         return Ok(Ended::Well);
     }
     let (goal, mut drawing) = match settings.planned.goal {
@@ -84,6 +82,9 @@ async fn change(
 ) -> Result<Ended, Failure> {
     let project = load::load(settings, screen)?;
     let mut scene = scene::open(settings, screen, project).await?;
+    if scene.lacks_what_goes(goal) {
+        return Ok(Ended::Well);
+    }
     if scene.cluster_seen.found().is_some_and(|found| found.power == Power::Off) {
         scene = Box::pin(super::power::start_and_reopen(scene, cancel.clone())).await?;
     }
@@ -92,34 +93,13 @@ async fn change(
     screen.show_plan(&drawing.plan, &scene.header());
     History::read(&scene).await.tell(screen, &drawing.plan);
     drawing.refuse(&scene, goal)?;
-    if !approved(&scene, &drawing.plan)? {
+    if !consent::approved(&scene, goal, &drawing.plan)? {
         screen.note("nothing was changed");
         return Ok(Ended::Well);
     }
     let report = carry_out(&scene, &drawing, cancel).await?;
     screen.show_report(&report, &summary(&scene, goal, &drawing, &report));
     end(&report)
-}
-
-/// Asks what the settings want asked.
-fn approved(scene: &Scene<'_>, plan: &Plan) -> Result<bool, Failure> {
-    let changes = plan.steps.iter().filter(|step| step.action.changes_something()).count();
-    let destructive = draw::destructive(plan).len();
-    let ask = match scene.settings.confirm {
-        Confirm::Nothing => false,
-        Confirm::Destructive => destructive > 0,
-        Confirm::Changes => changes > 0,
-    };
-    if !ask {
-        return Ok(true);
-    }
-    let text = if destructive > 0 && scene.settings.confirm == Confirm::Destructive {
-        format!("{destructive} things will be deleted or replaced. Go on?")
-    } else {
-        "Make these changes?".to_owned()
-    };
-    let question = Question::yes_no(text, "--yes");
-    Ok(scene.screen.ask(&question)? == Answer::Yes)
 }
 
 /// Carries out a plan, and writes down which charts it used.

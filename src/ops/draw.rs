@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 
 use crate::catalogue::Expansion;
 use crate::config::Environment;
-use crate::model::{Desired, Failure, FailureKind, Name, ResourceId, ResourceKind};
+use crate::model::{
+    Desired, Failure, FailureKind, Name, Owner, ResourceId, ResourceKind, label_value,
+};
 use crate::plan::preflight::Check;
 use crate::plan::preflight::Finding;
-use crate::plan::{self, Action, Block, Plan, Request, Selection};
+use crate::plan::{self, Action, Block, Plan, Request, Selection, Step};
 
 use super::load;
 use super::look::{Look, look};
@@ -68,6 +70,10 @@ pub(super) async fn draw(
     let selected = named(scene)?;
     let (desired, selection) = want(scene, goal, &expansion, &selected);
     let look = look(scene, desired).await?;
+    let renamed = match goal {
+        Goal::Install => super::moved::check(scene, &look)?,
+        Goal::Uninstall | Goal::Destroy => Vec::new(),
+    };
     let permits = scene.permits(include_data);
     let request = Request {
         desired: &look.desired,
@@ -84,6 +90,7 @@ pub(super) async fn draw(
             .because(rules)
             .hint("report this with the flavour file: it is a fault of datamill")
     })?;
+    plan.notes.extend(renamed);
     if goal == Goal::Install {
         plan.notes.extend(pinned.iter().map(super::lock::Moved::says));
         let resources = look.desired.resources.values();
@@ -181,14 +188,14 @@ fn with_needs(desired: &Desired, named: &BTreeSet<Name>) -> BTreeSet<Name> {
 /// `semantics.md` 5.
 pub(super) fn refuse_blocked(scene: &Scene<'_>, goal: Goal, plan: &Plan) -> Result<(), Failure> {
     let blocked: Vec<_> =
-        plan.steps.iter().filter_map(|step| Some((&step.id, step.action.block()?))).collect();
+        plan.steps.iter().filter_map(|step| Some((step, step.action.block()?))).collect();
     let Some(kind) = blocked.iter().map(|(_, by)| by.kind()).min_by_key(|kind| kind.rank()) else {
         return Ok(());
     };
     let mut failure = Failure::new(kind, "the plan cannot be carried out; nothing was changed");
-    for (id, by) in &blocked {
-        failure.causes.push(format!("`{id}`: {}", by.says()));
-        for hint in hints(scene, goal, id, by) {
+    for (step, by) in &blocked {
+        failure.causes.push(format!("`{}`: {}", step.id, by.says()));
+        for hint in hints(scene, goal, step, by) {
             if !failure.hints.contains(&hint) {
                 failure.hints.push(hint);
             }
@@ -198,13 +205,20 @@ pub(super) fn refuse_blocked(scene: &Scene<'_>, goal: Goal, plan: &Plan) -> Resu
 }
 
 /// What to do about a block. The screen completes commands with the user's own options.
-fn hints(scene: &Scene<'_>, goal: Goal, id: &ResourceId, by: &Block) -> Vec<String> {
+fn hints(scene: &Scene<'_>, goal: Goal, step: &Step, by: &Block) -> Vec<String> {
+    let id = &step.id;
     match by {
-        Block::Foreign { .. } => {
-            vec!["what bears no mark of ours is never changed: rename it, remove it yourself, or choose another namespace or release name".to_owned()]
+        Block::Foreign { .. } => foreign(scene, step),
+        Block::Protected { .. } if step.found.as_ref().is_some_and(|f| f.protection.is_some()) => {
+            vec![lift(id)]
+        }
+        Block::Protected { why } if why.contains(" was protected by ") => {
+            // What lives in it is named first, as plans name it.
+            let node = why.split('`').nth(1).and_then(|text| text.parse().ok());
+            node.iter().map(lift).collect()
         }
         Block::Protected { .. } if scene.project.environment == Environment::Production => {
-            vec!["the flavour says `environment: production`; what holds data or state there is not taken away".to_owned()]
+            vec!["the flavour says `environment: production`; what holds data or state there goes only when its protection was lifted before".to_owned(), lift(id)]
         }
         Block::Protected { .. } => {
             let command = match goal {
@@ -215,6 +229,13 @@ fn hints(scene: &Scene<'_>, goal: Goal, id: &ResourceId, by: &Block) -> Vec<Stri
             let project = &scene.identity.project;
             vec![format!(
                 "data goes only when it is named:\n    datamill {command} --include-data --confirm-project {project}"
+            )]
+        }
+        Block::Unapproved { allow, .. } => {
+            let flags: Vec<_> = allow.iter().map(|object| format!("--allow {object}")).collect();
+            vec![format!(
+                "if that is what you want, say so:\n    datamill apply {}",
+                flags.join(" ")
             )]
         }
         Block::Needed { .. } => {
@@ -243,6 +264,49 @@ fn at_the_door(says: &str) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+fn lift(id: &ResourceId) -> String {
+    format!(
+        "lift the protection in a run of its own, then run this again:\n    datamill protect off {id}"
+    )
+}
+
+/// How something of somebody else may become ours, or be left alone.
+fn foreign(scene: &Scene<'_>, step: &Step) -> Vec<String> {
+    let found = step.found.as_deref();
+    let id = &step.id;
+    let live = found.into_iter().flat_map(|found| &found.objects).filter(|o| o.live.is_some());
+    let owners =
+        found.map(|found| &found.owner).into_iter().chain(live.map(|object| &object.owner));
+    let others: Vec<&Owner> = owners.filter(|owner| **owner != Owner::Ours).collect();
+    let of_flavour =
+        |owner: &&Owner| matches!(owner, Owner::Other(whose) if whose.starts_with("flavour "));
+    let ours = label_value(&scene.identity.flavour);
+    let flavour = found.and_then(|found| found.flavour.as_deref()).filter(|name| **name != ours);
+    if let (Some(flavour), Some(name), true) =
+        (flavour, id.instance_name(), others.iter().all(of_flavour))
+    {
+        return vec![format!(
+            "take it over from that flavour:\n    datamill adopt {name} --from {flavour}"
+        )];
+    }
+    let alone = "what bears no mark of ours is never changed: rename it, remove it yourself, or choose another namespace or release name".to_owned();
+    if others.iter().all(|owner| matches!(owner, Owner::Unmarked { .. })) && !others.is_empty() {
+        return vec![alone, format!("or take it over:\n    datamill adopt {id}")];
+    }
+    if let Some(old) = others.iter().find_map(|owner| match owner {
+        Owner::Other(whose) => whose.strip_prefix("instance "),
+        Owner::Ours | Owner::Unmarked { .. } => None,
+    }) {
+        return vec![
+            alone,
+            format!("if that instance was renamed, write `moved: {old}` in its section"),
+        ];
+    }
+    let gone =
+        "its owner can let go of it (`orphan`), or is gone; then take it over:\n    datamill adopt";
+    vec![alone, format!("{gone} {id}")]
 }
 
 /// The instances of a plan's destructive lines, for a question.

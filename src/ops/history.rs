@@ -221,6 +221,7 @@ fn now(plan: &Plan, id: &ResourceId, intent: &Intent) -> String {
             | Action::Repair
             | Action::Replace
             | Action::Adopt
+            | Action::Mark { .. }
             | Action::Start),
         ) => {
             format!("it is there and not as wanted; this plan: {}", action.verb())

@@ -55,7 +55,9 @@ pub(super) fn load_for_destroy(settings: &Settings, screen: &Screen) -> Result<P
             })?;
             Ok(Project::by_name(&settings.files, &name, flavour))
         }
-        (None, None) => load(settings, screen),
+        (None, None) => load(settings, screen).map_err(|failure| {
+            failure.hint("to take away what is there without reading the files, name it:\n    datamill destroy --project NAME --flavour-name NAME")
+        }),
         (Some(_), None) | (None, Some(_)) => Err(Failure::new(
             FailureKind::Usage,
             "a project is named without its flavour, or the other way round",

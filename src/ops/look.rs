@@ -23,6 +23,7 @@ pub(super) async fn look(scene: &Scene<'_>, desired: Desired) -> Result<Look, Fa
     if scene.runs() {
         snapshot.discovered = scene.kubernetes.discover(&scene.identity, &scene.known).await;
         look_into_what_may_go(scene, &desired, &mut snapshot.discovered).await;
+        count_what_may_go(scene, &desired, &mut snapshot.discovered).await;
         for (id, found) in &snapshot.discovered.found {
             known.insert(id.clone(), found.outputs.clone());
         }
@@ -54,6 +55,18 @@ async fn look_into_what_may_go(scene: &Scene<'_>, desired: &Desired, discovered:
             (Some(found), Ok(strangers)) => found.foreign = strangers,
             (_, Err(because)) => discovered.unlisted.push(because),
             (None, Ok(_)) => {}
+        }
+    }
+}
+
+/// Counts the data that is wanted no more: a person reads it before it goes, and as long as it is kept.
+async fn count_what_may_go(scene: &Scene<'_>, desired: &Desired, discovered: &mut Discovery) {
+    for family in [Family::Cloud, Family::Kubernetes] {
+        let Some(provider) = scene.providers.of(family) else { continue };
+        let of_family = |id: &&ResourceId| id.kind.family() == family && desired.get(id).is_none();
+        let ids: Vec<ResourceId> = discovered.data().filter(of_family).cloned().collect();
+        if !ids.is_empty() {
+            discovered.count(provider.census(&ids, &scene.identity, &scene.known).await);
         }
     }
 }

@@ -2,17 +2,25 @@
 //! `ARCHITECTURE.md` 1; what they share lives in `scene` (what a run stands on) and `look` (what was seen).
 
 mod accept;
+mod adopt;
 mod apply;
+mod audit;
+mod consent;
 mod describe;
 mod destroy;
 mod draw;
 mod history;
+mod installation;
 mod listing;
 mod load;
 mod lock;
 mod look;
+mod marking;
+mod moved;
+mod orphan;
 mod power;
 mod preflight;
+mod protect;
 mod requirement;
 mod saved;
 mod scene;
@@ -23,6 +31,7 @@ mod tools;
 mod turn;
 mod unlock;
 
+pub use adopt::adopt;
 pub use apply::{apply, plan, uninstall};
 pub use destroy::destroy;
 pub use draw::Goal;
@@ -31,7 +40,9 @@ pub use listing::{
     validate,
 };
 pub use lock::{SavedLock, SavedPin, lock_list, lock_update};
+pub use orphan::orphan;
 pub use power::{start, stop};
+pub use protect::protect;
 pub use saved::{GOOD_FOR, SCHEMA, SavedGoal, SavedPlan, SavedRequest, SavedSetting, apply_saved};
 pub use settings::{Confirm, Deferral, Manner, OutputFormat, Planned, Reach, Settings};
 pub use status::status;

@@ -8,8 +8,8 @@ use rand::RngExt as _;
 use crate::adapter::{clock, process};
 use crate::config::{Environment, Project};
 use crate::model::{
-    ClusterFacts, Desired, Failure, Family, Identity, InstallationId, Known, KubernetesSpec,
-    Observed, Power, Redactor, Resource, RunId, Spec,
+    Adopts, ClusterFacts, Desired, Failure, Family, Identity, InstallationId, Known,
+    KubernetesSpec, Observed, Power, Redactor, Resource, RunId, Spec,
 };
 use crate::plan::Permits;
 use crate::provider::kubernetes::Kubernetes;
@@ -18,6 +18,7 @@ use crate::provider::{Provider, Providers};
 use crate::ui::{PlanHeader, Screen};
 use crate::yaml::Problems;
 
+use super::draw::Goal;
 use super::lock::{Lock, SavedLock, Surroundings};
 use super::{Settings, load, target};
 
@@ -67,6 +68,21 @@ impl Scene<'_> {
         self.cluster_seen.found().is_some_and(|found| found.power == Power::On)
     }
 
+    /// Whether something was to go and there is not even a cluster; says so.
+    pub(super) fn lacks_what_goes(&self, goal: Goal) -> bool {
+        let what = match goal {
+            Goal::Install => return false,
+            Goal::Uninstall => "uninstall",
+            Goal::Destroy => "destroy",
+        };
+        let absent = self.cluster_seen == Observed::Absent;
+        if absent {
+            let name = &self.cluster.id.name;
+            self.screen.note(&format!("there is no cluster `{name}`; nothing to {what}"));
+        }
+        absent
+    }
+
     /// Whether no container runs in the cluster, hence no data is in it.
     pub(super) fn simulated(&self) -> bool {
         self.facts.simulated
@@ -104,6 +120,8 @@ impl Scene<'_> {
             cascade: self.settings.reach.cascade,
             wait_jobs: self.settings.manner.wait_jobs,
             overwrite_data: self.settings.overwrite_data,
+            allowed: self.settings.allowed.clone(),
+            takes_from: self.identity.adopts.from.clone(),
         }
     }
 
@@ -146,6 +164,21 @@ pub(super) async fn open<'a>(
     Box::pin(open_for(settings, screen, project, None)).await
 }
 
+/// Who acts, as far as files and flags tell: target and installation are known once the cluster was looked at.
+fn identity_of(settings: &Settings, project: &Project, approved: Option<&Approved>) -> Identity {
+    let owner = approved.map(|approved| approved.owner.clone());
+    Identity {
+        project: project.name.clone(),
+        flavour: project.flavour.clone(),
+        target: String::new(),
+        owner: owner.unwrap_or_else(|| InstallationId(random_text(10))),
+        run: run_id(),
+        every_flavour: settings.reach.all_flavours,
+        renames: project.renames(),
+        adopts: Adopts::default(),
+    }
+}
+
 /// The same for a saved plan.
 pub(super) async fn open_for<'a>(
     settings: &'a Settings,
@@ -173,16 +206,7 @@ pub(super) async fn open_for<'a>(
     if let Some(because) = &choice.because {
         screen.note(because);
     }
-    let mut identity = Identity {
-        project: project.name.clone(),
-        flavour: project.flavour.clone(),
-        target: String::new(),
-        owner: approved
-            .as_ref()
-            .map_or_else(|| InstallationId(random_text(10)), |approved| approved.owner.clone()),
-        run: run_id(),
-        every_flavour: settings.reach.all_flavours,
-    };
+    let mut identity = identity_of(settings, &project, approved.as_ref());
     let mut known = Known::default();
     let cluster = choice.cluster;
     let mut seen = local.observe(&[&cluster], &identity, &known).await;
@@ -195,22 +219,29 @@ pub(super) async fn open_for<'a>(
     target::refuse_foreign(&cluster, &cluster_seen)?;
     let mut facts = target::declared(&project, &cluster);
     let helm = super::tools::helm(settings, screen, &toolchain, &project, &lock, &redactor).await?;
-    let kubernetes = Arc::new(Kubernetes::new(super::tools::kubernetes_settings(helm, &redactor)));
+    let kubernetes =
+        Arc::new(Kubernetes::new(super::tools::kubernetes_settings(helm, &redactor, settings)));
+    let (mut runs, mut recorded) = (false, None);
     if let Some(found) = cluster_seen.found() {
         if let Some(owner) = found.outputs.get("owner").and_then(serde_json::Value::as_str) {
             identity.owner = InstallationId(owner.to_owned());
         }
         if found.power == Power::On {
+            runs = true;
             known.insert(cluster.id.clone(), found.outputs.clone());
             facts = local::facts(&found.outputs).await?;
             super::preflight::recognised(&cluster, &known)?;
             let record = kubernetes.record(&known, &identity.project).await;
-            if let Some(record) = record.map_err(super::preflight::with_rights)? {
-                identity.owner = record.owner;
+            recorded = record.map_err(super::preflight::with_rights)?;
+            if let Some(record) = &recorded {
+                identity.owner = record.owner.clone();
             }
         }
     }
     identity.target = target::target_name(&cluster, &known);
+    if runs && recorded.is_none() && approved.is_none() {
+        super::installation::recover(&kubernetes, &known, &mut identity, screen).await?;
+    }
     let clusters: Arc<dyn Provider> = Arc::<Local>::clone(&local);
     let inside: Arc<dyn Provider> = Arc::<Kubernetes>::clone(&kubernetes);
     let providers = Providers::new([(Family::Local, clusters), (Family::Kubernetes, inside)]);

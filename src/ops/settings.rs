@@ -1,5 +1,6 @@
 //! What a command was asked to do: arguments, environment and defaults, resolved once by the command line.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::draw::Goal;
@@ -105,6 +106,10 @@ pub struct Settings {
     pub include_data: bool,
     /// `--overwrite-data`: what somebody changed on data may be overwritten.
     pub overwrite_data: bool,
+    /// `--allow KIND/NAME`: objects whose risky change is allowed.
+    pub allowed: BTreeSet<String>,
+    /// `--strip-finalizers OBJECT`: what goes without what handles its finalizers.
+    pub strip_finalizers: Vec<String>,
     /// `--confirm-project NAME`.
     pub confirm_project: Option<String>,
     /// How far the command reaches.

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
-    Cause, Class, Failure, Family, Health, Observed, Power, Resource, ResourceId, Scope,
+    Cause, Class, Failure, Family, Found, Health, Observed, Power, Resource, ResourceId,
+    ResourceKind, Scope,
 };
 use crate::provider::Provider as _;
 use crate::ui::{Screen, StatusRow, StatusView};
 
-use super::draw::{Goal, draw};
+use super::draw::{Drawing, Goal, draw};
 use super::history::History;
 use super::scene::{self, Scene};
 use super::{Ended, Settings, load};
@@ -23,6 +24,7 @@ pub async fn status(settings: &Settings, screen: &Screen) -> Result<Ended, Failu
         cluster: cluster_word(&scene).to_owned(),
         rows: Vec::new(),
         kept: Vec::new(),
+        orphaned: Vec::new(),
         endpoints: Vec::new(),
         lock: history.lock_view(),
         last_run: history.last(),
@@ -80,15 +82,24 @@ async fn fill(scene: &Scene<'_>, view: &mut StatusView) -> Result<(), Failure> {
         note(row, &resource.id, seen, health.get(&resource.id), why);
     }
     view.rows = rows.into_values().collect();
-    view.kept = snapshot
-        .discovered
-        .found
-        .iter()
-        .filter(|(_, found)| found.class == Class::Data)
-        .map(|(id, found)| (id.to_string(), found.size.clone()))
-        .collect();
+    let data = snapshot.discovered.found.iter().filter(|(_, found)| found.class == Class::Data);
+    for (id, found) in data {
+        let list = if is_named(&drawing, id, found) { &mut view.kept } else { &mut view.orphaned };
+        list.push((id.to_string(), found.size.clone()));
+    }
     view.endpoints = drawing.expansion.endpoints;
     Ok(())
+}
+
+/// Whether the flavour names what holds data: by itself, or by the instance whose workload made it.
+fn is_named(drawing: &Drawing, id: &ResourceId, found: &Found) -> bool {
+    let wanted = &drawing.look.desired.resources;
+    let made = id.kind == ResourceKind::Claim && found.applied.is_none();
+    wanted.contains_key(id)
+        || made
+            && id
+                .instance_name()
+                .is_some_and(|name| wanted.keys().any(|other| other.instance_name() == Some(name)))
 }
 
 /// From the worst to the best.

@@ -152,11 +152,16 @@ pub(super) async fn versions(toolchain: &Toolchain) -> BTreeMap<String, String> 
 }
 
 /// What the provider of everything in a cluster is made from.
-pub(super) fn kubernetes_settings(helm: HelmSettings, redactor: &Redactor) -> KubernetesSettings {
+pub(super) fn kubernetes_settings(
+    helm: HelmSettings,
+    redactor: &Redactor,
+    settings: &Settings,
+) -> KubernetesSettings {
     let mirrors = helm.clone();
     KubernetesSettings {
         helm,
         redactor: redactor.clone(),
+        strip: Arc::new(settings.strip_finalizers.clone()),
         fetch: Arc::new(move |file: RemoteFile| {
             let url = mirrors.mirrored(&file.url);
             Box::pin(async move {

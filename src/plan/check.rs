@@ -103,6 +103,7 @@ fn alone(step: &Step, broken: &mut Vec<BrokenRule>) {
             | Action::Repair
             | Action::Replace
             | Action::Adopt
+            | Action::Mark { .. }
             | Action::Delete
             | Action::Start
     );

@@ -34,7 +34,9 @@ impl Block {
     pub fn kind(&self) -> FailureKind {
         match self {
             Self::Foreign { .. } => FailureKind::Foreign,
-            Self::Protected { .. } | Self::Needed { .. } => FailureKind::Protected,
+            Self::Protected { .. } | Self::Unapproved { .. } | Self::Needed { .. } => {
+                FailureKind::Protected
+            }
             Self::Preflight { .. } | Self::Unreachable { .. } => FailureKind::Preflight,
             Self::MissingNeed { .. } => FailureKind::Usage,
             Self::Held { .. } => FailureKind::Locked,
@@ -46,7 +48,10 @@ impl Block {
     pub fn says(&self) -> String {
         match self {
             Self::Foreign { object, owner } => format!("{object} belongs to {owner}"),
-            Self::Protected { why } | Self::Preflight { why } | Self::Stale { why } => why.clone(),
+            Self::Protected { why }
+            | Self::Unapproved { why, .. }
+            | Self::Preflight { why }
+            | Self::Stale { why } => why.clone(),
             Self::Needed { by } => {
                 let names: Vec<_> = by.iter().map(|id| format!("`{id}`")).collect();
                 format!("needed by {}", names.join(", "))

@@ -6,10 +6,12 @@ use super::decision::{Decision, Fill};
 use super::memory::{Inputs, inputs, settled};
 use super::objects::Survey;
 use super::origin::Moved;
-use super::{Action, Block, Change, Effect, Origin, Permits, Precondition, Shown, diff, growth};
+use super::{
+    Action, Block, Change, Effect, Origin, Permits, Precondition, Shown, diff, growth, risky,
+};
 use crate::model::{
-    Class, ClusterSpec, Found, KubernetesSpec, Leaf, Name, Object, ObjectRef, Owner, Power,
-    ReleaseStatus, Rendered, Resource, ResourceId, ResourceKind, Spec,
+    ClusterSpec, Found, KubernetesSpec, Leaf, Name, Object, ObjectRef, Owner, Power, ReleaseStatus,
+    Rendered, Resource, ResourceId, ResourceKind, Spec,
 };
 
 /// A resource that is not there, or whose host is made anew.
@@ -56,6 +58,7 @@ pub(super) fn present(
     };
     if decision.action.changes_something() {
         decision.precondition = Precondition::of(found);
+        decision.notes.extend(super::moved::note(found));
         if let Some(rendered) = &wanted.rendered {
             decision.notes.extend(notes_of(rendered));
         }
@@ -73,7 +76,8 @@ fn not_ours(wanted: &Resource, found: &Found) -> Option<Decision> {
                 object: format!("`{}`", wanted.id),
                 owner: owner.clone(),
             });
-            if let (Some(name), Some(flavour)) = (wanted.id.instance_name(), &found.flavour) {
+            let theirs = found.flavour.as_ref().filter(|_| owner.starts_with("flavour "));
+            if let (Some(name), Some(flavour)) = (wanted.id.instance_name(), theirs) {
                 decision = take_over(decision, name, flavour);
             }
             Some(decision)
@@ -110,7 +114,7 @@ pub(super) fn held_by(id: &ResourceId, flavour: &str) -> Decision {
 
 fn take_over(decision: Decision, name: &Name, flavour: &str) -> Decision {
     decision.note(format!(
-        "it belongs to flavour {flavour}: uninstall `{name}` with that flavour first (its data stays), or leave it out here"
+        "it belongs to flavour {flavour}: `datamill adopt {name} --from {flavour}` takes it over, data and all; or leave it out here"
     ))
 }
 
@@ -151,7 +155,7 @@ fn foreign_object(wanted: &Resource, found: &Found) -> Option<Decision> {
             };
             Some(
                 Decision::blocked(Block::Foreign { object: object.object.to_string(), owner })
-                    .note("datamill did not make it and does not change it"),
+                    .note(format!("datamill did not make it and does not change it; `datamill adopt {}` takes it over", wanted.id)),
             )
         },
     )
@@ -168,14 +172,18 @@ fn kubernetes(wanted: &Resource, found: &Found, permits: &Permits) -> Decision {
     };
     // The same inputs are memory enough: whatever differs then, you did not change it.
     let otherwise = if inputs == Inputs::Same && ended_well { origin } else { Origin::Unknown };
-    let survey = Survey::of(wanted, found, otherwise);
+    let mut survey = Survey::of(wanted, found, otherwise);
     if let Some((object, says)) = survey.refused.first() {
         let why = growth::refusal(wanted, found, object, says)
             .unwrap_or_else(|| format!("the cluster refuses {object}: {says}"));
         return Decision::blocked(Block::Preflight { why });
     }
+    let drift = inputs == Inputs::Same && ended_well;
+    if let Some(decision) = risky::narrowed(wanted, &mut survey, permits, drift) {
+        return decision;
+    }
     if !survey.immutable.is_empty() {
-        return immutable(wanted, found, survey, permits, origin);
+        return risky::immutable(wanted, found, survey, permits, origin);
     }
     let is_release = wanted.id.kind == ResourceKind::Release;
     let nothing_there = survey.nothing_there && found.release.is_none();
@@ -190,7 +198,10 @@ fn kubernetes(wanted: &Resource, found: &Found, permits: &Permits) -> Decision {
         let objects = rendered.objects.iter().filter_map(Object::reference);
         decision.changes.extend(objects.map(created));
     }
-    if decision.action == Action::Update && survey.changes.is_empty() {
+    // Its marks are part of it: a repair would leave them.
+    if found.moved_from.is_some() && matches!(decision.action, Action::Keep | Action::Repair) {
+        decision.action = Action::Update;
+    } else if decision.action == Action::Update && survey.changes.is_empty() {
         decision.changes.push(Change {
             object: None,
             path: "values".to_owned(),
@@ -204,6 +215,8 @@ fn kubernetes(wanted: &Resource, found: &Found, permits: &Permits) -> Decision {
     if nothing_there && inputs == Inputs::Same && wanted.id.kind == ResourceKind::Job {
         decision.notes.push("the finished Job is missing: it runs again".to_owned());
     }
+    let lost = survey.lost.iter().map(|(object, lost)| format!("{object}: {}", lost.join("; ")));
+    decision.notes.extend(lost);
     decision.changes.extend(survey.changes);
     decision.notes.extend(survey.notes);
     if permits.overwrite_data { decision } else { spare_data(wanted, decision, &survey.data_drift) }
@@ -249,6 +262,7 @@ fn spare_data(
         Action::Create
         | Action::Replace
         | Action::Adopt
+        | Action::Mark { .. }
         | Action::Delete
         | Action::Keep
         | Action::Retain { .. }
@@ -258,48 +272,6 @@ fn spare_data(
         | Action::Deferred { .. }
         | Action::Waiting { .. }
         | Action::Blocked { .. } => decision,
-    }
-}
-
-/// Fields that cannot change in place: stateless things are made anew, data is not.
-fn immutable(
-    wanted: &Resource,
-    found: &Found,
-    survey: Survey,
-    permits: &Permits,
-    origin: Origin,
-) -> Decision {
-    let data = survey.immutable.iter().find(|refused| refused.class == Class::Data);
-    let class = if data.is_some() { Class::Data } else { wanted.class };
-    let Some(first) = data.or(survey.immutable.first()) else {
-        return Decision::plain(Action::Keep);
-    };
-    match class {
-        Class::Data => {
-            let why =
-                growth::refusal(wanted, found, &first.object, &first.says).unwrap_or_else(|| {
-                    format!("{} cannot be changed in place: {}", first.object, first.says)
-                });
-            Decision::blocked(Block::Preflight { why })
-        }
-        Class::Stateful if permits.production => Decision::blocked(Block::Protected {
-            why: format!("{} would have to be made anew: {}", first.object, first.says),
-        }),
-        Class::Stateful | Class::Stateless => {
-            let mut decision = Decision::plain(Action::Replace);
-            for refused in &survey.immutable {
-                decision.notes.push(format!("{}: {}", refused.object, refused.says));
-                decision.changes.push(whole(
-                    refused.object.clone(),
-                    (Shown::Text("present".to_owned()), Shown::Text("present".to_owned())),
-                    Effect::Recreate,
-                    origin,
-                ));
-            }
-            decision.changes.extend(survey.changes);
-            decision.notes.extend(survey.notes);
-            decision
-        }
     }
 }
 
@@ -315,10 +287,6 @@ fn notes_of(rendered: &Rendered) -> Vec<String> {
         .into_iter()
         .map(|(of, names)| format!("known after {of}: {}", names.join(", ")))
         .collect();
-    if !rendered.unstable.is_empty() {
-        let names: Vec<_> = rendered.unstable.iter().map(String::as_str).collect();
-        notes.push(format!("its chart renders differently each time: {}", names.join(", ")));
-    }
     notes.extend(rendered.findings.iter().chain(&rendered.warnings).cloned());
     notes
 }
@@ -364,7 +332,7 @@ pub(super) fn changes(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::NamespaceSpec;
+    use crate::model::{Class, NamespaceSpec};
 
     fn decided(id: &str, spec: Spec, found: &Found) -> Decision {
         let id: ResourceId = id.parse().unwrap();

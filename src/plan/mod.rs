@@ -4,12 +4,15 @@ mod check;
 mod count;
 mod decide;
 mod decision;
+mod definition;
 pub mod diff;
 mod drift;
 mod fields;
 mod growth;
 mod layout;
+mod marking;
 mod memory;
+mod moved;
 mod objects;
 mod order;
 mod origin;
@@ -18,6 +21,7 @@ mod precondition;
 pub mod preflight;
 mod prune;
 mod restrict;
+mod risky;
 mod saved;
 mod seal;
 mod text;
@@ -30,6 +34,7 @@ use std::sync::Arc;
 pub use check::{BrokenRule, check};
 pub use drift::drift;
 pub use layout::{Layout, Phase, Placed, layout};
+pub use marking::{Taken, adopt, orphan, protect};
 pub use restrict::{Deferral, restrict, undecided};
 pub use saved::{SavedChange, SavedEffect, SavedPrecondition, SavedStep, SavedValue, action_word};
 pub use seal::Seal;
@@ -37,7 +42,8 @@ pub use text::{Line, LineKind, lines, lines_within, text};
 pub use whole::plan;
 
 use crate::model::{
-    Desired, Digest, Found, Health, Name, ObjectRef, Resource, ResourceId, Snapshot, Writer,
+    Desired, Digest, Found, Health, Name, ObjectRef, Protection, Resource, ResourceId, Snapshot,
+    Writer,
 };
 
 /// What a plan is made from.
@@ -80,6 +86,23 @@ pub struct Permits {
     pub wait_jobs: bool,
     /// What somebody changed on data may be overwritten (`--overwrite-data`).
     pub overwrite_data: bool,
+    /// Objects whose risky change was allowed by name, as `Kind/name` (`--allow`).
+    pub allowed: BTreeSet<String>,
+    /// The flavour of which this run takes something over (`adopt --from`).
+    pub takes_from: Option<String>,
+}
+
+impl Permits {
+    /// Whether the risky change of an object was allowed by its name.
+    pub fn allows(&self, object: &ObjectRef) -> bool {
+        let name = allowance(&object.kind, &object.name);
+        self.allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(&name))
+    }
+}
+
+/// How a risky change of an object is allowed.
+pub fn allowance(kind: &str, name: &str) -> String {
+    format!("{kind}/{name}")
 }
 
 /// What will be done, in order. Immutable, printable, comparable.
@@ -172,10 +195,27 @@ pub enum Action {
         /// For what.
         on: ResourceId,
     },
+    /// Only what is written on it changes.
+    Mark {
+        /// What.
+        how: Marking,
+    },
     /// It cannot be done.
     Blocked {
         /// Why.
         by: Block,
+    },
+}
+
+/// What is written on a thing, or taken off it, by a run of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Marking {
+    /// Our marks are taken off: it stays, and is nobody's.
+    Orphan,
+    /// What a person says about whether it may go.
+    Protect {
+        /// What is said.
+        said: Protection,
     },
 }
 
@@ -193,6 +233,13 @@ pub enum Block {
     Protected {
         /// Why.
         why: String,
+    },
+    /// What it would do to some objects has to be allowed for each by name.
+    Unapproved {
+        /// What it would do.
+        why: String,
+        /// Which, as `--allow` takes it.
+        allow: BTreeSet<String>,
     },
     /// The cluster refuses or lacks something.
     Preflight {
@@ -237,6 +284,7 @@ impl Action {
             | Self::Adopt
             | Self::Delete
             | Self::Start
+            | Self::Mark { .. }
             | Self::GoesWith { .. }
             | Self::Deferred { .. } => true,
             Self::Keep
@@ -273,6 +321,9 @@ impl Action {
             Self::Start => "start",
             Self::Deferred { .. } => "deferred",
             Self::Waiting { .. } => "waiting",
+            Self::Mark { how: Marking::Orphan } => "orphan",
+            Self::Mark { how: Marking::Protect { said } } if said.on => "protect",
+            Self::Mark { how: Marking::Protect { .. } } => "unprotect",
             Self::Blocked { .. } => "blocked",
         }
     }

@@ -6,8 +6,10 @@ use serde_json::Value as Json;
 
 use super::decide::{changes, whole};
 use super::origin::Memory;
-use super::{Change, Effect, Origin, Shown, diff};
-use crate::model::{AfterApply, Class, Found, Ignored, ObjectFound, ObjectRef, Owner, Resource};
+use super::{Change, Effect, Origin, Shown, definition, diff};
+use crate::model::{
+    AfterApply, Class, Found, Ignored, Object, ObjectFound, ObjectRef, Owner, Resource,
+};
 
 /// An object that the server refuses to change in place.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +31,8 @@ pub(super) struct Survey {
     pub(super) refused: Vec<(ObjectRef, String)>,
     /// Objects of which a changed field is immutable.
     pub(super) immutable: Vec<Refused>,
+    /// Definitions whose change takes away what objects may use, and what.
+    pub(super) lost: Vec<(ObjectRef, Vec<String>)>,
     /// For a person.
     pub(super) notes: Vec<String>,
     /// Objects that hold data and that somebody changed.
@@ -44,6 +48,7 @@ impl Survey {
             changes: Vec::new(),
             refused: Vec::new(),
             immutable: Vec::new(),
+            lost: Vec::new(),
             notes: ignored(wanted, found),
             data_drift: BTreeSet::new(),
             nothing_there: found.objects.iter().any(|object| object.wanted)
@@ -62,10 +67,15 @@ impl Survey {
     fn wanted(&mut self, found: &Found, object: &ObjectFound, otherwise: Origin) {
         let memory = Memory::of(found.last.as_ref(), &object.object);
         match (&object.live, &object.after) {
-            (_, AfterApply::Rejected(says)) if object.live.is_some() && is_immutable(says) => {
+            (Some(_), AfterApply::Rejected(says)) if object.object.kind == definition::KIND => {
+                // With a definition go all objects of its kind: it is never made anew.
+                self.refused.push((object.object.clone(), definition::refusal(says)));
+            }
+            (Some(live), AfterApply::Rejected(says)) if is_immutable(says) => {
+                let class = if holds_data(live) { Class::Data } else { object.class };
                 self.immutable.push(Refused {
                     object: object.object.clone(),
-                    class: object.class,
+                    class,
                     says: says.clone(),
                 });
             }
@@ -73,6 +83,12 @@ impl Survey {
                 self.refused.push((object.object.clone(), says.clone()));
             }
             (Some(live), AfterApply::Would(after) | AfterApply::NotChecked(after)) => {
+                if object.object.kind == definition::KIND {
+                    let lost = definition::losses(live, after);
+                    if !lost.is_empty() {
+                        self.lost.push((object.object.clone(), lost));
+                    }
+                }
                 let written = found.written.get(&object.object).map(Vec::as_slice);
                 let differences =
                     diff::since(live, after, memory.shape(), written.unwrap_or_default());
@@ -173,6 +189,13 @@ fn shown(value: Option<&Json>) -> String {
     if text.chars().count() <= LONGEST { text } else { "another value".to_owned() }
 }
 
+/// Whether data goes with an object, whatever class is written on it: volumes, and what takes its volumes along.
+fn holds_data(live: &Object) -> bool {
+    const WHEN_DELETED: &str = "/spec/persistentVolumeClaimRetentionPolicy/whenDeleted";
+    matches!(live.kind(), "PersistentVolumeClaim" | "PersistentVolume" | "Namespace")
+        || live.0.pointer(WHEN_DELETED).and_then(Json::as_str) == Some("Delete")
+}
+
 /// Whether the API server's words say that a field cannot change in place.
 fn is_immutable(says: &str) -> bool {
     let says = says.to_lowercase();
@@ -186,7 +209,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::{KubernetesSpec, Object, ResourceId, ResourceKind, Spec, Version};
+    use crate::model::{KubernetesSpec, ResourceId, ResourceKind, Spec, Version};
 
     fn object(name: &str, wanted: bool, live: bool, after: AfterApply) -> ObjectFound {
         let object =
@@ -229,6 +252,17 @@ mod tests {
     }
 
     #[test]
+    fn what_takes_its_volumes_along_holds_data() {
+        let policy = |word: &str| {
+            let spec = json!({"persistentVolumeClaimRetentionPolicy": {"whenDeleted": word}});
+            Object(json!({"kind": "StatefulSet", "spec": spec}))
+        };
+        assert!(holds_data(&policy("Delete")) && !holds_data(&policy("Retain")));
+        assert!(holds_data(&Object(json!({"kind": "PersistentVolumeClaim"}))));
+        assert!(!holds_data(&Object(json!({"kind": "Deployment"}))));
+    }
+
+    #[test]
     fn refusals_are_told_apart_by_what_the_server_says() {
         let says = |says: &str| AfterApply::Rejected(says.to_owned());
         let immutable = [
@@ -239,6 +273,12 @@ mod tests {
             let survey = survey(vec![object("a", true, true, says(words))]);
             assert_eq!((survey.immutable.len(), survey.refused.len()), (1, 0), "{words}");
         }
+        let mut crd =
+            object("a", true, true, says("spec.scope: Invalid value: field is immutable"));
+        crd.object.kind = "CustomResourceDefinition".to_owned();
+        let survey_of = survey(vec![crd]);
+        assert!(survey_of.immutable.is_empty(), "a definition is never made anew");
+        assert!(survey_of.refused[0].1.contains("save its objects"));
         let denied = survey(vec![object("a", true, true, says("denied by policy"))]);
         assert_eq!((denied.immutable.len(), denied.refused.len()), (0, 1));
         let new = survey(vec![object("a", true, false, says("field is immutable"))]);

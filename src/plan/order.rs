@@ -44,6 +44,7 @@ fn edges(world: &World<'_>, entries: &Entries) -> Graph<ResourceId> {
             | Action::Repair
             | Action::Replace
             | Action::Adopt
+            | Action::Mark { .. }
             | Action::Delete
             | Action::Keep
             | Action::Retain { .. }

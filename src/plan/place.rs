@@ -3,8 +3,8 @@
 use super::decision::is_data;
 use super::{Block, Request, Selection};
 use crate::model::{
-    Family, Found, Name, Observed, Owner, Power, Resource, ResourceId, ResourceKind, Scope,
-    label_value,
+    Family, Found, Name, Observed, Owner, Power, Protection, Resource, ResourceId, ResourceKind,
+    Scope, label_value,
 };
 
 /// What became of the host of a resource.
@@ -94,7 +94,9 @@ impl<'a> World<'a> {
     /// Whether a mark names another flavour than this run's. Marks hold names in the shape of label values.
     pub(super) fn is_another(&self, flavour: &str) -> bool {
         let ours = self.request.permits.flavour.as_deref();
-        ours.is_some_and(|ours| ours != flavour && label_value(ours) != flavour)
+        let taken = self.request.permits.takes_from.as_deref();
+        let is = |name: &str| name == flavour || label_value(name) == flavour;
+        ours.is_some_and(|ours| !is(ours)) && !taken.is_some_and(is)
     }
 
     /// Whether something is there that a need can mean. What only looks stands for its instance.
@@ -153,6 +155,18 @@ impl<'a> World<'a> {
         ids.sort();
         ids.dedup();
         ids
+    }
+
+    /// What a person protected of a thing and of all that lives in it.
+    pub(super) fn protected_at(
+        &self,
+        host: &ResourceId,
+    ) -> Option<(&'a ResourceId, &'a Protection)> {
+        let discovered = self.request.snapshot.discovered.found.iter();
+        let said = |found: &'a Found| found.protection.as_ref().filter(|said| said.on);
+        let inside = discovered.filter(|(id, _)| *id == host || self.hosts(id).contains(&host));
+        let mut all = inside.filter_map(|(id, found)| Some((id, said(found)?)));
+        all.next()
     }
 
     /// Whether one thing needs something of an instance.

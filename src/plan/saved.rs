@@ -217,6 +217,7 @@ pub(super) fn on(action: &Action) -> Option<&ResourceId> {
         | Action::Repair
         | Action::Replace
         | Action::Adopt
+        | Action::Mark { .. }
         | Action::Delete
         | Action::Keep
         | Action::Retain { .. }

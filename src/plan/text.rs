@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::objects::IGNORED;
 use super::words::{fitted, origin_and_effect, values};
-use super::{Action, Change, Effect, Plan, Shown, Step};
+use super::{Action, Change, Effect, Marking, Plan, Shown, Step};
 use crate::model::ObjectRef;
 
 /// A line of a plan.
@@ -128,7 +128,9 @@ fn section(step: &Step) -> Option<LineKind> {
         Action::Delete | Action::GoesWith { .. } => Some(LineKind::Destroyed),
         Action::Retain { .. } => Some(LineKind::Kept),
         Action::Replace => Some(LineKind::Replaced),
-        Action::Update | Action::Adopt | Action::Start => Some(LineKind::Changed),
+        Action::Update | Action::Adopt | Action::Mark { .. } | Action::Start => {
+            Some(LineKind::Changed)
+        }
         Action::Create => Some(LineKind::Created),
         Action::Repair => Some(LineKind::Repaired),
         Action::Deferred { .. } | Action::Waiting { .. } => Some(LineKind::Deferred),
@@ -362,6 +364,9 @@ fn remark(step: &Step) -> String {
         Action::GoesWith { host } => format!("goes with {host}"),
         Action::Start => "is started".to_owned(),
         Action::Adopt => "becomes ours".to_owned(),
+        Action::Mark { how: Marking::Orphan } => "stays, and is ours no more".to_owned(),
+        Action::Mark { how: Marking::Protect { said } } if said.on => "must stay".to_owned(),
+        Action::Mark { how: Marking::Protect { .. } } => "may go".to_owned(),
         Action::Deferred { on } => format!("known after {on}"),
         Action::Waiting { on } => format!("waiting for {on}"),
         Action::Blocked { by } => by.says(),

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::decide;
 use super::decision::{Decision, Entries, Entry};
 use super::place::{Place, World};
-use super::{Action, Block, Plan, PlanError, Request, Selection, order, prune};
+use super::{Action, Block, Plan, PlanError, Request, Selection, order, prune, risky};
 use crate::graph::Graph;
 use crate::model::{
     Family, Found, Health, HelmWait, JobReady, KubernetesSpec, Leaf, Name, Object, Observed,
@@ -125,12 +125,19 @@ impl Planner<'_> {
             let held = self.world.observed(&resource.id).and_then(Observed::found);
             return Ok(entry(decide::held_by(&resource.id, flavour), held));
         }
+        let before = self.world.discovered(&resource.id);
+        if let Some(by) = super::moved::left_behind(resource, before) {
+            return Ok(entry(Decision::blocked(by), before));
+        }
         if let Some(need) = self.graph.before(&resource.id).find(|n| !self.entries.contains_key(*n))
         {
             let block = Block::MissingNeed { need: need.clone() };
             return Ok(entry(Decision::blocked(block), None));
         }
         let seen = self.world.observed(&resource.id);
+        if let Some((decision, old)) = self.moved(resource) {
+            return Ok(entry(decision, Some(old)));
+        }
         match self.place(resource) {
             Place::Off { host } => {
                 return Ok(entry(Decision::plain(Action::Deferred { on: host }), None));
@@ -165,6 +172,17 @@ impl Planner<'_> {
         }
     }
 
+    /// A wanted release that is not where it is wanted, and is found under another name or in another namespace.
+    fn moved(&self, resource: &Resource) -> Option<(Decision, &Found)> {
+        let Some(KubernetesSpec::Release(spec)) = resource.kubernetes() else { return None };
+        match self.world.observed(&resource.id) {
+            Some(Observed::Present(_) | Observed::Unreachable { .. }) => return None,
+            Some(Observed::Absent) | None => {}
+        }
+        let old = self.world.discovered(&resource.id)?;
+        Some((risky::moved(spec, old, self.world.request.permits)?, old))
+    }
+
     /// What became of the host of a resource.
     fn place(&self, resource: &Resource) -> Place {
         let Some(host) = &resource.host else { return Place::Here };
@@ -177,6 +195,7 @@ impl Planner<'_> {
             Action::Update
             | Action::Repair
             | Action::Adopt
+            | Action::Mark { .. }
             | Action::Delete
             | Action::Keep
             | Action::Retain { .. }
@@ -214,6 +233,11 @@ impl Planner<'_> {
     }
 
     fn in_the_way(&self, id: &ResourceId) -> Option<Block> {
+        if let Some((what, said)) = self.world.protected_at(id) {
+            let why =
+                format!("it would be made anew, and `{what}` was protected by {}", said.says());
+            return Some(Block::Protected { why });
+        }
         let inside = self.world.data_inside(id);
         if !inside.is_empty() && !self.world.request.permits.include_data {
             let names: Vec<_> = inside.iter().map(|id| format!("`{id}`")).collect();
@@ -295,6 +319,7 @@ impl Planner<'_> {
                 .is_some_and(|found| matches!(found.health, Health::Started | Health::Settling(_))),
             Action::Repair
             | Action::Adopt
+            | Action::Mark { .. }
             | Action::Delete
             | Action::Retain { .. }
             | Action::Use

@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use tokio::sync::watch;
 
 use crate::model::{
-    ClusterFacts, Discovery, Failure, Family, Health, Identity, Known, ObjectRef, Observed,
+    Census, ClusterFacts, Discovery, Failure, Family, Health, Identity, Known, ObjectRef, Observed,
     Outputs, Redactor, Rendered, Resource, ResourceId, Why,
 };
 use crate::plan::Step;
@@ -29,6 +29,17 @@ pub trait Provider: Send + Sync {
         _who: &'a Identity,
         _known: &'a Known,
     ) -> BoxFuture<'a, BTreeMap<ResourceId, Result<Vec<ObjectRef>, String>>> {
+        Box::pin(std::future::ready(BTreeMap::new()))
+    }
+
+    /// How much data is in resources that may go, where the provider can tell more than was seen of them: objects, bytes, the
+    /// last write. Those it cannot look into are in the answer with the reason.
+    fn census<'a>(
+        &'a self,
+        _of: &'a [ResourceId],
+        _who: &'a Identity,
+        _known: &'a Known,
+    ) -> BoxFuture<'a, BTreeMap<ResourceId, Result<Census, String>>> {
         Box::pin(std::future::ready(BTreeMap::new()))
     }
 

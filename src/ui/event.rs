@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use crate::engine::{Event, Outcome};
 use crate::model::ResourceId;
-use crate::plan::Action;
+use crate::plan::{Action, Marking};
 
 use super::json::{OutcomeDocument, action_word, skipped};
 use super::text::{count, duration};
@@ -25,6 +25,9 @@ pub(super) fn done_word(id: &ResourceId, action: &Action, outcome: &Outcome) -> 
         Action::Repair => "repaired",
         Action::Replace => "replaced",
         Action::Adopt => "adopted",
+        Action::Mark { how: Marking::Orphan } => "orphaned",
+        Action::Mark { how: Marking::Protect { said } } if said.on => "protected",
+        Action::Mark { how: Marking::Protect { .. } } => "unprotected",
         Action::Delete => "deleted",
         Action::Keep => "unchanged",
         Action::Retain { .. } => "retained",

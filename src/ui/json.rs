@@ -222,6 +222,7 @@ fn because(action: &Action) -> Option<String> {
         | Action::Repair
         | Action::Replace
         | Action::Adopt
+        | Action::Mark { .. }
         | Action::Delete
         | Action::Keep
         | Action::Use

@@ -128,7 +128,9 @@ fn colours(action: &Action) -> (&'static str, &'static str) {
     match action {
         Action::Delete | Action::GoesWith { .. } => ("#fdecea", "#b3261e"),
         Action::Replace => ("#fff1e0", "#b45309"),
-        Action::Update | Action::Adopt | Action::Start | Action::Repair => ("#fff8d6", "#8a6d00"),
+        Action::Update | Action::Adopt | Action::Mark { .. } | Action::Start | Action::Repair => {
+            ("#fff8d6", "#8a6d00")
+        }
         Action::Create => ("#e7f6ea", "#1b7f37"),
         Action::Deferred { .. } | Action::Waiting { .. } => ("#e3f4fb", "#0b6e8f"),
         Action::Blocked { .. } => ("#f6e6f8", "#86198f"),

@@ -24,6 +24,8 @@ pub struct StatusView {
     pub rows: Vec<StatusRow>,
     /// What holds data, with its size.
     pub kept: Vec<(String, Option<String>)>,
+    /// What holds data and is not in the flavour any more, with its size: it stays until somebody takes it away.
+    pub orphaned: Vec<(String, Option<String>)>,
     /// Where things answer.
     pub endpoints: Vec<Endpoint>,
     /// Who is at work, if anybody.
@@ -75,12 +77,18 @@ impl Screen {
                 text.push('\n');
             }
         }
-        for (at, (id, size)) in view.kept.iter().enumerate() {
-            if at == 0 {
-                writeln!(text, "\n{}", paint.text(Colour::Bold, "Holds data:")).ok();
+        let lists = [
+            ("Holds data:", &view.kept),
+            ("Holds data, kept though the flavour does not name it:", &view.orphaned),
+        ];
+        for (heading, list) in lists {
+            for (at, (id, size)) in list.iter().enumerate() {
+                if at == 0 {
+                    writeln!(text, "\n{}", paint.text(Colour::Bold, heading)).ok();
+                }
+                let size = size.as_ref().map(|size| format!(" ({size})")).unwrap_or_default();
+                writeln!(text, "  {id}{size}").ok();
             }
-            let size = size.as_ref().map(|size| format!(" ({size})")).unwrap_or_default();
-            writeln!(text, "  {id}{size}").ok();
         }
         text.push_str(&self.endpoints_text(&view.endpoints, view.header.simulated, None));
         let document = json!({
@@ -94,6 +102,8 @@ impl Screen {
             })).collect::<Vec<_>>(),
             "data": view.kept.iter().map(|(id, size)| json!({"id": id, "size": size}))
                 .collect::<Vec<_>>(),
+            "orphaned": view.orphaned.iter()
+                .map(|(id, size)| json!({"id": id, "size": size})).collect::<Vec<_>>(),
             "lock": view.lock.as_ref().map(LockView::json),
             "lastRun": view.last_run.as_ref().map(RunView::json),
             "died": view.died.iter().map(RunView::json).collect::<Vec<_>>(),
@@ -124,6 +134,7 @@ mod tests {
                 row("minio-datalake", "ready", &[]),
             ],
             kept: vec![("minio/claim/data".to_owned(), Some("10Gi".to_owned()))],
+            orphaned: vec![("kafka/claim/log".to_owned(), None)],
             endpoints: Vec::new(),
             lock: None,
             last_run: Some(RunView {
@@ -160,6 +171,9 @@ Status of `demo`, flavour `demo`
 
 Holds data:
   minio/claim/data (10Gi)
+
+Holds data, kept though the flavour does not name it:
+  kafka/claim/log
 ";
         assert_eq!(recorded.stdout(), wanted);
     }

@@ -135,6 +135,7 @@ fn destroy_leaves_nothing(sandbox: &Sandbox) {
     assert_eq!(left, Vec::<String>::new());
     assert!(sandbox.project().join("datamill.lock").exists());
     ends_with(&sandbox.datamill(["-l", "-x", "-f", DEMO]), 0, &["nothing to destroy"]);
+    ends_with(&sandbox.datamill(["-l", "-u", "-f", DEMO]), 0, &["nothing to uninstall"]);
 }
 
 fn files(folder: &std::path::Path, into: &mut Vec<String>) {

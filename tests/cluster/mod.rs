@@ -1,9 +1,12 @@
 //! The binary against kwok: a real API server, real Helm, own charts.
 
+mod canaries;
 mod catalogue;
+mod causes;
 mod claims;
 mod deferred;
 mod drift;
+mod endurance;
 mod faults;
 mod flavours;
 mod hooks;
@@ -13,14 +16,20 @@ mod jobs;
 mod kill;
 pub(crate) mod kit;
 mod lock;
+mod looks;
 mod main_job;
+mod moved;
 mod origin;
 mod outages;
+mod ownership;
 mod preflight;
+mod protection;
 mod readiness;
+mod residue;
 mod saved;
 mod seeds;
 mod sources;
+mod traps;
 mod webhooks;
 
 use crate::support::sandbox::{Run, Sandbox, repository};

@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use proptest::prelude::*;
 use tokio::sync::watch;
 
-use super::laws::{Flavour, all, effects, flavours, paused};
+use super::laws::{Flavour, all, cases, effects, flavours, paused};
 use crate::support::lab::{Lab, expect_all_went_well, id};
 use crate::support::world::{FakeWorld, Fault};
 
@@ -107,7 +107,7 @@ fn killed_at_every_effect_the_journal_names_what_is_half_done() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+    #![proptest_config(cases(64))]
 
     #[test]
     fn with_the_journal_whole_torn_or_lost_a_rerun_makes_the_same_world(

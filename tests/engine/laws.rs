@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use datamill::model::{Class, Family, Owner, ResourceId};
+use datamill::model::{Class, Family, Owner, Renames, ResourceId};
 use datamill::plan::{Action, Effect, Plan, text};
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use crate::support::lab::{Lab, expect_all_went_well, id};
 use crate::support::world::Fault;
@@ -50,6 +51,27 @@ impl Flavour {
             lab.chart_instance("other", &value, &[]);
         }
     }
+}
+
+/// So many random cases from a seed that a failure names, so that it can be replayed.
+pub(super) fn cases(count: u32) -> ProptestConfig {
+    const SEED: &str = "DATAMILL_TEST_SEED";
+    let given = std::env::var(SEED).ok().and_then(|text| text.parse().ok());
+    let seed = given.unwrap_or_else(|| {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        u64::from(since.subsec_nanos()) ^ since.as_secs()
+    });
+    say_seed(SEED, seed);
+    ProptestConfig {
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(seed),
+        ..ProptestConfig::with_cases(count)
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "a test that fails says how to see it again")]
+fn say_seed(variable: &str, seed: u64) {
+    eprintln!("replay with {variable}={seed}");
 }
 
 /// Runs a test in paused time.
@@ -149,8 +171,64 @@ fn destroyed_from_any_intermediate_world_exactly_the_kept_list_is_left() {
     }
 }
 
+/// `base` is called `ground` from now on, and `app` uses it under that name.
+fn rename_base(lab: &mut Lab) {
+    lab.desired = Lab::new().desired;
+    lab.chart_instance("ground", "0", &[]);
+    lab.chart_instance("app", "0", &["ground"]);
+    let name = |text| Lab::name(text);
+    lab.renames = Renames::new([(name("base"), name("ground"))]);
+}
+
+async fn with_base() -> Lab {
+    let mut lab = Lab::new();
+    lab.chart_instance("base", "0", &[]);
+    lab.chart_instance("app", "0", &["base"]);
+    expect_all_went_well(&lab.apply().await);
+    lab
+}
+
+#[test]
+fn an_instance_renamed_in_the_file_keeps_all_it_has_whenever_the_run_dies() {
+    let effects = paused(async {
+        let mut lab = with_base().await;
+        let before = lab.world.state().effects;
+        rename_base(&mut lab);
+        expect_all_went_well(&lab.apply().await);
+        lab.world.state().effects - before
+    });
+    assert!(effects > 0);
+    for effect in 0..=effects {
+        paused(async {
+            let mut lab = with_base().await;
+            let uid = |lab: &Lab, name: &str| {
+                let state = lab.world.state();
+                state.things.get(&id(name)).map(|thing| (thing.uid, thing.drawn))
+            };
+            let parts = ["claim/data", "secret/login", "release/main"];
+            let before = parts.map(|part| uid(&lab, &format!("base/{part}")));
+            rename_base(&mut lab);
+            let plan = lab.plan().await;
+            assert_eq!(plan.counts().get("delete"), None, "{}", text(&plan, 80));
+            assert_eq!(plan.counts().get("create"), None, "{}", text(&plan, 80));
+            lab.world.revive();
+            lab.world.fault_at(effect, Fault::Kill);
+            lab.execute(&plan).await;
+            expect_all_went_well(&lab.apply().await);
+            let after = parts.map(|part| uid(&lab, &format!("ground/{part}")));
+            assert_eq!(after, before, "killed at effect {effect}");
+            assert!(lab.world.ids().iter().all(|id| !id.to_string().starts_with("base/")));
+            lab.expect_nothing_to_do().await;
+            // Nobody needs the old name any more.
+            lab.renames = Renames::default();
+            lab.expect_nothing_to_do().await;
+            expect_no_violation(&lab);
+        });
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+    #![proptest_config(cases(64))]
 
     #[test]
     fn applied_then_edited_then_applied_leaves_nothing_to_do(first in flavours(), second in flavours()) {

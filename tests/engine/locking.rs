@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::laws::paused;
+use super::laws::{cases, paused};
 use crate::support::lab::{Lab, expect_all_went_well};
 use crate::support::slot::{Reach, Shelf};
 
@@ -158,7 +158,7 @@ async fn work(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(96) })]
+    #![proptest_config(cases(96))]
 
     #[test]
     fn one_works_at_a_time_and_everybody_gets_a_turn(all in proptest::collection::vec(lives(), 1..5)) {

@@ -4,5 +4,7 @@ mod deciding;
 mod journal;
 mod laws;
 mod locking;
+mod losses;
+mod marking;
 mod running;
 mod saved;

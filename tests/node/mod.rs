@@ -2,5 +2,8 @@
 //! cluster, the reason was said.
 
 mod basics;
+mod demo;
 mod failures;
 mod residue;
+mod streams;
+mod workloads;

@@ -18,14 +18,23 @@ fn a_run_of_its_own() {
     assert_eq!(nodes.trim(), format!("node/{}", cluster.node()));
 }
 
-fn start() -> Child {
-    command("node::residue::a_run_of_its_own").stdout(Stdio::null()).spawn().unwrap()
+/// The same, ended by a test that panics.
+#[test]
+#[ignore = "a part of the tests below, which start it in a process of its own"]
+fn a_run_that_panics() {
+    let cluster = node::cluster().expect("the process that started this one has a cluster");
+    let _space = cluster.namespace();
+    panic!("as it should");
 }
 
-/// One ignored test in a process of its own.
+fn start(test: &str) -> Child {
+    command(&format!("residue::{test}")).stdout(Stdio::null()).spawn().unwrap()
+}
+
+/// One ignored test of this tier in a process of its own.
 fn command(test: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", test, "--ignored"]);
+    command.args(["--exact", &format!("node::{test}"), "--ignored"]);
     command.env("DATAMILL_NODE_TESTS", "required");
     command.stdin(Stdio::null()).stderr(Stdio::null());
     command
@@ -44,31 +53,53 @@ fn expect_nothing_left(mark: &Mark) {
     panic!("left of {}: {left:#?}", mark.name());
 }
 
+/// Waits until the engine of a run answers and its cluster is being made.
+fn wait_for_the_middle(run: &mut Child) -> Mark {
+    let mark = Mark::of(run.id()).unwrap();
+    let config = mark.folder().join("kind.yaml");
+    while !config.exists() && run.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_secs(3));
+    mark
+}
+
+fn end(process: u32) {
+    kill(Pid::from_raw(i32::try_from(process).unwrap()), Signal::SIGKILL).unwrap();
+}
+
 #[test]
-fn a_run_that_ended_leaves_nothing() {
+fn a_run_that_panicked_leaves_nothing() {
     let Some(_) = node::cluster() else { return };
-    // A node that goes away would take the other tests' pods with it, so it is tried where there are none.
-    let mut part = command("node::failures::away::a_node_that_goes_away_is_named_and_waited_for");
-    let child = part.stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = start("a_run_that_panics");
     let mark = Mark::of(child.id()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    // The harness's own code: the test ran, and failed.
+    assert_eq!(child.wait().unwrap().code(), Some(101));
     expect_nothing_left(&mark);
 }
 
 #[test]
-fn a_run_that_was_killed_leaves_nothing_and_the_next_one_goes_well() {
+fn runs_that_were_killed_leave_nothing_and_the_next_one_goes_well() {
     let Some(_) = node::cluster() else { return };
-    let mut child = start();
-    let mark = Mark::of(child.id()).unwrap();
-    // In the middle: its engine answers, its cluster is being made.
-    let config = mark.folder().join("kind.yaml");
-    while !config.exists() && child.try_wait().unwrap().is_none() {
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    std::thread::sleep(Duration::from_secs(3));
-    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGKILL).unwrap();
+    let mut child = start("a_run_of_its_own");
+    let mark = wait_for_the_middle(&mut child);
+    end(child.id());
     assert!(!child.wait().unwrap().success());
     expect_nothing_left(&mark);
-    assert!(start().wait().unwrap().success());
+
+    // With its keeper dead as well, the next run sweeps up.
+    let mut child = start("a_run_of_its_own");
+    let mark = wait_for_the_middle(&mut child);
+    end(mark.keeper().expect("a run has a keeper"));
+    end(child.id());
+    assert!(!child.wait().unwrap().success());
+    assert!(mark.folder().exists());
+    // A node that goes away would take the other tests' pods with it, so it is tried where there are none.
+    let mut next = command("failures::away::a_node_that_goes_away_is_named_and_waited_for");
+    let next = next.stdout(Stdio::piped()).spawn().unwrap();
+    let its_own = Mark::of(next.id()).unwrap();
+    let output = next.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    expect_nothing_left(&mark);
+    expect_nothing_left(&its_own);
 }

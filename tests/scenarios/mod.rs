@@ -7,8 +7,8 @@ use std::path::Path;
 use datamill::config::{self, LoadRequest, Project};
 use datamill::model::{
     AfterApply, Applied, Class, ClusterSpec, Desired, Digest, Family, Found, KubernetesSpec, Name,
-    Object, ObjectFound, ObjectRef, Observed, Owner, Power, ReleaseFound, ReleaseStatus, Rendered,
-    Resource, ResourceId, Snapshot, Spec, Version,
+    Object, ObjectFound, ObjectRef, Observed, Owner, Power, ReleaseFound, ReleaseStatus, Renames,
+    Rendered, Resource, ResourceId, Snapshot, Spec, Version,
 };
 use datamill::plan::{self, Permits, Request, Selection};
 use datamill::provider::local;
@@ -76,10 +76,13 @@ fn draw(resource: &Resource) -> Rendered {
         Some(KubernetesSpec::Claim(claim)) => json!({ "size": claim.size }),
         _ => json!({}),
     };
-    let object = json!({
+    let mut object = json!({
         "apiVersion": "v1", "kind": resource.id.kind.word(),
         "metadata": {"name": resource.id.name}, "spec": values,
     });
+    if let Some(instance) = resource.id.instance_name() {
+        object["metadata"]["labels"] = json!({"datamill.dev/instance": instance});
+    }
     Rendered {
         inputs: Digest::of_json(&object),
         objects: vec![Object(object)],
@@ -109,9 +112,11 @@ fn found(then: &Resource, now: Option<&Resource>) -> Found {
     if let Some(KubernetesSpec::Claim(claim)) = then.kubernetes() {
         found.size = Some(claim.size.clone());
     }
-    if let Some(KubernetesSpec::Release(_)) = then.kubernetes() {
+    if let Some(KubernetesSpec::Release(release)) = then.kubernetes() {
         found.release =
             Some(ReleaseFound { revision: 1, status: ReleaseStatus::Deployed, held: None });
+        found.outputs.insert("release".to_owned(), json!(release.release));
+        found.outputs.insert("namespace".to_owned(), json!(release.namespace));
     }
     let Some(drawn) = &then.rendered else { return found };
     found.applied = Some(Applied { inputs: drawn.inputs.clone(), run: None });
@@ -140,12 +145,32 @@ fn found(then: &Resource, now: Option<&Resource>) -> Found {
     found
 }
 
+/// What was made under other names than the flavour has now, as the cluster shows it under the new ones.
+fn renamed(there: Desired, renames: &Renames) -> (Desired, BTreeMap<ResourceId, Name>) {
+    let mut now = Desired::default();
+    let mut moved = BTreeMap::new();
+    for (id, mut resource) in there.resources {
+        resource.id = renames.id(id.clone());
+        resource.needs = resource.needs.into_iter().map(|id| renames.id(id)).collect();
+        if resource.id != id {
+            moved.insert(resource.id.clone(), id.instance_name().unwrap().clone());
+        }
+        now.insert(resource);
+    }
+    (now, moved)
+}
+
 fn snapshot(seen: &Seen, folder: &Path, desired: &Desired, project: &Project) -> Snapshot {
     let mut snapshot = Snapshot::default();
     let cluster = project.cluster_id();
     let there = match &seen.made_from {
         Some(file) => wanted(&load(&folder.join(file))),
         None => Desired::default(),
+    };
+    let (there, moved) = renamed(there, &project.renames());
+    let found = |then: &Resource, now: Option<&Resource>| {
+        let moved_from = moved.get(&then.id).cloned();
+        Found { moved_from, ..found(then, now) }
     };
     let power = match seen.cluster.as_deref() {
         Some("stopped") => Power::Off,

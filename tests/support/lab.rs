@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex};
 
 use datamill::engine::{self, Cancel, Event, Journal, NoJournal, Observer, Options, Report, Run};
 use datamill::model::{
-    ChartSource, ClaimSpec, Class, CloudSpec, ClusterSpec, CrdPolicy, Desired, Digest, Family,
-    HelmWait, Identity, InstallationId, JobReady, JobSpec, Known, KubernetesSpec, Leaf, Manifests,
-    Name, NamespaceSpec, Object, ObjectsSpec, Redactor, ReleaseSpec, Rendered, Resource,
-    ResourceId, RunId, SecretSpec, Snapshot, Spec, Value, WaitSpec,
+    Adopts, ChartSource, ClaimSpec, Class, CloudSpec, ClusterSpec, CrdPolicy, Desired, Digest,
+    Family, HelmWait, Identity, InstallationId, JobReady, JobSpec, Known, KubernetesSpec, Leaf,
+    Manifests, Name, NamespaceSpec, Object, ObjectsSpec, Redactor, ReleaseSpec, Renames, Rendered,
+    Resource, ResourceId, RunId, SecretSpec, Snapshot, Spec, Value, WaitSpec,
 };
 use datamill::plan::{self, Permits, Plan, PlanError, Request, Selection};
+use datamill::provider::Providers;
 use serde_json::{Value as Json, json};
 use tokio::sync::watch;
 
@@ -93,6 +94,8 @@ pub(crate) struct Lab {
     pub(crate) options: Options,
     pub(crate) recorder: Recorder,
     pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) renames: Renames,
+    pub(crate) adopts: Adopts,
 }
 
 pub(crate) const CLUSTER: &str = "target/cluster/lab";
@@ -110,6 +113,8 @@ impl Lab {
             options: Options::default(),
             recorder: Recorder::default(),
             journal: Arc::new(NoJournal),
+            renames: Renames::default(),
+            adopts: Adopts::default(),
         };
         let cluster = ClusterSpec::Kwok { name: "lab".to_owned(), nodes: Vec::new() };
         lab.add(CLUSTER, Spec::Cluster(cluster), &[]).class = Class::Stateful;
@@ -275,12 +280,23 @@ impl Lab {
             owner: InstallationId("aaaaaaaaaa".to_owned()),
             run: RunId("run".to_owned()),
             every_flavour: false,
+            renames: Renames::default(),
+            adopts: Adopts::default(),
         }
+    }
+
+    fn who(&self) -> Identity {
+        Identity { renames: self.renames.clone(), adopts: self.adopts.clone(), ..Self::identity() }
     }
 
     /// Looks at the world and renders what is wanted.
     pub(crate) async fn look(&self) -> (Desired, Snapshot) {
-        let (who, known) = (Self::identity(), Known::default());
+        self.look_by(&self.world.providers()).await
+    }
+
+    /// The same by other providers than the world's own.
+    pub(crate) async fn look_by(&self, providers: &Providers) -> (Desired, Snapshot) {
+        let (who, known) = (self.who(), Known::default());
         let mut snapshot = Snapshot::default();
         let mut desired = self.desired.clone();
         for resource in desired.resources.values_mut() {
@@ -292,9 +308,10 @@ impl Lab {
             });
         }
         for family in [Family::Local, Family::Kubernetes, Family::Cloud] {
-            let providers = self.world.providers();
             let provider = providers.of(family).unwrap();
-            let discovery = provider.discover(&who, &known).await;
+            let mut discovery = provider.discover(&who, &known).await;
+            let data: Vec<_> = discovery.data().cloned().collect();
+            discovery.count(provider.census(&data, &who, &known).await);
             snapshot.discovered.found.extend(discovery.found);
             let wanted: Vec<_> =
                 desired.resources.values().filter(|r| r.id.kind.family() == family).collect();
@@ -337,7 +354,7 @@ impl Lab {
         stop: watch::Receiver<bool>,
     ) -> Report {
         let run = Run {
-            identity: Self::identity(),
+            identity: self.who(),
             known: Known::default(),
             redactor: Redactor::default(),
             stop,

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use datamill::model::{
-    AfterApply, Applied, Class, Digest, Discovery, Failure, FailureKind, Family, Found, Health,
-    Identity, JobReady, Known, KubernetesSpec, ObjectFound, ObjectRef, Observed, Outputs, Owner,
-    Power, Progress, ReleaseFound, ReleaseStatus, Resource, ResourceId, ResourceKind, Spec,
-    Version,
+    AfterApply, Applied, Census, Class, Digest, Discovery, Failure, FailureKind, Family, Found,
+    Health, Identity, JobReady, Known, KubernetesSpec, ObjectFound, ObjectRef, Observed, Outputs,
+    Owner, Power, Progress, ReleaseFound, ReleaseStatus, Renames, Resource, ResourceId,
+    ResourceKind, Spec, Version,
 };
-use datamill::plan::{Action, Step};
+use datamill::plan::{Action, Marking, Step};
 use datamill::provider::{Provider, ProviderError, RunContext};
 use futures::future::BoxFuture;
 use serde_json::json;
@@ -42,11 +42,43 @@ impl State {
             foreign: thing.foreign.clone(),
             flavour: thing.flavour.clone(),
             extra: thing.extra,
+            protection: thing.protection.clone(),
             ..Found::ours()
         }
     }
 
-    fn observe(&self, wanted: &Resource) -> Observed {
+    /// Where a thing lies: under its old name as long as nobody wrote it under the new one.
+    fn place(&self, id: &ResourceId, renames: &Renames) -> ResourceId {
+        let before = renames.id_before(id).filter(|old| self.things.contains_key(old));
+        before.unwrap_or_else(|| id.clone())
+    }
+
+    /// What was found, under the names that instances have now.
+    fn found_now(&self, key: &ResourceId, thing: &Thing, who: &Identity) -> Found {
+        let renames = &who.renames;
+        let mut found = self.found(key, thing);
+        if who.adopts.ids.contains(key) && matches!(found.owner, Owner::Unmarked { .. }) {
+            found.owner = Owner::Ours;
+        }
+        found.needs = found.needs.into_iter().map(|id| renames.id(id)).collect();
+        found.moved_from = key.instance_name().filter(|_| renames.id(key.clone()) != *key).cloned();
+        found
+    }
+
+    /// The first write under a new name takes the old one away.
+    fn rename(&mut self, id: &ResourceId, renames: &Renames) {
+        let key = self.place(id, renames);
+        if let Some(thing) = (key != *id).then(|| self.things.remove(&key)).flatten() {
+            self.things.insert(id.clone(), thing);
+        }
+        let all = self.things.values_mut();
+        all.for_each(|thing| {
+            let needs = std::mem::take(&mut thing.needs);
+            thing.needs = needs.into_iter().map(|id| renames.id(id)).collect();
+        });
+    }
+
+    fn observe(&self, wanted: &Resource, who: &Identity) -> Observed {
         if self.unreachable.contains(&wanted.id) {
             return Observed::Unreachable { because: "connection refused".to_owned() };
         }
@@ -54,8 +86,9 @@ impl State {
             let health = self.health(&wanted.id, Some(wanted));
             return Observed::Present(Box::new(Found { health, ..Found::ours() }));
         }
-        let Some(thing) = self.things.get(&wanted.id) else { return Observed::Absent };
-        let mut found = self.found(&wanted.id, thing);
+        let key = self.place(&wanted.id, &who.renames);
+        let Some(thing) = self.things.get(&key) else { return Observed::Absent };
+        let mut found = self.found_now(&key, thing, who);
         let rendered = wanted.rendered.as_ref();
         let mut names = BTreeSet::new();
         for object in rendered.iter().flat_map(|rendered| &rendered.objects) {
@@ -70,7 +103,7 @@ impl State {
                 live: thing.objects.get(&reference.name).cloned(),
                 object: reference,
                 after,
-                owner: thing.owner.clone(),
+                owner: found.owner.clone(),
                 class: wanted.class,
                 version: Version::default(),
             });
@@ -142,6 +175,11 @@ impl State {
             Some(Fault::Refuse) => {
                 Err(ProviderError::permanent(failure(FailureKind::Partial, "not authorised")))
             }
+            Some(Fault::Forget) => {
+                self.things.values_mut().for_each(|thing| thing.remembered = None);
+                self.effects += 1;
+                Ok(())
+            }
             Some(Fault::Panic) => panic!("a planted panic"),
         }
     }
@@ -151,14 +189,16 @@ impl State {
         ProviderError::permanent(Failure::new(FailureKind::Partial, what))
     }
 
-    fn check(&mut self, step: &Step) -> Result<(), ProviderError> {
-        let now = match (&step.wanted, self.things.get(&step.id)) {
+    fn check(&mut self, step: &Step, who: &Identity) -> Result<(), ProviderError> {
+        let key = self.place(&step.id, &who.renames);
+        let now = match (&step.wanted, self.things.get(&key)) {
             (_, None) => Observed::Absent,
-            (Some(wanted), Some(_)) => self.observe(wanted),
-            (None, Some(thing)) => Observed::Present(Box::new(self.found(&step.id, thing))),
+            (Some(wanted), Some(_)) => self.observe(wanted, who),
+            (None, Some(thing)) => Observed::Present(Box::new(self.found_now(&key, thing, who))),
         };
-        if let Some(thing) = self.things.get(&step.id)
+        if let Some(thing) = self.things.get(&key)
             && thing.owner != Owner::Ours
+            && !(step.action == Action::Adopt && who.adopts.ids.contains(&step.id))
         {
             return Err(self.wrong(format!("{} is not ours", step.id)));
         }
@@ -175,9 +215,10 @@ impl State {
     }
 
     /// What the resource needs must be there and ready, outputs known.
-    fn check_needs(&mut self, wanted: &Resource) -> Result<(), ProviderError> {
+    fn check_needs(&mut self, wanted: &Resource, renames: &Renames) -> Result<(), ProviderError> {
         for need in wanted.needs.iter().chain(&wanted.host).filter(|need| !need.kind.only_looks()) {
-            if self.things.get(need).is_none_or(|thing| thing.settling > 0) {
+            let key = self.place(need, renames);
+            if self.things.get(&key).is_none_or(|thing| thing.settling > 0) {
                 return Err(self.wrong(format!("{} came before {need}", wanted.id)));
             }
         }
@@ -186,11 +227,12 @@ impl State {
 
     fn put(&mut self, step: &Step, run: &RunContext) -> Result<Outputs, ProviderError> {
         let wanted = step.wanted.as_ref().expect("a write is wanted");
-        self.check_needs(wanted)?;
+        self.check_needs(wanted, &run.identity.renames)?;
         if step.action == Action::Replace {
             self.remove(&step.id)?;
         }
-        let motion = self.things.get(&step.id).and_then(|thing| thing.release);
+        let key = self.place(&step.id, &run.identity.renames);
+        let motion = self.things.get(&key).and_then(|thing| thing.release);
         if step.action == Action::Repair
             && motion.is_some_and(|(_, status)| status != ReleaseStatus::Deployed)
         {
@@ -198,6 +240,7 @@ impl State {
         }
         // The first effect makes it, half done; the second finishes it and writes the digest last.
         self.effect(&step.id)?;
+        self.rename(&step.id, &run.identity.renames);
         self.uids += 1;
         let uid = self.uids;
         let settle = self.settle.get(&step.id).copied().unwrap_or(0);
@@ -316,7 +359,7 @@ pub(super) struct Side {
 }
 
 impl Provider for Side {
-    fn discover<'a>(&'a self, _: &'a Identity, _: &'a Known) -> BoxFuture<'a, Discovery> {
+    fn discover<'a>(&'a self, who: &'a Identity, _: &'a Known) -> BoxFuture<'a, Discovery> {
         Box::pin(async move {
             let state = self.world.state();
             let hidden = |id: &ResourceId| {
@@ -331,21 +374,40 @@ impl Provider for Side {
                 .filter(|(id, thing)| {
                     id.kind.family() == self.family && thing.owner == Owner::Ours && !hidden(id)
                 })
-                .map(|(id, thing)| (id.clone(), state.found(id, thing)))
+                .map(|(id, thing)| {
+                    let found = state.found_now(id, thing, who);
+                    (who.renames.id(id.clone()), found)
+                })
                 .collect();
-            Discovery { found, unlisted: Vec::new() }
+            Discovery { found, ..Discovery::default() }
+        })
+    }
+
+    fn census<'a>(
+        &'a self,
+        of: &'a [ResourceId],
+        _: &'a Identity,
+        _: &'a Known,
+    ) -> BoxFuture<'a, BTreeMap<ResourceId, Result<Census, String>>> {
+        Box::pin(async move {
+            let state = self.world.state();
+            let census = |id: &ResourceId| {
+                let counted = state.things.get(id)?.census.clone()?;
+                Some((id.clone(), counted))
+            };
+            of.iter().filter_map(census).collect()
         })
     }
 
     fn observe<'a>(
         &'a self,
         wanted: &'a [&'a Resource],
-        _: &'a Identity,
+        who: &'a Identity,
         _: &'a Known,
     ) -> BoxFuture<'a, BTreeMap<ResourceId, Observed>> {
         Box::pin(async move {
             let state = self.world.state();
-            wanted.iter().map(|wanted| (wanted.id.clone(), state.observe(wanted))).collect()
+            wanted.iter().map(|wanted| (wanted.id.clone(), state.observe(wanted, who))).collect()
         })
     }
 
@@ -372,13 +434,29 @@ impl Provider for Side {
             }
             let mut state = self.world.state();
             *state.busy.entry(step.id.kind).or_default() -= 1;
-            state.check(step)?;
+            state.check(step, &run.identity)?;
             match &step.action {
-                Action::Create
-                | Action::Update
-                | Action::Repair
-                | Action::Replace
-                | Action::Adopt => state.put(step, run),
+                Action::Create | Action::Update | Action::Repair | Action::Replace => {
+                    state.put(step, run)
+                }
+                Action::Adopt => {
+                    state.effect(&step.id)?;
+                    let thing = state.things.get_mut(&step.id).expect("it is there");
+                    thing.owner = Owner::Ours;
+                    thing.flavour = step.id.instance_name().map(|_| run.identity.flavour.clone());
+                    Ok(thing.outputs(&step.id))
+                }
+                Action::Mark { how } => {
+                    state.effect(&step.id)?;
+                    let thing = state.things.get_mut(&step.id).expect("it is there");
+                    match how {
+                        Marking::Orphan => {
+                            thing.owner = Owner::Unmarked { manager: None, suitable: false };
+                        }
+                        Marking::Protect { said } => thing.protection = Some(said.clone()),
+                    }
+                    Ok(thing.outputs(&step.id))
+                }
                 Action::Delete => state.remove(&step.id),
                 Action::Start => {
                     state.effect(&step.id)?;

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use datamill::model::{
-    Cause, Class, Digest, Family, Object, ObjectRef, Outputs, Owner, Power, ReleaseStatus,
-    ResourceId, ResourceKind,
+    Cause, Census, Class, Digest, Family, Object, ObjectRef, Outputs, Owner, Power, Protection,
+    ReleaseStatus, ResourceId, ResourceKind,
 };
 use datamill::provider::{Provider, Providers};
 use serde_json::{Map, Value as Json, json};
@@ -40,6 +40,10 @@ pub(crate) struct Thing {
     pub(crate) drawn: Option<usize>,
     /// The memory of the last write: its objects by name.
     pub(crate) remembered: Option<BTreeMap<String, Object>>,
+    /// How much data is in it, or why nobody can tell.
+    pub(crate) census: Option<Result<Census, String>>,
+    /// What a person said about whether it may go.
+    pub(crate) protection: Option<Protection>,
 }
 
 /// What goes wrong at an effect.
@@ -53,6 +57,8 @@ pub(crate) enum Fault {
     Refuse,
     /// The provider panics.
     Panic,
+    /// Memory goes before it; the call itself goes well.
+    Forget,
 }
 
 #[derive(Debug, Default)]
@@ -210,6 +216,8 @@ impl Thing {
             objects: BTreeMap::new(),
             applied: None,
             remembered: None,
+            protection: None,
+            census: None,
             needs: BTreeSet::new(),
             host: None,
             class: Class::Stateless,

@@ -2,12 +2,14 @@
 //! that names `kube`. Every call has a deadline, reads are tried again; no call is held back on our side.
 
 mod error;
+mod forward;
 mod kind;
 mod log;
 mod request;
+mod stream;
 
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -18,9 +20,11 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 pub use error::KubeError;
+pub use forward::Forward;
 pub use kind::{Kinds, ServedKind};
 pub use log::LogPart;
 pub use request::{Listing, Only, Propagation, Write};
+pub use stream::{Program, Ran, Text};
 
 /// What audit logs know us by.
 const AGENT: &str = concat!("datamill/", env!("CARGO_PKG_VERSION"));
@@ -40,6 +44,9 @@ type KindsRead = (Instant, Arc<Kinds>);
 #[derive(Clone)]
 pub struct Cluster {
     client: Client,
+    config: Arc<Config>,
+    /// The client for connections that may be silent, once one was needed.
+    silent: Arc<OnceLock<Client>>,
     kinds: Arc<RwLock<Arc<OnceCell<KindsRead>>>>,
 }
 
@@ -60,8 +67,9 @@ impl Cluster {
         // One retry policy, here, so that a deadline stays one.
         config.default_retry = false;
         config.headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
+        let kept = Arc::new(config.clone());
         let client = ClientBuilder::try_from(config).map_err(error::from_client)?.build();
-        Ok(Self { client, kinds: Arc::default() })
+        Ok(Self { client, config: kept, silent: Arc::default(), kinds: Arc::default() })
     }
 
     /// The server's version without `v`, such as `1.35.4`.

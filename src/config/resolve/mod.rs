@@ -90,6 +90,7 @@ pub(super) fn resolve(
     others.external.extend(outside);
     external::warn_of_plain_secrets(&others.external, &components.catalogue, problems);
     instance::check_unused(&instance_input, &selection.instances, problems);
+    instance::check_moved(&instances, problems);
     instance::settle_bindings(&mut instances, &names, &others.external);
     let platform = Platform {
         project: project.name.as_str().to_owned(),

@@ -43,6 +43,7 @@ pub(super) struct Reserved {
     pub(super) bind: BTreeMap<String, (String, Span)>,
     pub(super) profiles: Vec<String>,
     pub(super) ignore: Vec<Ignore>,
+    pub(super) moved: Option<(Name, Span)>,
 }
 
 impl Layers {
@@ -199,14 +200,12 @@ fn read_reserved(tree: &Located, title: &str, problems: &mut Problems) -> Reserv
             ));
         }
     }
-    if let Some(value) = reader.value("moved").cloned() {
-        problems.push(without_effect(
-            "moved",
-            &value,
-            "the plan takes the old name away and makes the new one; data under the old name is kept",
-        ));
+    let moved = reader.text("moved", problems);
+    if let Some(moved) = &moved {
+        check_name("moved", moved, 63, &at("moved"), title, problems);
     }
     Reserved {
+        moved: moved.and_then(|old| Some((old.parse().ok()?, at("moved")))),
         release,
         namespace,
         version: reader.text("version", problems).map(|version| (version, at("version"))),

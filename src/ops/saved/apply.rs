@@ -10,11 +10,11 @@ use super::verify::{self, Place};
 use crate::adapter::{clock, files};
 use crate::config::Project;
 use crate::engine::Cancel;
-use crate::model::{Class, Failure, FailureKind, InstallationId, Observed, Power};
+use crate::model::{Failure, FailureKind, InstallationId, Power};
 use crate::ops::draw::{self, Goal, draw};
 use crate::ops::scene::{self, Approved, Scene};
-use crate::ops::{Deferral, Ended, Settings, apply, destroy, load, power};
-use crate::plan::{self, Action, Block, Effect, Plan, Seal};
+use crate::ops::{Deferral, Ended, Settings, apply, consent, destroy, load, power};
+use crate::plan::{self, Action, Block, Plan, Seal};
 use crate::ui::{Answer, Question, Screen};
 
 /// Carries out a saved plan.
@@ -35,9 +35,7 @@ pub async fn apply_saved(
         Approved { owner: InstallationId(saved.installation.clone()), lock: saved.lock.clone() };
     let opened = scene::open_for(settings, screen, project, Some(approved));
     let mut scene = Box::pin(opened).await?;
-    if goal == Goal::Destroy && scene.cluster_seen == Observed::Absent {
-        screen
-            .note(&format!("there is no cluster `{}`; nothing to destroy", scene.cluster.id.name));
+    if scene.lacks_what_goes(goal) {
         return Ok(Ended::Well);
     }
     let seal = here(&saved, &scene)?;
@@ -54,7 +52,7 @@ pub async fn apply_saved(
     }
     screen.show_plan(&drawing.plan, &scene.header());
     refuse_others(&scene, goal, &drawing.plan)?;
-    if !data_is_confirmed(&scene, &drawing.plan)? {
+    if !consent::data_approved(&scene, &drawing.plan)? {
         screen.note("nothing was changed");
         return Ok(Ended::Well);
     }
@@ -167,26 +165,6 @@ fn confirmed_name(settings: &Settings, saved: &SavedPlan) -> Result<(), Failure>
         .because(format!("the plan is for project `{}`", saved.project))),
         Some(_) | None => Ok(()),
     }
-}
-
-/// The loss of data was approved when the plan was made, and is confirmed once more.
-fn data_is_confirmed(scene: &Scene<'_>, plan: &Plan) -> Result<bool, Failure> {
-    let lost = plan.steps.iter().filter(|step| loses_data(step)).count();
-    if lost == 0 || scene.simulated() || scene.settings.confirm_project.is_some() {
-        return Ok(true);
-    }
-    let project = &scene.identity.project;
-    let text = format!("{lost} steps lose data. Type the project's name, `{project}`, to go on:");
-    let flags = format!("--confirm-project {project}");
-    let question = Question::type_name(text, project.clone(), flags);
-    Ok(scene.screen.ask(&question)? == Answer::Yes)
-}
-
-fn loses_data(step: &plan::Step) -> bool {
-    let goes = matches!(step.action, Action::Delete | Action::GoesWith { .. });
-    let data = step.found.as_ref().is_some_and(|found| found.class == Class::Data);
-    step.action.changes_something()
-        && (goes && data || step.changes.iter().any(|c| c.effect == Effect::LosesData))
 }
 
 /// The same command does not go on with a branch that is stale.

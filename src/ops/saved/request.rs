@@ -1,5 +1,6 @@
 //! What was asked on the command line when a plan was made, so that its apply asks the same.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -56,6 +57,9 @@ pub struct SavedRequest {
     /// Whether what somebody changed on data is overwritten.
     #[serde(default)]
     pub overwrite_data: bool,
+    /// Objects whose risky change is allowed, as `Kind/name`.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub allowed: BTreeSet<String>,
     /// The project, where its files cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
@@ -102,6 +106,7 @@ impl SavedRequest {
             all_flavours: settings.reach.all_flavours,
             include_data: settings.include_data,
             overwrite_data: settings.overwrite_data,
+            allowed: settings.allowed.clone(),
             project: settings.project.clone(),
             flavour_name: settings.flavour_name.clone(),
         }
@@ -134,6 +139,7 @@ impl SavedRequest {
             confirm: Confirm::Nothing,
             include_data: self.include_data,
             overwrite_data: self.overwrite_data,
+            allowed: self.allowed.clone(),
             reach: Reach {
                 cascade: self.cascade,
                 with_needs: self.with_needs,
@@ -157,6 +163,7 @@ impl SavedRequest {
             (typed.manner.wait_jobs, "--wait-jobs"),
             (typed.include_data && !self.include_data, "--include-data"),
             (typed.overwrite_data && !self.overwrite_data, "--overwrite-data"),
+            (!typed.allowed.is_subset(&self.allowed), "--allow"),
         ];
         let more = given.into_iter().find(|(is_given, _)| *is_given).map(|(_, option)| option);
         match more {

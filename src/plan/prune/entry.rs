@@ -23,6 +23,9 @@ impl Fate {
     }
 }
 
+/// Where a chart says that an object outlives its release.
+const POLICY: &str = "helm.sh/resource-policy";
+
 pub(super) fn kept_because(found: &Found) -> String {
     match (found.class, &found.size) {
         (Class::Data, Some(size)) => format!("it holds data ({size})"),
@@ -31,8 +34,8 @@ pub(super) fn kept_because(found: &Found) -> String {
     }
 }
 
-/// What stays of a release that goes: Helm keeps volumes, claims, definitions and namespaces, and data is kept in any case
-/// unless the run includes it.
+/// What stays of a release that goes: Helm keeps volumes, claims, definitions, namespaces and what the chart says, and data is
+/// kept in any case unless the run includes it.
 pub(super) fn left_behind<'f>(
     world: &World<'_>,
     id: &ResourceId,
@@ -42,7 +45,8 @@ pub(super) fn left_behind<'f>(
     let stays = |object: &&ObjectFound| match object.object.kind.as_str() {
         "CustomResourceDefinition" | "Namespace" => true,
         "PersistentVolumeClaim" | "PersistentVolume" => !include_data,
-        _ => object.class == Class::Data && !include_data,
+        _ if object.class == Class::Data => !include_data,
+        _ => object.live.as_ref().is_some_and(|live| live.annotation(POLICY) == Some("keep")),
     };
     let of_release = found.objects.iter().filter(|_| id.kind == ResourceKind::Release);
     of_release.filter(|object| object.live.is_some()).filter(stays).collect()

@@ -23,22 +23,37 @@ impl<'a> Pruner<'_, 'a> {
         let permits = self.world.request.permits;
         let Some(found) = self.world.discovered(id) else { return Fate::Goes };
         let data = found.class == Class::Data;
+        // Of a release that is gone, what the chart keeps is all there is.
+        let remains = id.kind == ResourceKind::Release
+            && found.release.is_none()
+            && !found.objects.is_empty()
+            && left_behind(self.world, id, found).len() == found.objects.len();
         let kept = data && !permits.include_data
-            || found.keep && (!permits.include_data || id.kind == ResourceKind::Crds);
+            || found.keep && (!permits.include_data || id.kind == ResourceKind::Crds)
+            || remains;
         if let Some(block) = refused(id, found) {
             return Fate::Refused(block);
         }
-        if self.world.lives_simulated(id) || permits.holds_no_data.contains(id) {
-            // Whether it goes with its host is seen once the host is decided.
-            if kept { Fate::Stays(kept_because(found)) } else { Fate::Goes }
-        } else if kept {
+        let said = found.protection.as_ref();
+        let fate = if kept {
+            // Whether it goes with its host all the same is seen once the host is decided.
             Fate::Stays(kept_because(found))
-        } else if permits.production && found.class != Class::Stateless {
+        } else if self.world.lives_simulated(id) || permits.holds_no_data.contains(id) {
+            Fate::Goes
+        } else if permits.production && found.class != Class::Stateless && said.is_none() {
             let word = found.class.word();
-            let why = format!("the environment is production, and its class is {word}");
+            let why =
+                format!("the environment is production, which protects what is of class {word}");
             Fate::Refused(Block::Protected { why })
         } else {
             Fate::Goes
+        };
+        match said.filter(|said| said.on) {
+            Some(said) if fate == Fate::Goes => {
+                let why = format!("it was protected by {}", said.says());
+                Fate::Refused(Block::Protected { why })
+            }
+            Some(_) | None => fate,
         }
     }
 
@@ -61,7 +76,10 @@ impl<'a> Pruner<'_, 'a> {
             return;
         }
         let simulated = permits.holds_no_data.contains(cluster);
-        let fate = if let Some(why) = self.lived_in(cluster) {
+        let fate = if let Some((what, said)) = self.world.protected_at(cluster) {
+            let why = format!("`{what}` in it was protected by {}", said.says());
+            Fate::Refused(Block::Protected { why })
+        } else if let Some(why) = self.lived_in(cluster) {
             Fate::Stays(why)
         } else if simulated {
             Fate::Goes

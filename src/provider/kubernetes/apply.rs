@@ -8,8 +8,8 @@ use super::observe::{given, redraw};
 use super::render::secrets_in;
 use super::session::Session;
 use super::{
-    Kubernetes, claim, discover, installation, manager, namespace, objects, outputs_of, release,
-    removal, secret, snapshot,
+    Kubernetes, claim, discover, installation, manager, mark, namespace, objects, outputs_of,
+    release, removal, secret, snapshot,
 };
 use crate::adapter::kube::KubeError;
 use crate::model::{
@@ -62,6 +62,7 @@ impl Kubernetes {
             | Action::Repair
             | Action::Replace
             | Action::Adopt
+            | Action::Mark { .. }
             | Action::Delete
             | Action::Deferred { .. } => {}
         }
@@ -70,6 +71,11 @@ impl Kubernetes {
         }
         let session = self.session_for(step, run).await?;
         self.forget_marked();
+        if matches!(step.action, Action::Adopt | Action::Mark { .. }) {
+            mark::carry_out(&session, step).await?;
+            self.forget_marked();
+            return Ok(step.found.iter().flat_map(|found| found.outputs.clone()).collect());
+        }
         let run = &with_fields(&session, step, run).await?;
         let outputs = if step.id.kind == ResourceKind::Release {
             if step.action == Action::Delete {

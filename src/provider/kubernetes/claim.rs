@@ -57,14 +57,15 @@ pub(super) async fn ancestor(
         if let Some(instance) = object.label(label::INSTANCE)
             && object.label(label::OWNER).is_some()
         {
-            return Ok(Some(instance.to_owned()));
+            return Ok(Some(session.identity.renames.now(instance).to_owned()));
         }
         let Some(owner) = object.0.pointer("/metadata/ownerReferences/0").cloned() else {
             return Ok(None);
         };
         let text = |key: &str| owner.get(key).and_then(Json::as_str).unwrap_or_default().to_owned();
         if let Some(ours) = by_uid.get(text("uid").as_str()) {
-            return Ok(ours.label(label::INSTANCE).map(str::to_owned));
+            let instance = ours.label(label::INSTANCE);
+            return Ok(instance.map(|name| session.identity.renames.now(name).to_owned()));
         }
         let name = ObjectRef {
             api_version: text("apiVersion"),
@@ -146,7 +147,7 @@ async fn sets_of_ours(
             let ours = by_uid.get(set.uid()?)?;
             let templates = set.0.pointer("/spec/volumeClaimTemplates")?.as_array()?;
             let names = templates.iter().filter_map(|t| t.pointer("/metadata/name")?.as_str());
-            let instance = ours.label(label::INSTANCE)?.to_owned();
+            let instance = session.identity.renames.now(ours.label(label::INSTANCE)?).to_owned();
             Some((set.reference()?.name, names.map(str::to_owned).collect(), instance))
         })
         .collect())

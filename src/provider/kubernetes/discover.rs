@@ -6,16 +6,19 @@ use serde_json::Value as Json;
 
 use super::claim;
 use super::compare::version_of;
+use super::installation::NAMESPACE;
 use super::normal::normal;
 use super::owner::class_of;
 use super::render::POLICY;
 use super::secret::ASSUMED;
 use super::session::Session;
 use super::several::several;
-use crate::adapter::kube::{KubeError, Listing, ServedKind};
+use super::snapshot;
+use crate::adapter::kube::{Cluster, KubeError, Listing, ServedKind};
 use crate::model::{
-    AfterApply, Applied, Class, Digest, Discovery, Found, Object, ObjectFound, Outputs, Owner,
-    ResourceId, ResourceKind, RunId, Version, annotation, label, label_value,
+    AfterApply, Applied, Class, Digest, Discovery, Found, Name, Object, ObjectFound, ObjectRef,
+    Outputs, Owner, Protection, Renames, ResourceId, ResourceKind, RunId, Version, annotation,
+    label, label_value,
 };
 
 /// Lists at a time.
@@ -36,6 +39,8 @@ const DERIVED: [&str; 7] = [
 pub struct Marked {
     /// By id, in order of their references. Claims are whole, the rest is metadata only.
     pub objects: BTreeMap<ResourceId, Vec<Object>>,
+    /// What bears the installation's mark and names no resource.
+    pub strays: Vec<ObjectRef>,
     /// What could not be listed, and why.
     pub unlisted: Vec<String>,
 }
@@ -61,10 +66,11 @@ pub async fn marked(session: &Session) -> Result<Marked, KubeError> {
         };
         async move { session.cluster.list(&listing).await }
     };
+    let renames = &session.identity.renames;
     let lists = several(listable.iter().map(|kind| list(kind)).collect(), AT_A_TIME).await;
     for (kind, list) in listable.into_iter().zip(lists) {
         match list {
-            Ok(objects) => objects.into_iter().for_each(|object| marked.add(object)),
+            Ok(objects) => objects.into_iter().for_each(|object| marked.add(object, renames)),
             Err(error) if error.means_absent() => {}
             Err(error @ (KubeError::Unreachable(_) | KubeError::Timeout { .. })) => {
                 return Err(error);
@@ -79,19 +85,62 @@ pub async fn marked(session: &Session) -> Result<Marked, KubeError> {
     Ok(marked)
 }
 
+/// The installations whose marks for a project and target stand on anything in the cluster.
+pub(super) async fn owners(
+    cluster: &Cluster,
+    project: &str,
+    target: &str,
+) -> Result<BTreeMap<String, ObjectRef>, KubeError> {
+    let kinds = cluster.kinds().await?;
+    let selector = format!(
+        "{}={},{}={},{}",
+        label::PROJECT,
+        label_value(project),
+        label::TARGET,
+        label_value(target),
+        label::OWNER
+    );
+    let listable: Vec<&ServedKind> =
+        kinds.preferred().iter().filter(|kind| can_bear_marks(kind)).collect();
+    let list = |kind: &ServedKind| {
+        let listing = Listing::of(&kind.api_version, &kind.kind).labels(&selector).metadata_only();
+        async move { cluster.list(&listing).await }
+    };
+    let lists = several(listable.iter().map(|kind| list(kind)).collect(), AT_A_TIME).await;
+    let mut owners = BTreeMap::new();
+    for list in lists {
+        let objects = match list {
+            Ok(objects) => objects,
+            Err(error @ (KubeError::Unreachable(_) | KubeError::Timeout { .. })) => {
+                return Err(error);
+            }
+            // Who may not look there wrote nothing there.
+            Err(_) => continue,
+        };
+        for object in objects {
+            if let (Some(owner), Some(name)) = (object.label(label::OWNER), object.reference()) {
+                owners.entry(owner.to_owned()).or_insert(name);
+            }
+        }
+    }
+    Ok(owners)
+}
+
 fn can_bear_marks(kind: &ServedKind) -> bool {
     kind.can("list") && kind.can("delete") && !DERIVED.contains(&kind.kind.as_str())
 }
 
 impl Marked {
-    fn add(&mut self, object: Object) {
+    fn add(&mut self, object: Object, renames: &Renames) {
         let storage = object.label("owner") == Some("helm")
             && object.reference().is_some_and(|name| name.name.starts_with("sh.helm.release."));
         if storage {
             return;
         }
-        if let Some(id) = id_of(&object).map(|id| claim::home(id, &object)) {
+        if let Some(id) = id_of(&object).map(|id| claim::home(renames.id(id), &object)) {
             self.objects.entry(id).or_default().push(object);
+        } else if !is_memory(&object) {
+            self.strays.extend(object.reference());
         }
     }
 
@@ -104,6 +153,13 @@ impl Marked {
     pub fn uids(&self) -> BTreeSet<&str> {
         self.objects.values().flatten().filter_map(Object::uid).collect()
     }
+}
+
+/// Whether an object is what an installation remembers: it goes with the last of what it is about, and is no trace.
+fn is_memory(object: &Object) -> bool {
+    let name = object.reference().filter(|name| name.namespace.as_deref() == Some(NAMESPACE));
+    object.label(snapshot::MEMORY).is_some()
+        || name.is_some_and(|name| name.name.starts_with("datamill-"))
 }
 
 /// The id written on an object; rebuilt from its labels where the annotation is gone.
@@ -128,7 +184,7 @@ pub fn found_of(session: &Session, id: &ResourceId, objects: &[Object]) -> Found
         owner: Owner::Ours,
         version: version_of(&objects_found),
         applied: applied_of(objects.iter()),
-        needs: needs.flat_map(str::split_whitespace).filter_map(|id| id.parse().ok()).collect(),
+        needs: needs_of(session, needs),
         host: Some(host_of(session, id, objects)),
         class,
         keep: objects.iter().any(|object| object.annotation(POLICY) == Some("keep"))
@@ -138,10 +194,35 @@ pub fn found_of(session: &Session, id: &ResourceId, objects: &[Object]) -> Found
             .flatten(),
         flavour: first.and_then(|object| object.label(label::FLAVOUR)).map(str::to_owned),
         extra: first.is_some_and(|object| object.label(label::EXTRA).is_some()),
+        moved_from: objects.iter().find_map(|object| moved_from(session, object)),
+        protection: protection_of(objects),
         outputs: outputs_of(id, objects),
         objects: objects_found,
         ..Found::ours()
     }
+}
+
+/// The needs written on objects, under the names that instances have now.
+pub(super) fn needs_of<'a>(
+    session: &Session,
+    written: impl Iterator<Item = &'a str>,
+) -> BTreeSet<ResourceId> {
+    let ids = written.flat_map(str::split_whitespace).filter_map(|id| id.parse().ok());
+    ids.map(|id| session.identity.renames.id(id)).collect()
+}
+
+/// The old name that an object bears, when the flavour renames its instance.
+pub(super) fn moved_from(session: &Session, object: &Object) -> Option<Name> {
+    let marked = object.label(label::INSTANCE)?;
+    if session.identity.renames.now(marked) == marked { None } else { marked.parse().ok() }
+}
+
+/// What a person said about whether something may go: that it may not, if that stands on any of its objects.
+pub(super) fn protection_of<'a>(
+    objects: impl IntoIterator<Item = &'a Object>,
+) -> Option<Protection> {
+    let said = objects.into_iter().filter_map(|o| o.annotation(annotation::PROTECT));
+    said.map(Protection::read).max_by_key(|said| said.on)
 }
 
 /// What a resource tells others, as far as the object it is tells it.
@@ -209,7 +290,7 @@ pub fn discovery(session: &Session, marked: &Marked) -> Discovery {
         .filter(|(id, _)| id.kind != ResourceKind::Release)
         .map(|(id, objects)| (id.clone(), found_of(session, id, objects)))
         .collect();
-    Discovery { found, unlisted: marked.unlisted.clone() }
+    Discovery { found, strays: marked.strays.clone(), unlisted: marked.unlisted.clone() }
 }
 
 /// Whether a text of JSON is there and true-ish: used for finalizers and the like.

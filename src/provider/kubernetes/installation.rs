@@ -1,6 +1,8 @@
 //! The record of installations: ConfigMap `kube-system/datamill`, one key per project. Each project writes and removes its own
 //! key only; the ConfigMap goes with its last key.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -14,7 +16,7 @@ use crate::adapter::clock;
 use crate::adapter::kube::{Cluster, KubeError, Only, Propagation, Write};
 use crate::model::{
     AfterApply, Class, Digest, Found, Identity, InstallationId, Object, ObjectFound, ObjectRef,
-    Observed, Outputs, Owner, ResourceId, ResourceKind, Version, label_value,
+    Observed, Outputs, Owner, Protection, ResourceId, ResourceKind, Version, label_value,
 };
 use crate::provider::ProviderError;
 
@@ -33,6 +35,9 @@ pub struct Record {
     /// When, in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<u64>,
+    /// What a person said about whether all of it may go, the cluster included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protect: Option<Protection>,
 }
 
 fn reference() -> ObjectRef {
@@ -54,6 +59,7 @@ fn parse(text: &str) -> Record {
         owner: InstallationId("unknown".to_owned()),
         target: String::new(),
         created: None,
+        protect: None,
     })
 }
 
@@ -90,8 +96,12 @@ fn found(session: &Session, map: &Object, text: &str) -> Found {
     } else {
         Owner::Other(format!("installation {} of project {}", record.owner, identity.project))
     };
-    let wanted =
-        Record { owner: identity.owner.clone(), target: identity.target.clone(), created: None };
+    let wanted = Record {
+        owner: identity.owner.clone(),
+        target: identity.target.clone(),
+        created: None,
+        protect: None,
+    };
     let object = ObjectFound {
         object: reference(),
         wanted: true,
@@ -108,6 +118,7 @@ fn found(session: &Session, map: &Object, text: &str) -> Found {
         objects,
         outputs: outputs(&record.owner),
         host: Some(session.host.clone()),
+        protection: record.protect,
         ..Found::ours()
     }
 }
@@ -153,6 +164,7 @@ pub(super) async fn put(session: &Session, manager: &str) -> Result<Outputs, Pro
         owner: identity.owner.clone(),
         target: identity.target.clone(),
         created: Some(clock::since_epoch().as_secs()),
+        protect: None,
     };
     let text = serde_json::to_string(&record).unwrap_or_default();
     let object = Object(json!({
@@ -163,6 +175,47 @@ pub(super) async fn put(session: &Session, manager: &str) -> Result<Outputs, Pro
     // Not forced: of two that write the same key at once, the second gets a conflict.
     session.cluster.apply(&object, &Write::by(manager)).await.map_err(failed)?;
     Ok(outputs(&record.owner))
+}
+
+/// The installations of all projects in a cluster.
+pub(super) async fn all(cluster: &Cluster) -> Result<BTreeSet<String>, KubeError> {
+    let map = cluster.get(&reference()).await?;
+    let data = map.as_ref().and_then(|map| map.0.get("data")?.as_object());
+    let texts = data.into_iter().flat_map(|data| data.values()).filter_map(|text| text.as_str());
+    Ok(texts.map(|text| label_value(&parse(text).owner.0)).collect())
+}
+
+/// Writes beside our key what a person says about whether all of it may go.
+pub(super) async fn protect(
+    session: &Session,
+    said: &Protection,
+    manager: &str,
+) -> Result<(), ProviderError> {
+    let identity = &session.identity;
+    let failed = |error: KubeError| {
+        provider_error("cannot change the record of this installation", &error, &session.redactor)
+    };
+    let map = session.cluster.get(&reference()).await.map_err(failed)?;
+    let Some((map, text)) =
+        map.as_ref().and_then(|map| Some((map, entry(map, &identity.project)?)))
+    else {
+        return Err(stale(
+            "there is no record of this installation",
+            "nothing is installed".to_owned(),
+        ));
+    };
+    let record = parse(text);
+    if record.owner != identity.owner {
+        return Err(foreign(&reference(), &format!("installation {}", record.owner)));
+    }
+    let record = Record { protect: Some(said.clone()), ..record };
+    let version = map.0.pointer("/metadata/resourceVersion").and_then(serde_json::Value::as_str);
+    let patch = json!({
+        "metadata": {"resourceVersion": version},
+        "data": {label_value(&identity.project): serde_json::to_string(&record).unwrap_or_default()},
+    });
+    session.cluster.merge(&reference(), &patch, manager).await.map_err(failed)?;
+    Ok(())
 }
 
 /// The plan saw no record, so another run wrote it since: no fault of the files, and the next plan takes it as its own.

@@ -11,12 +11,14 @@ mod ending;
 mod explain;
 mod failure;
 mod field;
+mod finalizer;
 mod health;
 mod history;
 pub mod installation;
 mod later;
 pub mod lease;
 mod manifests;
+mod mark;
 mod memory;
 mod namespace;
 mod normal;
@@ -79,6 +81,8 @@ pub struct KubernetesSettings {
     pub redactor: Redactor,
     /// Fetches manifests.
     pub fetch: Fetch,
+    /// Objects that go without what handles their finalizers (`--strip-finalizers`).
+    pub strip: Arc<Vec<String>>,
 }
 
 /// Drives what lives inside clusters.
@@ -128,6 +132,32 @@ impl Kubernetes {
         }
     }
 
+    /// The installations whose marks for a project and target stand on anything in the only cluster that is known, each with one
+    /// of its objects.
+    pub async fn installations_by_marks(
+        &self,
+        known: &Known,
+        project: &str,
+        target: &str,
+    ) -> Result<BTreeMap<String, ObjectRef>, Failure> {
+        let redactor = &self.settings.redactor;
+        let failed = |error: KubeError| failure("cannot see what is installed", &error, redactor);
+        match self.links.open(known, None, redactor).await.map_err(failed)? {
+            Some(link) => discover::owners(&link.cluster, project, target).await.map_err(failed),
+            None => Ok(BTreeMap::new()),
+        }
+    }
+
+    /// The installations of all projects in the only cluster that is known, as marks name them.
+    pub async fn installations(&self, known: &Known) -> Result<BTreeSet<String>, Failure> {
+        let redactor = &self.settings.redactor;
+        let failed = |error: KubeError| failure("cannot read what is installed", &error, redactor);
+        match self.links.open(known, None, redactor).await.map_err(failed)? {
+            Some(link) => installation::all(&link.cluster).await.map_err(failed),
+            None => Ok(BTreeSet::new()),
+        }
+    }
+
     async fn open(
         &self,
         known: &Known,
@@ -143,7 +173,8 @@ impl Kubernetes {
         who: &Identity,
     ) -> Result<Option<Session>, KubeError> {
         *self.identity.lock().unwrap_or_else(PoisonError::into_inner) = Some(who.clone());
-        Ok(self.open(known, host).await?.map(|link| link.by(who)))
+        let link = self.open(known, host).await?;
+        Ok(link.map(|link| Session { strip: Arc::clone(&self.settings.strip), ..link.by(who) }))
     }
 
     /// The values that the chart of a release comes with.
@@ -463,6 +494,8 @@ mod tests {
             owner: InstallationId("abc".to_owned()),
             run: RunId("r".to_owned()),
             every_flavour: false,
+            renames: crate::model::Renames::default(),
+            adopts: crate::model::Adopts::default(),
         };
         let id = ResourceId::instance(&"kafka".parse().unwrap(), ResourceKind::Job, "x");
         assert_eq!(manager(&who, &id), "datamill/abc/kafka");

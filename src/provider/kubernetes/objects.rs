@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::compare::{absent_is, delete_object, merge, read_live, write_object};
-use super::discover::texts;
 use super::ending;
 use super::failure::{provider_error, stale};
+use super::finalizer;
 use super::history;
 use super::normal::compared;
 use super::owner::owner_of;
@@ -183,6 +183,14 @@ pub(super) async fn until_gone(
         let Some(live) = live.filter(|live| uid.is_none() || live.uid() == uid) else {
             return Ok(());
         };
+        let stripped = finalizer::strip_if_asked(session, &live).await.map_err(|error| {
+            let what = format!("cannot strip the finalizers of {name}");
+            provider_error(what, &error, &session.redactor)
+        })?;
+        if stripped {
+            progress(format!("stripped the finalizers of {name}, as asked"));
+            continue;
+        }
         let keeps = keeps(&live);
         // Who says how long it may take knows better than a clock for all.
         let late = match ceiling {
@@ -205,12 +213,7 @@ fn keeps(live: &Object) -> String {
     if let Some(waits) = (live.kind() == "Namespace").then(|| super::namespace::terminating(live)) {
         return waits.unwrap_or_else(|| "it is not being deleted yet".to_owned());
     }
-    let finalizers = texts(live, "/metadata/finalizers");
-    if finalizers.is_empty() {
-        "it ends".to_owned()
-    } else {
-        format!("its finalizers {}", finalizers.join(", "))
-    }
+    finalizer::keeps(live).unwrap_or_else(|| "it ends".to_owned())
 }
 
 fn stuck(name: &ObjectRef, keeps: &str) -> ProviderError {
@@ -222,7 +225,8 @@ fn stuck(name: &ObjectRef, keeps: &str) -> ProviderError {
                 "see whether what handles this finalizer runs:\n\n    kubectl get {}{namespace} {} -o yaml",
                 name.kind.to_lowercase(),
                 name.name
-            )),
+            ))
+            .hint(finalizer::remedy(name)),
     )
 }
 

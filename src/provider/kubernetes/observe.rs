@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use super::compare::{Live, observe_with, read_live, version_of};
-use super::discover::{Marked, applied_of, unwanted};
+use super::discover::{Marked, applied_of, moved_from, needs_of, protection_of, unwanted};
 use super::history;
 use super::later;
 use super::normal::normal;
@@ -273,7 +273,9 @@ impl Sight<'_> {
             version: Version { uid: None, ..version_of(&[]) },
             applied: applied_of(ours.iter().copied()),
             outputs: outputs_of(resource, &picture.objects, &self.session.identity),
-            needs: needs.flat_map(str::split_whitespace).filter_map(|id| id.parse().ok()).collect(),
+            needs: needs_of(self.session, needs),
+            moved_from: ours.iter().find_map(|object| moved_from(self.session, object)),
+            protection: protection_of(ours.iter().copied()),
             host: resource.host.clone(),
             class: ours.first().map_or(resource.class, |object| class_of(object)),
             keep: ours.iter().any(|o| o.annotation(super::render::POLICY) == Some("keep")),

@@ -6,16 +6,25 @@ use serde_json::Value as Json;
 /// Whose a live object is: `id` is the resource that wants it, if any. `suitable` of an unmarked one is for the caller to
 /// say; here it is `false`.
 pub fn owner_of(live: &Object, who: &Identity, id: Option<&ResourceId>) -> Owner {
+    let taken = id.is_some_and(|id| who.adopts.ids.contains(id));
     let Some(owner) = live.label(label::OWNER) else {
+        if taken {
+            return Owner::Ours;
+        }
         return Owner::Unmarked { manager: manager_of(live), suitable: false };
     };
     if owner != label_value(&who.owner.0) {
+        if taken && !who.adopts.alive.contains(owner) {
+            return Owner::Ours;
+        }
         let project = live.label(label::PROJECT).unwrap_or("unknown");
         return Owner::Other(format!("project {project}, installation {owner}"));
     }
-    let instance = live.label(label::INSTANCE);
+    let instance = live.label(label::INSTANCE).map(|marked| who.renames.now(marked));
     let flavour = live.label(label::FLAVOUR);
-    let others = flavour.is_some_and(|name| name != label_value(&who.flavour));
+    let from = who.adopts.from.as_deref().filter(|_| taken).map(label_value);
+    let others = flavour
+        .is_some_and(|name| name != label_value(&who.flavour) && from.as_deref() != Some(name));
     if instance.is_some() && others && !who.every_flavour {
         return Owner::Other(format!("flavour {}", flavour.unwrap_or_default()));
     }
@@ -67,6 +76,8 @@ mod tests {
             owner: InstallationId("abc".to_owned()),
             run: RunId("r".to_owned()),
             every_flavour: false,
+            renames: crate::model::Renames::default(),
+            adopts: crate::model::Adopts::default(),
         }
     }
 

@@ -8,8 +8,9 @@ use serde_json::Value as Json;
 use tokio::time::Instant;
 
 use super::compare::absent_is;
-use super::discover::{Marked, texts, unwanted};
+use super::discover::{Marked, unwanted};
 use super::failure::{provider_error, stale};
+use super::finalizer;
 use super::observe::link;
 use super::owner::owner_of;
 use super::session::Session;
@@ -231,12 +232,29 @@ async fn until_gone(
                 let what = format!("cannot see whether {} is gone", gone.of);
                 provider_error(what, &error, &session.redactor)
             })?;
+        let mut stripped = false;
+        for object in left.iter().filter(|object| counts(object)) {
+            stripped |= finalizer::strip_if_asked(session, object).await.map_err(|error| {
+                let what = format!("cannot strip the finalizers of {}", gone.of);
+                provider_error(what, &error, &session.redactor)
+            })?;
+        }
+        if stripped {
+            progress("stripped finalizers, as asked".to_owned());
+            continue;
+        }
+        let remedies: Vec<String> = left
+            .iter()
+            .filter(|object| counts(object) && finalizer::keeps(object).is_some())
+            .filter_map(|object| Some(finalizer::remedy(&object.reference()?)))
+            .take(NAMED)
+            .collect();
         let left: Vec<String> = left.iter().filter(|o| counts(o)).filter_map(keeps).collect();
         if left.is_empty() {
             return Ok(());
         }
         if begun.elapsed() >= ceiling {
-            return Err(still_there(id, &left, ceiling));
+            return Err(still_there(id, &left, ceiling, remedies));
         }
         let says = format!("waits until these are gone: {}", in_words(&left));
         if says != said {
@@ -250,12 +268,11 @@ async fn until_gone(
 /// An object that is still there, and what keeps it.
 fn keeps(object: &Object) -> Option<String> {
     let name = object.reference()?;
-    let finalizers = texts(object, "/metadata/finalizers");
     let leaving = object.0.pointer("/metadata/deletionTimestamp").is_some();
-    Some(match (leaving, finalizers.as_slice()) {
+    Some(match (leaving, finalizer::keeps(object)) {
         (false, _) => format!("{name} (nobody deleted it)"),
-        (true, []) => name.to_string(),
-        (true, _) => format!("{name} (kept by its finalizers {})", finalizers.join(", ")),
+        (true, None) => name.to_string(),
+        (true, Some(keeps)) => format!("{name} (kept by {keeps})"),
     })
 }
 
@@ -265,13 +282,18 @@ fn in_words(left: &[String]) -> String {
     if more == 0 { named.join(", ") } else { format!("{} and {more} more", named.join(", ")) }
 }
 
-fn still_there(id: &ResourceId, left: &[String], ceiling: Duration) -> ProviderError {
+fn still_there(
+    id: &ResourceId,
+    left: &[String],
+    ceiling: Duration,
+    remedies: Vec<String>,
+) -> ProviderError {
     let what = format!("`{id}` does not let go: something must be gone before, and is not");
-    ProviderError::permanent(
-        Failure::new(FailureKind::Partial, what)
-            .because(format!("after {} s these are still there: {}", ceiling.as_secs(), in_words(left)))
-            .hint("see whether what handles their finalizers runs; the same command goes on from here"),
-    )
+    let mut failure = Failure::new(FailureKind::Partial, what)
+        .because(format!("after {} s these are still there: {}", ceiling.as_secs(), in_words(left)))
+        .hint("see whether what handles their finalizers runs; the same command goes on from here");
+    failure.hints.extend(remedies);
+    ProviderError::permanent(failure)
 }
 
 #[cfg(test)]

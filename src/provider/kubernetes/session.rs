@@ -47,6 +47,8 @@ pub struct Session {
     pub version: String,
     /// Masks secret values.
     pub redactor: Redactor,
+    /// Objects that go without what handles their finalizers.
+    pub strip: Arc<Vec<String>>,
 }
 
 impl Link {
@@ -61,6 +63,7 @@ impl Link {
             context: self.context,
             version: self.version,
             redactor: self.redactor,
+            strip: Arc::default(),
         }
     }
 }

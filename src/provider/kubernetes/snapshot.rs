@@ -24,7 +24,7 @@ use crate::model::{
 };
 
 /// On each part: which snapshot it belongs to.
-const MEMORY: &str = "datamill.dev/memory";
+pub(super) const MEMORY: &str = "datamill.dev/memory";
 /// On each part: its number, how many there are, and the digest of the whole.
 const PART: &str = "datamill.dev/part";
 /// Under which key.
@@ -169,6 +169,9 @@ pub(super) async fn remember(
     inputs: &Digest,
     objects: &[Object],
 ) {
+    if let Some(before) = session.identity.renames.id_before(id) {
+        forget(session, &before).await;
+    }
     let objects: Vec<Object> = objects.iter().map(|object| sealed(session, object)).collect();
     let snapshot = Snapshot { version: VERSION, id: id.clone(), inputs: inputs.clone(), objects };
     let write = Write::by(manager(&session.identity, id)).forced();
@@ -198,7 +201,7 @@ pub(super) async fn recall(session: &Session) -> BTreeMap<ResourceId, Remembered
             let named = snapshot.objects.into_iter();
             let objects = named.filter_map(|object| Some((object.reference()?, Some(object))));
             let remembered = Remembered { inputs: snapshot.inputs, objects: objects.collect() };
-            (snapshot.id, remembered)
+            (session.identity.renames.id(snapshot.id), remembered)
         })
         .collect()
 }
@@ -255,6 +258,8 @@ mod tests {
             owner: InstallationId("abc".to_owned()),
             run: RunId("r".to_owned()),
             every_flavour: false,
+            renames: crate::model::Renames::default(),
+            adopts: crate::model::Adopts::default(),
         }
     }
 

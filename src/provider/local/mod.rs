@@ -235,7 +235,8 @@ impl Local {
                 Ok(Outputs::new())
             }
             Action::Keep | Action::Use => kwok.outputs().await,
-            Action::Retain { .. }
+            Action::Mark { .. }
+            | Action::Retain { .. }
             | Action::GoesWith { .. }
             | Action::Deferred { .. }
             | Action::Waiting { .. }

@@ -30,6 +30,8 @@ fn who(project: &str) -> Identity {
         owner: InstallationId("o".to_owned()),
         run: RunId("r".to_owned()),
         every_flavour: false,
+        renames: crate::model::Renames::default(),
+        adopts: crate::model::Adopts::default(),
     }
 }
 

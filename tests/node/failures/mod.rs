@@ -80,7 +80,7 @@ impl Case {
 }
 
 impl Drop for Case {
-    #[expect(clippy::print_stderr, reason = "why a test failed stands beside its failure")]
+    #[expect(clippy::print_stderr, reason = "what went on is for whoever reads why a test failed")]
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("{}", self.cluster.story(self.name));

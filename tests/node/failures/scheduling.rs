@@ -20,16 +20,16 @@ fn pods_that_no_node_takes_say_so_in_numbers_and_names() {
     let file = case.sandbox.write("class.yaml", class);
     case.cluster.kubectl(&["apply", "-f", file.to_str().unwrap()]);
     let stall = Duration::from_secs(6);
-    let sound = answer("");
-    let large = sound.clone() + "\nresources: {requests: {cpu: \"1000\"}}";
+    let container = answer("");
+    let large = container.clone() + "\nresources: {requests: {cpu: \"1000\"}}";
     case.chart("large", stall, &[&deployment(&large, "")]);
-    case.chart("tainted", stall, &[&deployment(&sound, "nodeSelector: {ghost: 'yes'}")]);
+    case.chart("tainted", stall, &[&deployment(&container, "nodeSelector: {ghost: 'yes'}")]);
     let volume = |claim: &str| {
         format!("volumes: [{{name: data, persistentVolumeClaim: {{claimName: {claim}}}}}]")
     };
     let claim = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: idle}\nspec: {storageClassName: idle, accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}\n";
-    case.chart("unbound", stall, &[claim, &deployment(&sound, &volume("idle"))]);
-    case.chart("unclaimed", stall, &[&deployment(&sound, &volume("nowhere"))]);
+    case.chart("unbound", stall, &[claim, &deployment(&container, &volume("idle"))]);
+    case.chart("unclaimed", stall, &[&deployment(&container, &volume("nowhere"))]);
 
     // Preflight sees the first two coming.
     let plan = case.run(&["-k", "plan"]);
@@ -61,7 +61,7 @@ fn pods_that_no_node_takes_say_so_in_numbers_and_names() {
     );
 
     for name in names {
-        case.mend(name, &[&deployment(&sound, "")]);
+        case.mend(name, &[&deployment(&container, "")]);
     }
     case.converges();
     case.cluster.kubectl(&["delete", "node", "ghost"]);

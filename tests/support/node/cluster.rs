@@ -7,6 +7,8 @@ use std::process::{Command, Output};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use datamill::adapter::kube;
+
 use super::engine::Engine;
 use super::run::said;
 use super::{Image, build};
@@ -19,6 +21,8 @@ pub(crate) const BUSYBOX: &str = "datamill.test/busybox:1";
 pub(crate) struct Cluster {
     engine: Engine,
     kubeconfig: PathBuf,
+    /// What its node is made of, unless kind chose.
+    image: Option<String>,
     loaded: Mutex<BTreeSet<String>>,
 }
 
@@ -32,12 +36,12 @@ impl Cluster {
         let kubeconfig = engine.folder().join("kubeconfig");
         let config = engine.folder().join("kind.yaml");
         fs::write(&config, configuration()).map_err(|error| error.to_string())?;
-        let cluster = Self { engine, kubeconfig, loaded: Mutex::default() };
+        let cluster = Self { engine, kubeconfig, image, loaded: Mutex::default() };
         let mut create = cluster.kind();
         create.args(["create", "cluster", "--wait", "120s", "--name", &cluster.name()]);
         create.arg("--config").arg(config).arg("--kubeconfig").arg(&cluster.kubeconfig);
-        if let Some(image) = image {
-            create.args(["--image", &image]);
+        if let Some(image) = &cluster.image {
+            create.args(["--image", image]);
         }
         said(&mut create)?;
         cluster.bring_busybox()?;
@@ -54,7 +58,14 @@ impl Cluster {
         }
         let public = "docker.io/library/busybox:1.37";
         said(self.engine.docker().args(["pull", "-q", public]))?;
-        said(self.engine.docker().args(["tag", public, BUSYBOX]))?;
+        // Its files as an image of one platform: an engine may know of others, and then kind does not load it.
+        let container = said(self.engine.docker().args(["create", public]))?;
+        let files = self.engine.folder().join("busybox.tar");
+        let export =
+            said(self.engine.docker().args(["export", container.trim(), "-o"]).arg(&files));
+        said(self.engine.docker().args(["rm", container.trim()]))?;
+        export?;
+        said(self.engine.docker().arg("import").arg(&files).arg(BUSYBOX))?;
         said(self.kind().args(["load", "docker-image", BUSYBOX, "--name", &self.name()])).map(drop)
     }
 
@@ -75,6 +86,12 @@ impl Cluster {
     /// The name that kind knows it by.
     pub(crate) fn name(&self) -> String {
         self.engine.name()
+    }
+
+    /// The name of a project whose kind cluster bears the mark of this run; and the name of that cluster.
+    pub(crate) fn project(&self, word: &str) -> (String, String) {
+        let cluster = format!("{}-{word}", self.name());
+        (cluster.trim_start_matches("datamill-").to_owned(), cluster)
     }
 
     /// Its only node.
@@ -108,12 +125,16 @@ impl Cluster {
         if !loaded.insert(name) {
             return;
         }
-        let archive = self.engine.folder().join("image.tar");
-        image.save(&archive).unwrap();
+        self.load_into(&self.name(), image);
+    }
+
+    /// Puts an image into the nodes of another cluster of the engine.
+    pub(crate) fn load_into(&self, cluster: &str, image: &Image) {
+        let archive = tempfile::NamedTempFile::new_in(self.engine.folder()).unwrap();
+        image.save(archive.path()).unwrap();
         let mut call = self.kind();
-        call.args(["load", "image-archive", "--name", &self.name()]).arg(&archive);
+        call.args(["load", "image-archive", "--name", cluster]).arg(archive.path());
         said(&mut call).unwrap();
-        fs::remove_file(archive).unwrap();
     }
 
     /// A namespace of its own for a test; deleted when it is dropped.
@@ -143,6 +164,19 @@ impl Cluster {
         self.try_kubectl(args).unwrap()
     }
 
+    /// Does something with datamill's own door to the cluster, in the engine's network.
+    pub(crate) fn inside<T: Send>(&self, work: impl AsyncFnOnce(kube::Cluster) -> T + Send) -> T {
+        let run = || {
+            self.engine.enter();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(async {
+                work(kube::Cluster::connect(&self.kubeconfig, None).await.unwrap()).await
+            })
+        };
+        let done = std::thread::scope(|scope| scope.spawn(run).join());
+        done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+
     /// What went on in a namespace, for whoever reads why a test failed.
     pub(crate) fn story(&self, namespace: &str) -> String {
         let ask = |args: &[&str]| {
@@ -168,8 +202,18 @@ impl Cluster {
         format!("namespace {namespace}:\n{}", told.join("\n"))
     }
 
-    /// A sandbox whose programs reach the cluster: kind and kubectl on the `PATH`, the engine, a copy of the kubeconfig.
+    /// A sandbox whose programs reach the cluster, by a copy of its kubeconfig.
     pub(crate) fn sandbox(&self) -> Sandbox {
+        let sandbox = self.machine();
+        let copy = sandbox.home().join(".kube/config");
+        fs::create_dir_all(copy.parent().unwrap()).unwrap();
+        fs::copy(&self.kubeconfig, copy).unwrap();
+        sandbox
+    }
+
+    /// A sandbox whose programs reach the engine and its networks, with kind and kubectl on the `PATH`. It knows of no cluster,
+    /// and kind makes its nodes of the image that this one is made of.
+    pub(crate) fn machine(&self) -> Sandbox {
         let mut sandbox = Sandbox::with_tools();
         sandbox.start_by(self.engine.prefix());
         // docker may stand anywhere, and nsenter does.
@@ -179,9 +223,9 @@ impl Cluster {
         if let Some(host) = self.engine.host() {
             sandbox.set("DOCKER_HOST", host);
         }
-        let copy = sandbox.home().join(".kube/config");
-        fs::create_dir_all(copy.parent().unwrap()).unwrap();
-        fs::copy(&self.kubeconfig, copy).unwrap();
+        if let Some(image) = &self.image {
+            sandbox.set("DATAMILL_NODE_IMAGE", image);
+        }
         sandbox
     }
 }
@@ -212,7 +256,7 @@ impl Namespace<'_> {
 }
 
 impl Drop for Namespace<'_> {
-    #[expect(clippy::print_stderr, reason = "why a test failed stands beside its failure")]
+    #[expect(clippy::print_stderr, reason = "what went on is for whoever reads why a test failed")]
     fn drop(&mut self) {
         let name = &self.name;
         if std::thread::panicking() {

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use super::run::{Mark, children, keeper, said, text_of};
-use super::{Stop, build};
+use super::{Image, Stop, build};
 use crate::support::sandbox::tools;
 
 /// An engine, and how programs get into its network.
@@ -29,7 +29,9 @@ impl Engine {
         let name = mark.name();
         let kind = tools().join("kind");
         let keeper = hold(&mark, &[OsStr::new("cluster")], &[kind.as_os_str(), name.as_ref()])?;
-        Ok(Self { host: None, inside: None, keeper, mark })
+        let engine = Self { host: None, inside: None, keeper, mark };
+        engine.probe()?;
+        Ok(engine)
     }
 
     /// A dockerd of our own.
@@ -48,6 +50,7 @@ impl Engine {
         if engine.inside.is_none() {
             return Err(Stop::Failure("the dockerd's namespaces are gone".to_owned()));
         }
+        engine.probe()?;
         Ok(engine)
     }
 
@@ -68,6 +71,19 @@ impl Engine {
         let log = text_of(&self.mark.folder().join("dockerd.log"));
         let line = log.lines().next_back().map_or(last, str::to_owned);
         Err(Stop::Skip(format!("dockerd does not start here: {line}")))
+    }
+
+    /// An engine may answer and run nothing, or nothing that has the rights of a node.
+    fn probe(&self) -> Result<(), Stop> {
+        let archive = self.folder().join("probe.tar");
+        let image = Image::answer()?;
+        image.save(&archive).map_err(|error| error.to_string())?;
+        let said = said(self.docker().args(["load", "--quiet", "--input"]).arg(&archive));
+        fs::remove_file(archive).map_err(|error| error.to_string())?;
+        said?;
+        let name = format!("{}-probe", self.name());
+        let why = refuses_privileged(&|| self.docker(), &name, &image.names[0]);
+        why.map_or(Ok(()), |why| Err(Stop::Skip(why)))
     }
 
     /// The docker client for this engine.
@@ -142,6 +158,20 @@ fn hold(mark: &Mark, first: &[&OsStr], last: &[&OsStr]) -> Result<Child, String>
     command.spawn().map_err(|error| format!("{}: {error}", keeper().display()))
 }
 
+/// Why no container of an image that is there runs with all rights; nothing when one does.
+fn refuses_privileged(
+    docker: &dyn Fn() -> Command,
+    container: &str,
+    image: &str,
+) -> Option<String> {
+    let start = ["run", "--detach", "--privileged", "--network", "none", "--name", container];
+    let started = said(docker().args(start).arg(image));
+    said(docker().args(["rm", "--force", "--volumes", container])).ok();
+    let why = started.err()?;
+    let line = why.lines().rev().find(|line| line.contains(": ")).unwrap_or(&why);
+    Some(format!("the container engine answers, and runs no privileged container: {line}"))
+}
+
 /// Whether nobody here can give a container `CAP_SYS_RESOURCE`, which `--privileged` asks for.
 fn lacks_sys_resource() -> bool {
     const SYS_RESOURCE: u64 = 1 << 24;
@@ -149,4 +179,24 @@ fn lacks_sys_resource() -> bool {
     let bounds = status.lines().find_map(|line| line.strip_prefix("CapBnd:"));
     let bounds = bounds.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok());
     bounds.is_some_and(|bounds| bounds & SYS_RESOURCE == 0)
+}
+
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_that_runs_no_privileged_container_is_told_from_one_that_does() {
+        let docker = |script: &'static str| {
+            move || {
+                let mut command = Command::new("sh");
+                command.args(["-c", script, "docker"]);
+                command
+            }
+        };
+        let says = "docker: Error response from daemon: runc create failed: unable to apply caps: operation not permitted.";
+        let refuses = "[ \"$1\" = rm ] || { echo 'docker: Error response from daemon: runc create failed: unable to apply caps: operation not permitted.' >&2; exit 125; }";
+        let why = refuses_privileged(&docker(refuses), "c", "i").unwrap();
+        assert!(why.contains("privileged") && why.ends_with(says), "{why}");
+        assert_eq!(refuses_privileged(&docker("exit 0"), "c", "i"), None);
+    }
 }

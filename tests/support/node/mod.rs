@@ -16,7 +16,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::OnceLock;
 
-pub(crate) use cluster::{BUSYBOX, Cluster};
+pub(crate) use cluster::{BUSYBOX, Cluster, Namespace};
 pub(crate) use image::Image;
 pub(crate) use registry::{Registry, Serve};
 pub(crate) use run::{Mark, leftovers};

@@ -33,11 +33,22 @@ impl Mark {
         format!("{PREFIX}{}-{}", self.pid, self.started)
     }
 
-    /// Reads it from a name.
+    /// Reads it from a name, which may go on behind it.
     fn read(name: &str) -> Option<Self> {
         let (pid, started) = name.strip_prefix(PREFIX)?.split_once('-')?;
+        let started = started.split_once('-').map_or(started, |(started, _)| started);
         let digits = !started.is_empty() && started.chars().all(|c| c.is_ascii_digit());
         Some(Self { pid: pid.parse().ok().filter(|_| digits)?, started: started.to_owned() })
+    }
+
+    /// The process that holds what its run started.
+    pub(crate) fn keeper(&self) -> Option<u32> {
+        let path = keeper().display().to_string();
+        let is_keeper = |pid: &u32| {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&line).contains(&path)
+        };
+        children(self.pid).into_iter().find(is_keeper)
     }
 
     fn lives(&self) -> bool {
@@ -83,6 +94,9 @@ pub(super) fn keeper() -> PathBuf {
 
 /// Takes away what dead runs left: folders and cgroups of engines, clusters in an engine that is not ours.
 pub(super) fn sweep(place: Place) -> Result<(), String> {
+    if place == Place::Running {
+        sweep_clusters()?;
+    }
     let entries = fs::read_dir(base()).map_err(|error| error.to_string())?;
     for entry in entries.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -101,15 +115,23 @@ pub(super) fn sweep(place: Place) -> Result<(), String> {
             said(call.arg("sweep").arg(entry.path()).arg(&name))?;
         }
     }
-    if place == Place::Running {
-        for name in said(Command::new(tools().join("kind")).args(["get", "clusters"]))?.lines() {
-            if Mark::read(name).is_some_and(|mark| !mark.lives()) {
-                let mut call = Command::new(tools().join("kind"));
-                said(call.args(["delete", "cluster", "--name", name]))?;
-            }
+    Ok(())
+}
+
+/// Deletes clusters of dead runs in an engine that is not ours. Their keepers may be at it.
+fn sweep_clusters() -> Result<(), String> {
+    let kind = |args: &[&str]| said(Command::new(tools().join("kind")).args(args));
+    let mut why = String::new();
+    for _ in 0..60 {
+        let all = kind(&["get", "clusters"])?;
+        let dead = |name: &&str| Mark::read(name).is_some_and(|mark| !mark.lives());
+        let Some(name) = all.lines().find(dead) else { return Ok(()) };
+        if let Err(error) = kind(&["delete", "cluster", "--name", name]) {
+            why = error;
+            std::thread::sleep(std::time::Duration::from_secs(1));
         }
     }
-    Ok(())
+    Err(format!("clusters of dead runs stay: {why}"))
 }
 
 /// Whether a process other than this one has a name in its arguments.
@@ -167,6 +189,7 @@ mod tests {
     fn a_mark_survives_its_name_and_dies_with_its_process() {
         let own = Mark::own();
         assert_eq!(Mark::read(&own.name()), Some(own.clone()));
+        assert_eq!(Mark::read(&format!("{}-demo", own.name())), Some(own.clone()));
         assert!(own.lives());
         let earlier = Mark { started: "1".to_owned(), ..own };
         assert!(!earlier.lives());

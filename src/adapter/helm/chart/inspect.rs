@@ -59,6 +59,11 @@ impl Findings {
         findings
     }
 
+    /// Whether two renderings of the same in the same moment may differ.
+    pub fn is_random(&self) -> bool {
+        self.unstable.iter().any(|word| RANDOM.contains(&word.as_str()))
+    }
+
     fn take(&mut self, token: &str) {
         if RANDOM.contains(&token) {
             self.unstable.insert(token.to_owned());
@@ -73,20 +78,35 @@ impl Findings {
     }
 }
 
-/// The words inside `{{ … }}`, texts and comments left out.
-fn tokens(template: &str) -> impl Iterator<Item = &str> {
+/// What stands inside `{{ … }}`, comments left out.
+pub(super) fn actions(template: &str) -> impl Iterator<Item = &str> {
     template
         .split("{{")
         .skip(1)
         .filter_map(|after| after.split("}}").next())
         .filter(|action| !action.trim_start_matches('-').trim_start().starts_with("/*"))
-        .flat_map(|action| {
-            // Every second part lies between quotes.
-            action.split(['"', '`']).step_by(2).flat_map(|part| {
-                part.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '$')))
-            })
+}
+
+/// The words of an action, texts left out.
+fn words(action: &str) -> impl Iterator<Item = &str> {
+    // Every second part lies between quotes.
+    action
+        .split(['"', '`'])
+        .step_by(2)
+        .flat_map(|part| {
+            part.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '$')))
         })
         .filter(|token| !token.is_empty())
+}
+
+/// Whether an action calls a function whose answer changes from call to call.
+pub(super) fn is_random(action: &str) -> bool {
+    words(action).any(|word| RANDOM.contains(&word))
+}
+
+/// The words inside `{{ … }}`, texts and comments left out.
+fn tokens(template: &str) -> impl Iterator<Item = &str> {
+    actions(template).flat_map(words)
 }
 
 /// Keys of the values that the chart does not know, each with a suggestion when one is near, as a line for people. A top-level
@@ -111,7 +131,7 @@ pub fn unknown_keys(
 }
 
 /// The default values of a chart, with those of its subcharts under their names.
-fn defaults(content: &ChartContent, below: &str) -> Json {
+pub(super) fn defaults(content: &ChartContent, below: &str) -> Json {
     let mut values = content
         .document(&format!("{below}values.yaml"))
         .filter(Json::is_object)
@@ -128,7 +148,7 @@ fn defaults(content: &ChartContent, below: &str) -> Json {
 }
 
 /// Subcharts: the names under which their values stand, aliases included, and their folders.
-fn subcharts(content: &ChartContent, below: &str) -> Vec<(String, String)> {
+pub(super) fn subcharts(content: &ChartContent, below: &str) -> Vec<(String, String)> {
     let chart = content.document(&format!("{below}Chart.yaml")).unwrap_or_default();
     let charts = format!("{below}charts/");
     let mut folders = BTreeSet::new();
@@ -165,7 +185,7 @@ fn add_schema(values: &mut Json, schema: &Json) {
     }
 }
 
-fn merge(into: &mut Json, from: &Json) {
+pub(super) fn merge(into: &mut Json, from: &Json) {
     if let (Some(into), Some(from)) = (into.as_object_mut(), from.as_object()) {
         for (key, value) in from {
             match into.get_mut(key) {

@@ -4,6 +4,7 @@ mod content;
 mod fetch;
 mod index;
 mod inspect;
+mod pin;
 mod registry;
 
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use serde_json::{Value as Json, json};
 
 pub use content::ChartContent;
 pub use inspect::{Findings, unknown_keys};
+pub use pin::{pins, with_key};
 
 pub(super) use self::registry::Registry;
 

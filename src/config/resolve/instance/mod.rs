@@ -1,6 +1,7 @@
 //! Instances: the layers of their settings, their values and bindings.
 
 mod flags;
+mod moved;
 mod secrets;
 mod settings_file;
 mod unused;
@@ -9,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use self::flags::{overrides, settings};
+pub(super) use self::moved::check_moved;
 use self::secrets::take_secrets;
 use self::settings_file::config_file;
 pub(super) use self::unused::check_unused;
@@ -213,7 +215,10 @@ fn laid(under: Option<Located>, over: Located) -> Located {
 }
 
 fn fill(instance: &mut Instance, reserved: Reserved) {
-    instance.release = reserved.release;
+    // What Helm and volumes are called cannot change, so a renamed instance keeps it.
+    let kept = reserved.moved.as_ref().map(|(old, _)| old.to_string());
+    instance.release = reserved.release.or(kept);
+    instance.moved = reserved.moved;
     instance.namespace = reserved.namespace;
     instance.bind = reserved.bind;
     instance.profiles = reserved.profiles;

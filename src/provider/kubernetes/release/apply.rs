@@ -41,7 +41,7 @@ pub async fn apply(
 ) -> Result<Outputs, ProviderError> {
     let work = Work { session, helm, step, run };
     match &step.action {
-        Action::Create | Action::Update | Action::Adopt | Action::Deferred { .. } => {
+        Action::Create | Action::Update | Action::Deferred { .. } => {
             let (resource, spec) = work.wanted()?;
             Box::pin(write(work, resource, spec)).await
         }
@@ -59,7 +59,10 @@ pub async fn apply(
             Box::pin(replace(work, resource, spec)).await
         }
         Action::Delete => delete::delete(work).await.map(|()| Outputs::new()),
-        Action::Keep
+        // Marks are written before anybody comes here.
+        Action::Adopt
+        | Action::Mark { .. }
+        | Action::Keep
         | Action::Use
         | Action::Retain { .. }
         | Action::GoesWith { .. }
@@ -82,7 +85,7 @@ async fn write(
     let head = work.head(spec).await?;
     work.check(resource, spec, head.as_ref(), taken.waited).await?;
     let head = free(work, resource, spec, head, &taken).await?;
-    upgrade::upgrade(work, resource, spec, head, taken).await
+    Box::pin(upgrade::upgrade(work, resource, spec, head, taken)).await
 }
 
 /// Installs what was uninstalled a moment ago.
@@ -94,7 +97,7 @@ async fn replace(
     let taken = work.take(&spec.namespace, &spec.release, resource.patience.ceiling).await?;
     let head = work.head(spec).await?;
     let head = free(work, resource, spec, head, &taken).await?;
-    upgrade::upgrade(work, resource, spec, head, taken).await
+    Box::pin(upgrade::upgrade(work, resource, spec, head, taken)).await
 }
 
 /// Makes the way free after a run that died: a revision that was begun and not ended is marked as failed, a removal that was

@@ -11,10 +11,10 @@ use crate::adapter::helm::{Dropped, HelmSettings};
 use crate::model::{Digest, Failure};
 
 /// Grows when entries of an older datamill must not be read.
-const VERSION: &str = "2";
+const VERSION: &str = "3";
 
 /// What Helm made of a chart.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Drawing {
     /// Objects after the post-renderer, namespaces as the chart gives them.
     pub(super) objects: Vec<Json>,
@@ -24,6 +24,8 @@ pub(super) struct Drawing {
     pub(super) dropped: Vec<Dropped>,
     /// Lines about values keys.
     pub(super) warnings: Vec<String>,
+    /// Lines about what is drawn anew each time.
+    pub(super) drawn_anew: Vec<String>,
 }
 
 /// What a chart's templates tell, kept beside the chart.
@@ -50,6 +52,18 @@ pub(super) fn load(helm: &HelmSettings, key: &Digest) -> Option<Drawing> {
 /// Keeps a drawing. A cache that cannot be written only costs time.
 pub(super) fn save(helm: &HelmSettings, key: &Digest, drawing: &Drawing) {
     if let Ok(text) = serde_json::to_string(drawing) {
+        files::write_private(&path(helm, key), text).ok();
+    }
+}
+
+/// Lines that an earlier run found out about what a chart draws anew each time.
+pub(super) fn load_lines(helm: &HelmSettings, key: &Digest) -> Option<Vec<String>> {
+    serde_json::from_str(&files::read(&path(helm, key)).ok()?).ok()
+}
+
+/// Keeps such lines.
+pub(super) fn save_lines(helm: &HelmSettings, key: &Digest, lines: &[String]) {
+    if let Ok(text) = serde_json::to_string(lines) {
         files::write_private(&path(helm, key), text).ok();
     }
 }
@@ -84,6 +98,7 @@ mod tests {
             hooks: vec![],
             dropped: vec![],
             warnings: vec!["w".to_owned()],
+            drawn_anew: vec!["d".to_owned()],
         };
         save(&helm, &key(["a"]), &drawing);
         assert_eq!(load(&helm, &key(["a"])), Some(drawing));

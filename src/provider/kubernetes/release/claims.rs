@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
+use super::super::discover::moved_from;
 use super::super::session::Session;
 use super::own_manager;
 use crate::adapter::kube::{KubeError, Listing};
@@ -89,7 +90,7 @@ async fn mark(
                 continue;
             }
             seen += 1;
-            if claim.label(label::OWNER).is_some() {
+            if claim.label(label::OWNER).is_some() && moved_from(session, &claim).is_none() {
                 continue;
             }
             let manager = own_manager(&session.identity, id);

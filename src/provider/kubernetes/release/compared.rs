@@ -15,7 +15,7 @@ use super::{HelmSettings, short_inputs};
 use crate::adapter::files;
 use crate::model::{
     AfterApply, Class, Digest, Object, ObjectFound, ObjectRef, Owner, ReleaseStatus, Rendered,
-    Resource, Version,
+    Resource, ResourceId, Version,
 };
 use crate::plan::diff;
 
@@ -133,6 +133,11 @@ impl<'a> Listed<'a> {
         Self { marked, by_name: named.collect() }
     }
 
+    /// What bears a release's mark.
+    pub(super) fn objects(&self, id: &ResourceId) -> &'a [Object] {
+        self.marked.objects.get(id).map(Vec::as_slice).unwrap_or_default()
+    }
+
     /// What bears a release's mark, and what of it is listed elsewhere (claims); nothing when an object is missing.
     fn of(&self, resource: &Resource, rendered: &Rendered) -> Option<Vec<(ObjectRef, &'a Object)>> {
         let own = self.marked.objects.get(&resource.id).into_iter().flatten();
@@ -189,7 +194,7 @@ mod tests {
     use serde_json::{Value as Json, json};
 
     use super::*;
-    use crate::model::{KubernetesSpec, ResourceId, ResourceKind, Spec, label};
+    use crate::model::{KubernetesSpec, ResourceKind, Spec, label};
 
     fn service(version: &str) -> Object {
         Object(json!({"apiVersion": "v1", "kind": "Service", "metadata": {

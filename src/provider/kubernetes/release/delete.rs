@@ -89,8 +89,13 @@ pub(super) async fn uninstall(
     call.await.map_err(|error| Work::called(&what, &error))
 }
 
-/// Namespace and name of the release: as wanted, else as found.
+/// Namespace and name of the release: as found, else as wanted.
 fn place(work: Work<'_>) -> Option<(String, String)> {
+    let found = work.step.found.as_ref().filter(|found| found.release.is_some());
+    let text = |key: &str| found?.outputs.get(key)?.as_str().map(str::to_owned);
+    if let (Some(namespace), Some(release)) = (text("namespace"), text("release")) {
+        return Some((namespace, release));
+    }
     if let Some(KubernetesSpec::Release(spec)) =
         work.step.wanted.as_ref().and_then(|wanted| wanted.kubernetes())
     {

@@ -1,7 +1,8 @@
 //! Finds every release of this installation, wanted or not, and what releases that are gone have left.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use super::super::discover::{moved_from, needs_of, protection_of};
 use super::super::owner::{class_of, owner_of};
 use super::super::session::Session;
 use super::stored::{self, Head};
@@ -32,7 +33,7 @@ pub async fn discover(
         }
     };
     for head in heads.values() {
-        let Some(id) = id_of(head, objects) else { continue };
+        let Some(id) = id_of(session, head, objects) else { continue };
         let mut found = found(session, objects.get(&id).map(Vec::as_slice).unwrap_or_default());
         found.host = Some(ResourceId::target(ResourceKind::Namespace, &head.namespace));
         found.applied = head.applied();
@@ -45,6 +46,7 @@ pub async fn discover(
             status: head.status,
             held: lock::held(session, helm, head, Patience::default().ceiling).await,
         });
+        found.moved_from = moved_from(session, &head.secret).or(found.moved_from);
         found.version.uid = head.secret.uid().map(str::to_owned);
         discovery.found.insert(id, found);
     }
@@ -62,7 +64,8 @@ fn remains(session: &Session, left: &[Object]) -> Found {
     if left.iter().all(|object| class_of(object) == Class::Data || is_claim(object)) {
         found.class = Class::Data;
     }
-    found.keep = left.iter().all(|object| KEPT.contains(&object.kind()));
+    let kept = |object: &Object| object.annotation("helm.sh/resource-policy") == Some("keep");
+    found.keep = left.iter().all(|object| KEPT.contains(&object.kind()) || kept(object));
     let first = left.first();
     found.flavour = first.and_then(|o| o.label(label::FLAVOUR)).map(str::to_owned);
     found.extra = first.is_some_and(|object| object.label(label::EXTRA).is_some());
@@ -77,12 +80,10 @@ fn is_claim(object: &Object) -> bool {
 }
 
 fn found(session: &Session, objects: &[Object]) -> Found {
-    let needs: BTreeSet<ResourceId> = objects
-        .iter()
-        .filter_map(|object| object.annotation(annotation::NEEDS))
-        .flat_map(str::split_whitespace)
-        .filter_map(|id| id.parse().ok())
-        .collect();
+    let needs = objects.iter().filter_map(|object| object.annotation(annotation::NEEDS));
+    let needs = needs_of(session, needs);
+    let moved = objects.iter().find_map(|object| moved_from(session, object));
+    let protection = protection_of(objects);
     let found = objects.iter().filter_map(|live| {
         Some(ObjectFound {
             object: live.reference()?,
@@ -95,12 +96,17 @@ fn found(session: &Session, objects: &[Object]) -> Found {
         })
     });
     let objects = found.collect();
-    Found { objects, needs, ..Found::ours() }
+    Found { objects, needs, moved_from: moved, protection, ..Found::ours() }
 }
 
 /// The id of a release: the one written on its objects, which is whole; else the one its labels tell.
-fn id_of(head: &Head, objects: &BTreeMap<ResourceId, Vec<Object>>) -> Option<ResourceId> {
+fn id_of(
+    session: &Session,
+    head: &Head,
+    objects: &BTreeMap<ResourceId, Vec<Object>>,
+) -> Option<ResourceId> {
     let (instance, node) = (head.secret.label(label::INSTANCE)?, head.secret.label(label::NODE)?);
+    let instance = session.identity.renames.now(instance);
     let written = objects.keys().find(|id| {
         id.kind == ResourceKind::Release
             && id.instance_name().is_some_and(|name| label_value(name.as_str()) == instance)

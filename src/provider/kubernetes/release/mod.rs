@@ -12,6 +12,8 @@ mod discover;
 mod lock;
 mod observe;
 mod precondition;
+mod random;
+mod recreate;
 mod render;
 mod repair;
 mod scope;

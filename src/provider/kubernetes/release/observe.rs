@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use super::super::compare::{observe_objects, read_live, version_of};
-use super::super::discover::Marked;
+use super::super::discover::{Marked, moved_from, protection_of};
 use super::super::history::is_other;
 use super::super::owner::{class_of, owner_of};
 use super::super::session::Session;
@@ -98,6 +98,9 @@ impl View<'_> {
             status: head.status,
             held: lock::held(session, helm, head, resource.patience.ceiling).await,
         });
+        found.moved_from = moved_from(session, &head.secret);
+        let live = self.listed.objects(&resource.id);
+        found.protection = protection_of(live);
         if found.owner == Owner::Ours {
             found.objects = self.objects(resource, spec, head).await?;
             found.last = last_applied(session, resource, spec, head, &found.objects).await?;

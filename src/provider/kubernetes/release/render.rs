@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use super::cache::{self, Drawing};
 use super::scope::Scopes;
 use super::values::{self, Filled};
-use super::{RenderContext, access, crds, rules, stored};
+use super::{RenderContext, access, crds, random, rules, stored};
 use crate::adapter::helm::chart::{Chart, Findings, unknown_keys};
 use crate::adapter::helm::{Dropped, Rules, Template, apply_rules_told, explain};
 use crate::adapter::process::ProcessError;
@@ -51,8 +51,7 @@ pub async fn render(
         // A chart that cannot work with a stand-in is drawn when the value is there.
         Err(failure) if !filled.unknown.is_empty() && failure.kind == FailureKind::Usage => {
             let reason = failure.causes.first().cloned().unwrap_or(failure.what);
-            let nothing =
-                Drawing { objects: vec![], hooks: vec![], dropped: vec![], warnings: vec![] };
+            let nothing = Drawing::default();
             (nothing, Some(format!("its objects are known only later: {reason}")))
         }
         Err(failure) => return Err(failure),
@@ -84,8 +83,32 @@ pub async fn render(
         unstable: findings.unstable.clone(),
         chart: Some(chart.digest.clone()),
         findings: lines.collect(),
-        warnings: late.into_iter().collect(),
+        warnings: late
+            .into_iter()
+            .chain(drawing.drawn_anew)
+            .chain(marked(&findings.unstable, context.session.is_some()))
+            .collect(),
     })
+}
+
+/// What makes a chart's later renderings differ though it draws nothing at random, as lines for people.
+fn marked(unstable: &BTreeSet<String>, asked: bool) -> Vec<String> {
+    let by_revision: Vec<_> =
+        unstable.iter().filter(|word| word.starts_with(".Release.")).map(String::as_str).collect();
+    let mut lines = Vec::new();
+    if !by_revision.is_empty() {
+        lines.push(format!("its chart renders each revision anew: {}", by_revision.join(", ")));
+    }
+    if unstable.contains("lookup") {
+        lines.push(if asked {
+            "its chart looks into the cluster (lookup): what it renders depends on what is there"
+                .to_owned()
+        } else {
+            "its chart looks into the cluster (lookup), which is not there yet: what it renders then may differ"
+                .to_owned()
+        });
+    }
+    lines
 }
 
 /// What was taken out, each in its object as it lies in the cluster.
@@ -129,12 +152,12 @@ fn inputs(chart: &Chart, filled: &Filled, rules: &Rules, spec: &ReleaseSpec) -> 
 }
 
 /// What is drawn.
-struct Subject<'a> {
-    spec: &'a ReleaseSpec,
-    chart: &'a Chart,
+pub(super) struct Subject<'a> {
+    pub(super) spec: &'a ReleaseSpec,
+    pub(super) chart: &'a Chart,
     /// The charts that get the same values file.
     others: &'a [Chart],
-    filled: &'a Filled,
+    pub(super) filled: &'a Filled,
     rules: &'a Rules,
     findings: &'a Findings,
 }
@@ -162,7 +185,8 @@ async fn draw(context: &RenderContext<'_>, of: &Subject<'_>) -> Result<Drawing, 
         return Ok(drawing);
     }
     let what = || format!("cannot render release `{}`", spec.release);
-    let text = run_helm(context, of, is_upgrade, apis)
+    let manner = Manner { is_upgrade, apis };
+    let text = run_helm(context, of, &manner, &of.filled.json)
         .await
         .map_err(|error| explain(&what(), &error).failure)?;
     let documents = yaml::manifests(&text).map_err(|error| {
@@ -170,6 +194,11 @@ async fn draw(context: &RenderContext<'_>, of: &Subject<'_>) -> Result<Drawing, 
             .because("the chart renders no YAML")
             .caused_by(&error)
     })?;
+    let drawn_anew = if of.findings.is_random() {
+        random::drawn_anew(context, of, &manner, &text).await?
+    } else {
+        Vec::new()
+    };
     let (documents, dropped) = apply_rules_told(of.rules, documents);
     let (hooks, objects): (Vec<_>, Vec<_>) = documents.into_iter().partition(is_hook);
     if let Some(nameless) = objects.iter().find(|json| !is_object(json)) {
@@ -182,18 +211,25 @@ async fn draw(context: &RenderContext<'_>, of: &Subject<'_>) -> Result<Drawing, 
         others.push(chart.content().await?);
     }
     let warnings = unknown_keys(&files, &of.filled.json, &others);
-    let drawing = Drawing { objects, hooks, dropped, warnings };
+    let drawing = Drawing { objects, hooks, dropped, warnings, drawn_anew };
     if keep {
         cache::save(context.helm, &key, &drawing);
     }
     Ok(drawing)
 }
 
-async fn run_helm(
+/// For what a chart is drawn, besides its values.
+pub(super) struct Manner<'a> {
+    is_upgrade: bool,
+    apis: Vec<&'a str>,
+}
+
+/// The manifests that Helm makes of a chart with some values.
+pub(super) async fn run_helm(
     context: &RenderContext<'_>,
     of: &Subject<'_>,
-    is_upgrade: bool,
-    apis: Vec<&str>,
+    manner: &Manner<'_>,
+    values: &Json,
 ) -> Result<String, ProcessError> {
     let _turn = context.helm.turn().await;
     let cluster = context.session.filter(|_| of.findings.asks_cluster).map(access);
@@ -201,10 +237,10 @@ async fn run_helm(
         release: &of.spec.release,
         namespace: &of.spec.namespace,
         chart: &of.chart.path,
-        values: &of.filled.json,
-        is_upgrade,
+        values,
+        is_upgrade: manner.is_upgrade,
         kube_version: &context.facts.version,
-        apis,
+        apis: manner.apis.clone(),
         cluster: cluster.as_ref(),
     };
     match context.helm.template(&template).await {

@@ -12,8 +12,8 @@ use super::lock::{CEILING, Taken};
 use super::render::hook_events;
 use super::stored::{self, Head};
 use super::{
-    MANAGER, RenderContext, access, claims, crds, deferred, ownership, render, rules, short_inputs,
-    values, watch,
+    MANAGER, RenderContext, access, claims, crds, deferred, ownership, recreate, render, rules,
+    short_inputs, values, watch,
 };
 use crate::adapter::helm::{Upgrade, WaitFor};
 use crate::adapter::kube::{KubeError, Write};
@@ -52,7 +52,9 @@ pub(super) async fn upgrade(
         return Err(permanent(unknown(&what, leaf)));
     }
     let chart = work.helm.chart(&spec.chart).await.map_err(permanent)?;
-    let force_conflicts = takes_back(work, spec, &rendered).await?;
+    let anew = recreate::approved(work.step);
+    let force_conflicts = takes_back(work, spec, &rendered, &anew).await?;
+    recreate::clear(work, resource, spec, &anew).await?;
     let revision = head.as_ref().map_or(1, |head| head.revision + 1);
     let mut rules = rules(&session.identity, resource, session.simulated);
     rules.live = live_values(work, &rendered);
@@ -171,6 +173,7 @@ async fn takes_back(
     work: Work<'_>,
     spec: &ReleaseSpec,
     rendered: &Rendered,
+    anew: &BTreeSet<&ObjectRef>,
 ) -> Result<bool, ProviderError> {
     let approved: BTreeSet<&ObjectRef> =
         work.step.changes.iter().filter_map(|change| change.object.as_ref()).collect();
@@ -178,6 +181,9 @@ async fn takes_back(
     let live: BTreeSet<_> = found.filter(|o| o.live.is_some()).map(|o| &o.object).collect();
     let mut force = false;
     for (name, tried) in tried(work.session, spec, rendered).await {
+        if anew.contains(&name) {
+            continue;
+        }
         let is_there = live.contains(&name);
         match tried {
             Err(KubeError::Conflict { .. }) if is_there && approved.contains(&name) => force = true,

@@ -152,6 +152,8 @@ mod tests {
             owner: InstallationId("o".to_owned()),
             run: RunId("r".to_owned()),
             every_flavour: false,
+            renames: crate::model::Renames::default(),
+            adopts: crate::model::Adopts::default(),
         };
         let mut known = Known::default();
         known.insert(of.clone(), Outputs::from([("known".to_owned(), json!(7))]));

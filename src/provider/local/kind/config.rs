@@ -108,6 +108,8 @@ pub(super) mod tests {
             owner: InstallationId("bcd".to_owned()),
             run: RunId("r".to_owned()),
             every_flavour: false,
+            renames: crate::model::Renames::default(),
+            adopts: crate::model::Adopts::default(),
         }
     }
 

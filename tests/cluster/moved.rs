@@ -1,0 +1,108 @@
+//! An instance renamed in the file keeps what it has.
+
+use serde_json::Value as Json;
+
+use super::kit::*;
+use super::*;
+
+const STORE: &str = "apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: {{ .Release.Name }}}
+spec:
+  serviceName: {{ .Release.Name }}
+  selector: {matchLabels: {app: {{ .Release.Name }}}}
+  template:
+    metadata: {labels: {app: {{ .Release.Name }}}}
+    spec: {containers: [{name: store, image: store}]}
+  volumeClaimTemplates:
+    - metadata: {name: data}
+      spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+";
+
+const NOTE: &str = "steps:
+  - id: note
+    kind: objects
+    objects:
+      - {apiVersion: v1, kind: ConfigMap, metadata: {name: note}, data: {text: one}}
+";
+
+fn json(sandbox: &Sandbox, words: &[&str]) -> Json {
+    let words = words.iter().copied().chain(["-o", "json"]);
+    serde_json::from_str(&sandbox.kubectl(words)).unwrap()
+}
+
+/// Uid by kind and name of what must stay itself.
+fn uids(sandbox: &Sandbox) -> Vec<String> {
+    let all = json(sandbox, &["get", "pvc,secret,statefulset,pod", "-n", "kit"]);
+    let own = all["items"].as_array().unwrap().iter().filter(|item| {
+        let name = item["metadata"]["name"].as_str().unwrap();
+        !name.starts_with("sh.helm.release.")
+    });
+    let mut uids: Vec<String> = own
+        .map(|item| {
+            format!("{} {} {}", item["kind"], item["metadata"]["name"], item["metadata"]["uid"])
+        })
+        .collect();
+    uids.sort();
+    uids
+}
+
+/// The instances that marks name, of everything that bears a mark.
+fn instances(sandbox: &Sandbox) -> std::collections::BTreeSet<String> {
+    let all = json(
+        sandbox,
+        &["get", "pvc,secret,statefulset,configmap", "-n", "kit", "-l", "datamill.dev/instance"],
+    );
+    let newest = |item: &&Json| item["metadata"]["labels"]["status"] != "superseded";
+    let items = all["items"].as_array().unwrap().iter().filter(newest);
+    let name = |item: &Json| {
+        item["metadata"]["labels"]["datamill.dev/instance"].as_str().unwrap().to_owned()
+    };
+    items.map(name).collect()
+}
+
+#[test]
+fn a_renamed_instance_keeps_its_release_its_volumes_and_its_password() {
+    let sandbox = Sandbox::with_tools();
+    let rest = format!(
+        "secrets:\n  - {{id: auth, name: \"${{self.release}}-auth\", keep: true, keys: {{password: {{generate: alnum, length: 24}}}}}}\nclaims:\n  - {{id: own, kind: volume, name: \"${{self.release}}-own\", size: 1Gi}}\n{}",
+        helm_step("{own: \"${claim.own.name}\", auth: \"${secret.auth.name}\"}")
+    );
+    component(&sandbox, "store", &rest);
+    chart(&sandbox, "store", "own: none\nauth: none\n", &[STORE]);
+    flavour(&sandbox, "store", "");
+    succeeds(&on(&sandbox, &["-i"]));
+    let before = uids(&sandbox);
+    assert!(before.len() >= 5, "{before:?}");
+
+    // A name that nothing bears is an error where it stands, and nothing is touched.
+    flavour(&sandbox, "shop", "shop: {component: store, moved: stroe}\n");
+    ends_with(
+        &on(&sandbox, &["-i"]),
+        10,
+        &["nothing here was ever called `stroe`", "did you mean `store`", "flavours/one.yaml:3"],
+    );
+    // Neither Helm nor a volume takes another name.
+    flavour(&sandbox, "shop", "shop: {component: store, moved: store, release: shop}\n");
+    ends_with(&on(&sandbox, &["-i"]), 8, &["Helm renames none", "release: store"]);
+    assert_eq!(uids(&sandbox), before);
+
+    flavour(&sandbox, "shop", "shop: {component: store, moved: store}\n");
+    let plan = on(&sandbox, &["plan"]);
+    ends_with(&plan, 0, &["renamed from `store`", "keeps its name", "shop/release/chart"]);
+    assert!(!plan.stdout.contains("to destroy") && !plan.stdout.contains("to create"), "{plan:?}");
+    succeeds(&on(&sandbox, &["-i"]));
+    assert_eq!(uids(&sandbox), before, "all is what it was, and no pod restarted");
+    assert_eq!(instances(&sandbox), std::collections::BTreeSet::from(["shop".to_owned()]));
+    let again = on(&sandbox, &["-i"]);
+    ends_with(&again, 0, &["nothing to do", "can become `release: store`"]);
+
+    flavour(&sandbox, "shop", "shop: {component: store, release: store}\n");
+    ends_with(&on(&sandbox, &["-i"]), 0, &["nothing to do"]);
+    // What leaves the flavour under its new name goes, and its data stays.
+    component(&sandbox, "note", NOTE);
+    flavour(&sandbox, "note", "");
+    let gone = on(&sandbox, &["plan"]);
+    ends_with(&gone, 0, &["- shop/release/chart", "= shop/claim/own", "= shop/claim/data-store-0"]);
+    destroy(&sandbox);
+}
