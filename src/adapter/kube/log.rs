@@ -9,6 +9,9 @@ use crate::model::ObjectRef;
 /// No more is read of a log, however long its lines are.
 const MOST_BYTES: i64 = 64 * 1024;
 
+/// What a kubelet answers, as if it were the log, when a container was taken away meanwhile.
+const TAKEN_AWAY: &str = "unable to retrieve container logs for ";
+
 /// Which part of a container's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogPart {
@@ -37,6 +40,7 @@ impl Cluster {
             async { self.client.request_text(request.map_err(kube::Error::BuildRequest)?).await }
         };
         match self.read(&format!("the log of {pod}"), ask).await {
+            Ok(text) if text.starts_with(TAKEN_AWAY) => Ok(None),
             Ok(text) => Ok(Some(text)),
             // The server calls a wrong request what is only not there: a container that waits, or a previous one that never was.
             Err(KubeError::NotFound(_) | KubeError::Invalid(_)) => Ok(None),

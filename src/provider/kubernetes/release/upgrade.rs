@@ -80,7 +80,7 @@ pub(super) async fn upgrade(
     let access = access(session);
     let call = work.helm.upgrade(&upgrade, &access, Work::hold_until(&taken, stopped));
     let watched = watch::with_hooks(resource, spec, &rendered);
-    watch::beside(work, &what, watched, stop, call).await?;
+    Box::pin(watch::beside(work, &what, watched, stop, call)).await?;
     drop(taken);
     claims::mark_claims(session, resource, spec, &rendered.objects).await.map_err(|error| {
         ProviderError::transient(
