@@ -107,12 +107,14 @@ async fn join(
     let Some((remote, trouble)) = ends else {
         return Err(KubeError::Unreachable(format!("the connection to {pod} broke off")));
     };
-    let ended = tokio::select! {
-        () = carry(&mut local, remote) => Ok(()),
+    let done = tokio::select! {
+        // What went wrong comes first: the connection ends with it.
+        biased;
         Some(says) = trouble => Err(KubeError::Invalid(says.trim().to_owned())),
+        () = carry(&mut local, remote) => Ok(()),
     };
     carrier.abort();
-    ended
+    done
 }
 
 /// Carries bytes both ways until the pod has said all, or this end has and the pod is silent.

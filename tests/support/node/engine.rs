@@ -13,7 +13,7 @@ use crate::support::sandbox::tools;
 
 /// An engine, and how programs get into its network.
 pub(crate) struct Engine {
-    /// The address of its socket, where it is not the usual one.
+    /// The address of its socket, where one is known.
     host: Option<String>,
     /// The first process in its namespaces.
     inside: Option<u32>,
@@ -29,7 +29,7 @@ impl Engine {
         let name = mark.name();
         let kind = tools().join("kind");
         let keeper = hold(&mark, &[OsStr::new("cluster")], &[kind.as_os_str(), name.as_ref()])?;
-        let engine = Self { host: None, inside: None, keeper, mark };
+        let engine = Self { host: socket(), inside: None, keeper, mark };
         engine.probe()?;
         Ok(engine)
     }
@@ -96,7 +96,7 @@ impl Engine {
         command
     }
 
-    /// The address of its socket, where it is not the usual one.
+    /// The address of its socket, where one is known.
     pub(crate) fn host(&self) -> Option<&str> {
         self.host.as_deref()
     }
@@ -146,6 +146,13 @@ impl Engine {
     pub(crate) fn folder(&self) -> PathBuf {
         self.mark.folder()
     }
+}
+
+/// The socket that the docker client talks to: by `DOCKER_HOST`, or by its current context, which a sandbox does not know.
+fn socket() -> Option<String> {
+    let format = "{{.Endpoints.docker.Host}}";
+    let host = said(Command::new("docker").args(["context", "inspect", "--format", format]));
+    host.ok().map(|host| host.trim().to_owned()).filter(|host| host.starts_with("unix://"))
 }
 
 /// Starts the keeper in a process group of its own, so that Ctrl-C does not reach it. It shares no output with us: whoever
