@@ -63,7 +63,7 @@ fn text(sections: &BTreeMap<String, Section>) -> String {
     let all = sections.iter().map(|(name, one)| (name.clone(), section(one))).collect();
     let yaml = yaml::print_manifests(&[Json::Object(all)]);
     let yaml = yaml.trim_start_matches("---\n");
-    format!("\nTo accept what somebody changed, write into the flavour:\n\n{yaml}")
+    format!("\nTo accept what somebody changed, write into the sections of the flavour:\n\n{yaml}")
 }
 
 /// The line that leaves a field to others.
@@ -240,7 +240,7 @@ mod tests {
         put(&mut section.values, &["a".to_owned(), "c".to_owned()], json!("x"));
         section.ignore.push(json!({"path": "Service/s:/spec/x", "reason": "why"}));
         let text = text(&BTreeMap::from([("demo-api".to_owned(), section)]));
-        let expected = "\nTo accept what somebody changed, write into the flavour:\n\ndemo-api:\n  \
+        let expected = "\nTo accept what somebody changed, write into the sections of the flavour:\n\ndemo-api:\n  \
              ignore:\n  - path: \"Service/s:/spec/x\"\n    reason: why\n  \
              values:\n    a:\n      b: 3\n      c: x\n";
         assert_eq!(text, expected);
