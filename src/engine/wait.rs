@@ -158,9 +158,13 @@ impl Watch {
 /// A failure with its chain of causes, from the nearest to the farthest.
 fn not_ready(id: &ResourceId, causes: &[Cause], why: Why) -> Failure {
     let failure = Failure::new(FailureKind::NotReady, format!("`{id}` cannot become ready"));
-    if why.causes.is_empty() {
-        return causes.iter().map(Cause::to_string).fold(failure, Failure::because);
-    }
+    // What ended the waiting and is not part of the chain, such as a condition that must not hold, comes first.
+    let told = |cause: &&Cause| {
+        why.causes.iter().any(|found| found == *cause)
+            || cause.object.is_some() && why.causes.iter().any(|found| found.object == cause.object)
+    };
+    let untold = causes.iter().filter(|cause| !told(cause));
+    let failure = untold.map(Cause::to_string).fold(failure, Failure::because);
     why.told(failure)
 }
 

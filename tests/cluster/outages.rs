@@ -101,3 +101,21 @@ fn a_cache_that_cannot_be_written_is_named() {
     ends_with(&sandbox.datamill(["-l", "-i", "-f", DEMO]), 0, &["nothing to do"]);
     succeeds(&sandbox.datamill(["destroy", "-l", "-f", DEMO]));
 }
+
+#[test]
+fn a_kubeconfig_that_cannot_be_read_stops_a_destroy_before_anything_goes() {
+    let sandbox = Sandbox::with_tools();
+    component(&sandbox, "thing", &helm_step("{}"));
+    chart(&sandbox, "thing", "text: hello\n", &[MAP]);
+    flavour(&sandbox, "thing", "");
+    succeeds(&on(&sandbox, &["start"]));
+    let path = sandbox.home().join(".kube/config");
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, "{{{").unwrap();
+    ends_with(&on(&sandbox, &["destroy"]), 8, &[".kube/config"]);
+    assert_ne!(sandbox.processes(), Vec::<String>::new());
+    std::fs::write(&path, whole).unwrap();
+    destroy(&sandbox);
+    let left = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(!left.contains("datamill-kit"), "{left}");
+}

@@ -29,7 +29,8 @@ pub(super) async fn failed(link: &Link, fails: &[Condition]) -> Result<Option<He
     for condition in fails {
         if let Health::Ready = test(link, &condition.test).await? {
             let says = format!("this must not be so: {}", words(&condition.test));
-            let cause = Cause { object: about(&condition.test), says };
+            // The words name the object; the cause is the condition itself, whatever else is wrong with it.
+            let cause = Cause { object: None, says };
             return Ok(Some(Health::Failed(vec![cause])));
         }
     }

@@ -273,11 +273,13 @@ impl Kwok {
     /// Removes it: processes, folder, context. Safe to repeat.
     pub(super) async fn delete(&self, says: &Says) -> Result<(), Failure> {
         let _lock = self.lock(says).await?;
+        // First what may fail: a kubeconfig that cannot be read leaves the cluster as it is.
+        user::remove(&self.settings, &self.name).await?;
         says("ending its processes".to_owned());
         self.clear().await?;
         // Folders that hold nothing any more go too; others stay, which is no failure.
         std::fs::remove_dir(&self.settings.clusters).ok();
-        user::remove(&self.settings, &self.name).await
+        Ok(())
     }
 
     /// Says so when the cluster is not the one that a plan was made for.
