@@ -7,7 +7,7 @@ use crate::cluster::kit::eventually;
 use crate::support::sandbox::{BINARY, finish};
 
 #[test]
-#[ignore = "a part of `residue::a_run_that_ended_leaves_nothing`, which starts it on a cluster of its own"]
+#[ignore = "a part of `residue::runs_that_were_killed_leave_nothing_and_the_next_one_goes_well`, which starts it on a cluster of its own"]
 fn a_node_that_goes_away_is_named_and_waited_for() {
     let case =
         Case::open("away", &["late"]).expect("the process that started this one has a cluster");
