@@ -304,9 +304,10 @@ fn foreign(scene: &Scene<'_>, step: &Step) -> Vec<String> {
             format!("if that instance was renamed, write `moved: {old}` in its section"),
         ];
     }
-    let gone =
-        "its owner can let go of it (`orphan`), or is gone; then take it over:\n    datamill adopt";
-    vec![alone, format!("{gone} {id}")]
+    let gone = format!(
+        "its owner can let go of it (`orphan`), or is gone; then take it over:\n    datamill adopt {id}"
+    );
+    vec![alone, gone]
 }
 
 /// The instances of a plan's destructive lines, for a question.
