@@ -53,6 +53,28 @@ pub struct Identity {
     pub adopts: Adopts,
 }
 
+impl Identity {
+    /// Who acts for one flavour, renames nothing and takes nothing over.
+    pub fn new(
+        project: &str,
+        flavour: &str,
+        target: &str,
+        owner: InstallationId,
+        run: RunId,
+    ) -> Self {
+        Self {
+            project: project.to_owned(),
+            flavour: flavour.to_owned(),
+            target: target.to_owned(),
+            owner,
+            run,
+            every_flavour: false,
+            renames: Renames::default(),
+            adopts: Adopts::default(),
+        }
+    }
+}
+
 /// Old names of instances, and what they are called now.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]

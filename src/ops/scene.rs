@@ -8,8 +8,8 @@ use rand::RngExt as _;
 use crate::adapter::{clock, process};
 use crate::config::{Environment, Project};
 use crate::model::{
-    Adopts, ClusterFacts, Desired, Failure, Family, Identity, InstallationId, Known,
-    KubernetesSpec, Observed, Power, Redactor, Resource, RunId, Spec,
+    ClusterFacts, Desired, Failure, Family, Identity, InstallationId, Known, KubernetesSpec,
+    Observed, Power, Redactor, Resource, RunId, Spec,
 };
 use crate::plan::Permits;
 use crate::provider::kubernetes::Kubernetes;
@@ -167,15 +167,11 @@ pub(super) async fn open<'a>(
 /// Who acts, as far as files and flags tell: target and installation are known once the cluster was looked at.
 fn identity_of(settings: &Settings, project: &Project, approved: Option<&Approved>) -> Identity {
     let owner = approved.map(|approved| approved.owner.clone());
+    let owner = owner.unwrap_or_else(|| InstallationId(random_text(10)));
     Identity {
-        project: project.name.clone(),
-        flavour: project.flavour.clone(),
-        target: String::new(),
-        owner: owner.unwrap_or_else(|| InstallationId(random_text(10))),
-        run: run_id(),
         every_flavour: settings.reach.all_flavours,
         renames: project.renames(),
-        adopts: Adopts::default(),
+        ..Identity::new(&project.name, &project.flavour, "", owner, run_id())
     }
 }
 

@@ -273,16 +273,13 @@ impl Lab {
     }
 
     pub(crate) fn identity() -> Identity {
-        Identity {
-            project: "lab".to_owned(),
-            flavour: "lab".to_owned(),
-            target: "local-fake-lab".to_owned(),
-            owner: InstallationId("aaaaaaaaaa".to_owned()),
-            run: RunId("run".to_owned()),
-            every_flavour: false,
-            renames: Renames::default(),
-            adopts: Adopts::default(),
-        }
+        Identity::new(
+            "lab",
+            "lab",
+            "local-fake-lab",
+            InstallationId("aaaaaaaaaa".to_owned()),
+            RunId("run".to_owned()),
+        )
     }
 
     fn who(&self) -> Identity {

@@ -487,16 +487,13 @@ mod tests {
 
     #[test]
     fn a_field_manager_names_installation_and_instance_and_fits() {
-        let who = Identity {
-            project: "demo".to_owned(),
-            flavour: "small".to_owned(),
-            target: "t".to_owned(),
-            owner: InstallationId("abc".to_owned()),
-            run: RunId("r".to_owned()),
-            every_flavour: false,
-            renames: crate::model::Renames::default(),
-            adopts: crate::model::Adopts::default(),
-        };
+        let who = Identity::new(
+            "demo",
+            "small",
+            "t",
+            InstallationId("abc".to_owned()),
+            RunId("r".to_owned()),
+        );
         let id = ResourceId::instance(&"kafka".parse().unwrap(), ResourceKind::Job, "x");
         assert_eq!(manager(&who, &id), "datamill/abc/kafka");
         let id = ResourceId::target(ResourceKind::Namespace, "x");

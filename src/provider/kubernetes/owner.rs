@@ -69,16 +69,13 @@ mod tests {
     use serde_json::json;
 
     fn who() -> Identity {
-        Identity {
-            project: "demo".to_owned(),
-            flavour: "small".to_owned(),
-            target: "local-kwok-x".to_owned(),
-            owner: InstallationId("abc".to_owned()),
-            run: RunId("r".to_owned()),
-            every_flavour: false,
-            renames: crate::model::Renames::default(),
-            adopts: crate::model::Adopts::default(),
-        }
+        Identity::new(
+            "demo",
+            "small",
+            "local-kwok-x",
+            InstallationId("abc".to_owned()),
+            RunId("r".to_owned()),
+        )
     }
 
     fn marked(who: &Identity, instance: &str) -> (ResourceId, Object) {

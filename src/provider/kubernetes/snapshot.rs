@@ -251,16 +251,7 @@ mod tests {
     use crate::model::{InstallationId, RunId};
 
     fn who() -> Identity {
-        Identity {
-            project: "demo".to_owned(),
-            flavour: "small".to_owned(),
-            target: "t".to_owned(),
-            owner: InstallationId("abc".to_owned()),
-            run: RunId("r".to_owned()),
-            every_flavour: false,
-            renames: crate::model::Renames::default(),
-            adopts: crate::model::Adopts::default(),
-        }
+        Identity::new("demo", "small", "t", InstallationId("abc".to_owned()), RunId("r".to_owned()))
     }
 
     fn snapshot(text: &str) -> Snapshot {

@@ -23,16 +23,7 @@ fn local(root: &Path) -> Local {
 }
 
 fn who(project: &str) -> Identity {
-    Identity {
-        project: project.to_owned(),
-        flavour: "f".to_owned(),
-        target: "t".to_owned(),
-        owner: InstallationId("o".to_owned()),
-        run: RunId("r".to_owned()),
-        every_flavour: false,
-        renames: crate::model::Renames::default(),
-        adopts: crate::model::Adopts::default(),
-    }
+    Identity::new(project, "f", "t", InstallationId("o".to_owned()), RunId("r".to_owned()))
 }
 
 fn kwok() -> ClusterSpec {

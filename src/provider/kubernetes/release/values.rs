@@ -145,16 +145,8 @@ mod tests {
             .into_iter()
             .collect(),
         );
-        let identity = Identity {
-            project: "p".to_owned(),
-            flavour: "f".to_owned(),
-            target: "t".to_owned(),
-            owner: InstallationId("o".to_owned()),
-            run: RunId("r".to_owned()),
-            every_flavour: false,
-            renames: crate::model::Renames::default(),
-            adopts: crate::model::Adopts::default(),
-        };
+        let identity =
+            Identity::new("p", "f", "t", InstallationId("o".to_owned()), RunId("r".to_owned()));
         let mut known = Known::default();
         known.insert(of.clone(), Outputs::from([("known".to_owned(), json!(7))]));
         let secrets = |value: &str| BTreeMap::from([(at("x"), Secret::new(value))]);

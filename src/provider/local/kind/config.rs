@@ -101,16 +101,7 @@ pub(super) mod tests {
     use crate::model::{InstallationId, KindRole, Mount, Port, RunId};
 
     pub(in crate::provider::local::kind) fn who() -> Identity {
-        Identity {
-            project: "demo".to_owned(),
-            flavour: "f".to_owned(),
-            target: "t".to_owned(),
-            owner: InstallationId("bcd".to_owned()),
-            run: RunId("r".to_owned()),
-            every_flavour: false,
-            renames: crate::model::Renames::default(),
-            adopts: crate::model::Adopts::default(),
-        }
+        Identity::new("demo", "f", "t", InstallationId("bcd".to_owned()), RunId("r".to_owned()))
     }
 
     pub(in crate::provider::local::kind) fn spec() -> KindSpec {
