@@ -362,6 +362,10 @@ fn profiles_come_from_target_project_and_command_line() {
         .asking(|r| r.profiles = vec!["gpu".to_owned()])
         .project();
     assert_eq!(project.platform.profiles, ["local", "minimal", "gpu"]);
+    assert!(has(
+        &warnings(&project),
+        "1 unknown-profile: no component of the flavour has a profile `minimal`"
+    ));
     assert_eq!(instance(&project, "a").profiles, ["own"]);
 }
 

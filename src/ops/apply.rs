@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use crate::config::Project;
 use crate::engine::{self, Cancel, Journal, NoJournal, Options, Outcome, Report, SkipReason};
 use crate::model::{Failure, FailureKind, Power, ResourceKind, RunResult};
 use crate::plan::{self, Action, Plan};
@@ -22,7 +23,7 @@ pub async fn plan(settings: &Settings, screen: &Screen) -> Result<Ended, Failure
         Goal::Destroy => load::load_for_destroy(settings, screen)?,
         Goal::Install | Goal::Uninstall => load::load(settings, screen)?,
     };
-    let scene = scene::open(settings, screen, project).await?;
+    let scene = open_for(settings, screen, project, settings.planned.goal).await?;
     if scene.lacks_what_goes(settings.planned.goal) {
         return Ok(Ended::Well);
     }
@@ -74,6 +75,19 @@ pub async fn uninstall(
     Box::pin(change(settings, screen, cancel, Goal::Uninstall)).await
 }
 
+/// Opens the scene; what is to be installed must be wired.
+async fn open_for<'a>(
+    settings: &'a Settings,
+    screen: &'a Screen,
+    project: Project,
+    goal: Goal,
+) -> Result<Scene<'a>, Failure> {
+    match goal {
+        Goal::Install => scene::open_wired(settings, screen, project).await,
+        Goal::Uninstall | Goal::Destroy => scene::open(settings, screen, project).await,
+    }
+}
+
 async fn change(
     settings: &Settings,
     screen: &Screen,
@@ -81,7 +95,7 @@ async fn change(
     goal: Goal,
 ) -> Result<Ended, Failure> {
     let project = load::load(settings, screen)?;
-    let mut scene = scene::open(settings, screen, project).await?;
+    let mut scene = open_for(settings, screen, project, goal).await?;
     if scene.lacks_what_goes(goal) {
         return Ok(Ended::Well);
     }

@@ -12,7 +12,7 @@ use crate::config::Project;
 use crate::engine::Cancel;
 use crate::model::{Failure, FailureKind, InstallationId, Power};
 use crate::ops::draw::{self, Goal, draw};
-use crate::ops::scene::{self, Approved, Scene};
+use crate::ops::scene::{self, Approved, Scene, Wiring};
 use crate::ops::{Deferral, Ended, Settings, apply, consent, destroy, load, power};
 use crate::plan::{self, Action, Block, Plan, Seal};
 use crate::ui::{Answer, Question, Screen};
@@ -33,7 +33,7 @@ pub async fn apply_saved(
     verify::project(&saved, place(&project.name, &project.flavour))?;
     let approved =
         Approved { owner: InstallationId(saved.installation.clone()), lock: saved.lock.clone() };
-    let opened = scene::open_for(settings, screen, project, Some(approved));
+    let opened = scene::open_for(settings, screen, project, Some(approved), Wiring::Later);
     let mut scene = Box::pin(opened).await?;
     if scene.lacks_what_goes(goal) {
         return Ok(Ended::Well);
