@@ -238,7 +238,8 @@ fn no_secret_is_said_written_or_passed_on() {
     for output in ["text", "json", "yaml"] {
         succeeds(&heard.run(&sandbox, &["status", "--output", output]));
     }
-    succeeds(&heard.run(&sandbox, &["-i"]));
+    succeeds(&heard.run(&sandbox, &["plan", "--out", "b.plan"]));
+    succeeds(&heard.run(&sandbox, &["apply", "b.plan"]));
 
     // Charts that say what they were given: one that does not render, one that the server refuses, one that Helm fails at.
     let bad = [
@@ -259,6 +260,20 @@ fn no_secret_is_said_written_or_passed_on() {
     std::fs::remove_file(sandbox.project().join("components/thing/chart/templates/bad.yaml"))
         .unwrap();
 
+    // Marks that change hands, and what goes.
+    succeeds(&heard.run(&sandbox, &["-i"]));
+    for words in [
+        &["protect", "on", "thing/release/chart", "--yes"][..],
+        &["protect", "off", "thing/release/chart", "--yes"],
+        &["orphan", "thing", "--yes"],
+        &["adopt", "thing", "--yes"],
+        &["-i"],
+    ] {
+        succeeds(&heard.run(&sandbox, words));
+    }
+    heard.cluster(&sandbox);
+    succeeds(&heard.run(&sandbox, &["plan", "--uninstall", "--out", "c.plan"]));
+    succeeds(&heard.run(&sandbox, &["uninstall", "--yes"]));
     heard.cluster(&sandbox);
     heard.files(&sandbox.home());
     // The files in which the user wrote them are the user's.
