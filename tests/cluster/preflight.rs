@@ -158,7 +158,7 @@ fn a_user_with_fewer_rights_reads_which_are_missing_and_a_role_that_suffices() {
     let denied = as_robot(&destroy);
     let words = [
         "system:serviceaccount:team:robot may not do all that this plan does",
-        "team  deployments.apps  delete",
+        "deployments.apps  delete",
         "--skip-preflight permissions",
     ];
     ends_with(&denied, 8, &words);

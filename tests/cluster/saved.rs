@@ -37,7 +37,7 @@ fn is_as_published(sandbox: &Sandbox, file: &Path) -> serde_json::Value {
     assert_eq!(violations(&schema, &written), Vec::<String>::new());
     let steps = written["steps"].as_array().unwrap().len();
     assert!(steps > 0, "{written}");
-    for place in ["".to_owned(), "/request".to_owned(), format!("/steps/{}", steps - 1)] {
+    for place in [String::new(), "/request".to_owned(), format!("/steps/{}", steps - 1)] {
         let mut more = written.clone();
         more.pointer_mut(&place).unwrap()["surprise"] = true.into();
         assert_eq!(violations(&schema, &more), [format!("{place}/surprise: no such key")]);

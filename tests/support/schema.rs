@@ -110,5 +110,5 @@ fn is_a(name: &str, value: &Json) -> bool {
 }
 
 fn length(value: &Json) -> Option<u64> {
-    value.as_array().map(|items| items.len() as u64)
+    value.as_array().and_then(|items| u64::try_from(items.len()).ok())
 }
