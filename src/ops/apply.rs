@@ -30,11 +30,10 @@ pub async fn plan(settings: &Settings, screen: &Screen) -> Result<Ended, Failure
     let (goal, mut drawing) = match settings.planned.goal {
         Goal::Destroy => destroy::draw_all(&scene).await?,
         goal @ (Goal::Install | Goal::Uninstall) => {
-            let mut drawing = draw(&scene, goal, settings.include_data).await?;
-            drawing.preflight(&scene).await;
-            (goal, drawing)
+            (goal, draw(&scene, goal, settings.include_data).await?)
         }
     };
+    drawing.preflight(&scene).await;
     if settings.planned.refresh_only {
         drawing.refuse(&scene, goal)?;
         drawing.plan = plan::drift(&drawing.plan);
@@ -113,7 +112,9 @@ async fn change(
     }
     let report = carry_out(&scene, &drawing, cancel).await?;
     screen.show_report(&report, &summary(&scene, goal, &drawing, &report));
-    end(&report)
+    let ended = end(&report)?;
+    drawing.everything_was_listed(goal)?;
+    Ok(ended)
 }
 
 /// Carries out a plan, and writes down which charts it used.
