@@ -115,6 +115,12 @@ pub struct RunArgs {
     /// Run this many Helm calls at a time
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
     pub parallel: Option<u8>,
+    /// Run this many other steps at a time
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    pub parallel_others: Option<u8>,
+    /// Start nothing new once a step has failed
+    #[arg(long)]
+    pub fail_fast: bool,
     /// Wait for jobs that only need to be started
     #[arg(long)]
     pub wait_jobs: bool,
@@ -355,6 +361,8 @@ impl Options {
             },
             run: RunArgs {
                 parallel: self.run.parallel.or(below.run.parallel),
+                parallel_others: self.run.parallel_others.or(below.run.parallel_others),
+                fail_fast: self.run.fail_fast || below.run.fail_fast,
                 wait_jobs: self.run.wait_jobs || below.run.wait_jobs,
                 use_context: self.run.use_context || below.run.use_context,
             },
@@ -454,6 +462,8 @@ impl Options {
             (Group::Consent, "--confirm-project", self.consent.confirm_project.is_some()),
             (Group::Preflight, "--skip-preflight", !self.preflight.skip_preflight.is_empty()),
             (Group::Run, "--parallel", self.run.parallel.is_some()),
+            (Group::Run, "--parallel-others", self.run.parallel_others.is_some()),
+            (Group::Run, "--fail-fast", self.run.fail_fast),
             (Group::Run, "--wait-jobs", self.run.wait_jobs),
             (Group::Run, "--use-context", self.run.use_context),
             (Group::Destroy, "--all-flavours", destroy.all_flavours),

@@ -193,6 +193,8 @@ pub fn resolve(request: &Request, around: &Surroundings) -> Result<Settings, Fai
             use_context: run.use_context,
             detailed_exit_code: exit.detailed_exit_code,
             parallel: run.parallel.map(usize::from),
+            parallel_others: run.parallel_others.map(usize::from),
+            fail_fast: run.fail_fast,
             deferral: deferral(deferred.approve_deferred),
         },
         planned: Planned {
@@ -207,15 +209,19 @@ pub fn resolve(request: &Request, around: &Surroundings) -> Result<Settings, Fai
         },
         project: destroy.project,
         flavour_name: destroy.flavour_name,
-        output: match request.output {
-            OutputArg::Text => OutputFormat::Text,
-            OutputArg::Json => OutputFormat::Json,
-            OutputArg::Yaml => OutputFormat::Yaml,
-            OutputArg::Markdown => OutputFormat::Markdown,
-            OutputArg::Svg => OutputFormat::Svg,
-        },
+        output: format(request.output),
         interactive: around.is_interactive(request.output),
     })
+}
+
+fn format(typed: OutputArg) -> OutputFormat {
+    match typed {
+        OutputArg::Text => OutputFormat::Text,
+        OutputArg::Json => OutputFormat::Json,
+        OutputArg::Yaml => OutputFormat::Yaml,
+        OutputArg::Markdown => OutputFormat::Markdown,
+        OutputArg::Svg => OutputFormat::Svg,
+    }
 }
 
 fn location(typed: &WhereArgs) -> Option<Location> {
@@ -320,7 +326,7 @@ mod tests {
     fn every_option_arrives() {
         let line = "-r -f a.yaml -t b --provider kwok --kubeconfig k --context x apply -c one -c two \
             --profile p --set a.b=c=d --values one=f.yaml --strict --with-needs --include-data \
-            --confirm-project demo --parallel 3 --wait-jobs --use-context";
+            --confirm-project demo --parallel 3 --parallel-others 5 --fail-fast --wait-jobs --use-context";
         let settings = settings(line, &around(&[("HOME", "/h")])).unwrap();
         assert_eq!(settings.files.location, Some(Location::Remote));
         assert_eq!(settings.files.flavour, Some("a.yaml".into()));
@@ -335,6 +341,8 @@ mod tests {
         assert!(settings.strict && settings.include_data && settings.reach.with_needs);
         assert_eq!(settings.confirm_project.as_deref(), Some("demo"));
         assert_eq!(settings.manner.parallel, Some(3));
+        assert_eq!(settings.manner.parallel_others, Some(5));
+        assert!(settings.manner.fail_fast);
         assert!(settings.manner.wait_jobs && settings.manner.use_context);
     }
 

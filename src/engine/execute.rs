@@ -33,6 +33,7 @@ pub async fn execute(
         others: Arc::new(Semaphore::new(options.others.max(1))),
         tell,
         cancel: cancel.clone(),
+        failed: Arc::default(),
     };
     let mut state = State::new(plan, providers, run, hands);
     observer.on_event(&Event::RunStarted { steps: state.work_ahead() });
@@ -181,7 +182,7 @@ impl<'a> State<'a> {
         while let Some(step) = self.free.pop_first().and_then(|at| self.steps.get(at)) {
             if let Some(outcome) = self.without_work(step) {
                 self.settle(step, outcome, Duration::ZERO, observer);
-            } else if let Some(reason) = self.hands.cut_short() {
+            } else if let Some(reason) = self.hands.may_not_begin() {
                 let outcome = Outcome::Skipped(reason);
                 self.settle(step, outcome, Duration::ZERO, observer);
             } else {
@@ -283,6 +284,7 @@ impl<'a> State<'a> {
 
     fn settle(&mut self, step: &Step, outcome: Outcome, took: Duration, observer: &dyn Observer) {
         self.report.outcomes.insert(step.id.clone(), outcome.clone());
+        self.hands.note(&step.id, &outcome);
         for user in self.users.get(&step.id).into_iter().flatten() {
             if let Some(open) = self.open.get_mut(user) {
                 *open = open.saturating_sub(1);
@@ -357,6 +359,7 @@ impl Report {
                 SkipReason::NeedFailed(_)
                 | SkipReason::Interrupted
                 | SkipReason::LockLost
+                | SkipReason::FailFast(_)
                 | SkipReason::Waiting(_),
             ) => None,
         });

@@ -167,7 +167,9 @@ async fn run(
 ) -> Report {
     let options = Options {
         releases: scene.settings.manner.parallel.unwrap_or(Options::default().releases),
+        others: scene.settings.manner.parallel_others.unwrap_or(Options::default().others),
         wait_jobs: scene.settings.manner.wait_jobs,
+        fail_fast: scene.settings.manner.fail_fast,
         ..Options::default()
     };
     let (stop, stopped) = watch::channel(false);
@@ -285,7 +287,12 @@ fn left(report: &Report, mut failure: Failure) -> Failure {
     };
     let on_its_way = of(|outcome| matches!(outcome, Outcome::Failed(_)));
     let not_begun = of(|outcome| {
-        matches!(outcome, Outcome::Skipped(SkipReason::Interrupted | SkipReason::LockLost))
+        matches!(
+            outcome,
+            Outcome::Skipped(
+                SkipReason::Interrupted | SkipReason::LockLost | SkipReason::FailFast(_)
+            )
+        )
     });
     if !on_its_way.is_empty() {
         failure = failure.because(named(&on_its_way, "begun and not seen to be ready"));
