@@ -344,9 +344,10 @@ impl Report {
     /// The worst that happened, as the kind that decides the exit code; nothing when all went well.
     pub fn failure_kind(&self) -> Option<FailureKind> {
         let failed = self.outcomes.values().filter_map(|outcome| match outcome {
-            // Nobody interrupted it: the lock was lost.
+            // Nobody interrupted it, and a cluster that does not answer is how a lock is lost.
             Outcome::Failed(failure)
-                if failure.kind == FailureKind::Interrupted && self.lock_lost.is_some() =>
+                if matches!(failure.kind, FailureKind::Interrupted | FailureKind::Preflight)
+                    && self.lock_lost.is_some() =>
             {
                 Some(FailureKind::Partial)
             }
