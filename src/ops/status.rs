@@ -29,6 +29,7 @@ pub async fn status(settings: &Settings, screen: &Screen) -> Result<Ended, Failu
         lock: history.lock_view(),
         last_run: history.last(),
         died: history.died(),
+        runs: history.all(),
     };
     if scene.runs() {
         fill(&scene, &mut view).await?;

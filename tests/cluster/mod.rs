@@ -17,6 +17,7 @@ mod kill;
 pub(crate) mod kit;
 mod lock;
 mod looks;
+mod machines;
 mod main_job;
 mod moved;
 mod origin;
