@@ -43,6 +43,9 @@ pub struct PlaceArgs {
     /// With -k use this context of the kubeconfig
     #[arg(long, value_name = "NAME")]
     pub context: Option<String>,
+    /// With -k let the flavour have a cluster that it was not applied to before
+    #[arg(long)]
+    pub new_target: bool,
 }
 
 /// Which components, and their settings.
@@ -332,6 +335,7 @@ impl Options {
                 provider: place.provider.or(below.place.provider),
                 kubeconfig: place.kubeconfig.or(below.place.kubeconfig),
                 context: place.context.or(below.place.context),
+                new_target: place.new_target || below.place.new_target,
             },
             parts: PartArgs {
                 components: joined(below.parts.components, parts.components),
@@ -447,6 +451,7 @@ impl Options {
             (Group::Place, "--provider", place.provider.is_some()),
             (Group::Place, "--kubeconfig", place.kubeconfig.is_some()),
             (Group::Place, "--context", place.context.is_some()),
+            (Group::Place, "--new-target", place.new_target),
             (Group::Parts, "-c", !parts.components.is_empty()),
             (Group::Parts, "--profile", !parts.profiles.is_empty()),
             (Group::Parts, "--set", !parts.set.is_empty()),

@@ -176,6 +176,7 @@ pub fn resolve(request: &Request, around: &Surroundings) -> Result<Settings, Fai
             values: parts.values.into_iter().map(|(name, file)| (name, file.into())).collect(),
         },
         strict: parts.strict,
+        new_target: place.new_target,
         skip_preflight: preflight.skip_preflight.into_iter().flat_map(|checks| checks.0).collect(),
         confirm: confirm(&request.action, consent.yes),
         include_data: consent.include_data,
@@ -326,7 +327,8 @@ mod tests {
     fn every_option_arrives() {
         let line = "-r -f a.yaml -t b --provider kwok --kubeconfig k --context x apply -c one -c two \
             --profile p --set a.b=c=d --values one=f.yaml --strict --with-needs --include-data \
-            --confirm-project demo --parallel 3 --parallel-others 5 --fail-fast --wait-jobs --use-context";
+            --confirm-project demo --parallel 3 --parallel-others 5 --fail-fast --wait-jobs --use-context \
+            --new-target";
         let settings = settings(line, &around(&[("HOME", "/h")])).unwrap();
         assert_eq!(settings.files.location, Some(Location::Remote));
         assert_eq!(settings.files.flavour, Some("a.yaml".into()));
@@ -342,7 +344,7 @@ mod tests {
         assert_eq!(settings.confirm_project.as_deref(), Some("demo"));
         assert_eq!(settings.manner.parallel, Some(3));
         assert_eq!(settings.manner.parallel_others, Some(5));
-        assert!(settings.manner.fail_fast);
+        assert!(settings.manner.fail_fast && settings.new_target);
         assert!(settings.manner.wait_jobs && settings.manner.use_context);
     }
 

@@ -97,21 +97,26 @@ async fn change(
         screen.note("nothing was changed");
         return Ok(Ended::Well);
     }
-    let report = carry_out(&scene, &drawing, cancel).await?;
+    let report = carry_out(&scene, goal, &drawing, cancel).await?;
     screen.show_report(&report, &summary(&scene, goal, &drawing, &report));
     end(&report)
 }
 
-/// Carries out a plan, and writes down which charts it used.
+/// Carries out a plan, and writes down which charts it used, and on which cluster.
 pub(super) async fn carry_out(
     scene: &Scene<'_>,
+    goal: Goal,
     drawing: &Drawing,
     cancel: watch::Receiver<Cancel>,
 ) -> Result<Report, Failure> {
-    let mut lock = scene.lock.clone();
+    let mut lock = match goal {
+        Goal::Install => scene.lock_with_target(),
+        Goal::Uninstall | Goal::Destroy => scene.lock.clone(),
+    };
+    let is_new = lock != scene.lock;
     lock.learn(drawing.look.desired.resources.values());
     lock.learn_surroundings(&scene.surroundings());
-    if drawing.plan.has_changes() && !drawing.look.desired.resources.is_empty() {
+    if (is_new || drawing.plan.has_changes()) && !drawing.look.desired.resources.is_empty() {
         lock.write(&scene.project.lock_file)?;
     }
     execute(scene, &drawing.plan, cancel).await

@@ -105,6 +105,8 @@ pub struct Settings {
     pub strict: bool,
     /// `--skip-preflight`: checks that are left out.
     pub skip_preflight: Vec<Check>,
+    /// `--new-target`: an existing cluster may be another one than before.
+    pub new_target: bool,
     /// What needs the user's word.
     pub confirm: Confirm,
     /// `--include-data`: data may go.

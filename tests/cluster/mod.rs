@@ -30,6 +30,7 @@ mod residue;
 mod saved;
 mod seeds;
 mod sources;
+mod targets;
 mod traps;
 mod webhooks;
 
