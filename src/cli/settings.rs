@@ -327,8 +327,7 @@ mod tests {
     fn every_option_arrives() {
         let line = "-r -f a.yaml -t b --provider kwok --kubeconfig k --context x apply -c one -c two \
             --profile p --set a.b=c=d --values one=f.yaml --strict --with-needs --include-data \
-            --confirm-project demo --parallel 3 --parallel-others 5 --fail-fast --wait-jobs --use-context \
-            --new-target";
+            --confirm-project demo --new-target";
         let settings = settings(line, &around(&[("HOME", "/h")])).unwrap();
         assert_eq!(settings.files.location, Some(Location::Remote));
         assert_eq!(settings.files.flavour, Some("a.yaml".into()));
@@ -342,10 +341,21 @@ mod tests {
         assert_eq!(settings.files.values, [("one".to_owned(), PathBuf::from("f.yaml"))]);
         assert!(settings.strict && settings.include_data && settings.reach.with_needs);
         assert_eq!(settings.confirm_project.as_deref(), Some("demo"));
-        assert_eq!(settings.manner.parallel, Some(3));
-        assert_eq!(settings.manner.parallel_others, Some(5));
-        assert!(settings.manner.fail_fast && settings.new_target);
-        assert!(settings.manner.wait_jobs && settings.manner.use_context);
+        assert!(settings.new_target);
+    }
+
+    #[test]
+    fn how_a_run_goes_about_it_arrives() {
+        let line = "apply --parallel 3 --parallel-others 5 --fail-fast --wait-jobs --use-context";
+        let wanted = Manner {
+            wait_jobs: true,
+            use_context: true,
+            parallel: Some(3),
+            parallel_others: Some(5),
+            fail_fast: true,
+            ..Manner::default()
+        };
+        assert_eq!(settings(line, &around(&[("HOME", "/h")])).unwrap().manner, wanted);
     }
 
     #[test]

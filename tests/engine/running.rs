@@ -149,13 +149,11 @@ async fn with_fail_fast_nothing_begins_after_the_first_failure() {
             assert_eq!(outcome(name), cut, "{name} with {others} at a time");
         }
         assert_eq!(report.failure_kind(), Some(FailureKind::Partial));
-        let begun = lab.events().into_iter().filter_map(|event| match event {
-            Event::Started { id, .. } => Some(id),
-            _ => None,
-        });
-        for begun in begun {
-            let ended = outcome(&begun.to_string());
-            assert!(!matches!(ended, Outcome::Skipped(_)), "{begun}: what began ends");
+        for event in lab.events() {
+            if let Event::Started { id, .. } = event {
+                let ended = outcome(&id.to_string());
+                assert!(!matches!(ended, Outcome::Skipped(_)), "{id}: what began ends");
+            }
         }
         expect_all_went_well(&lab.apply().await);
         lab.expect_nothing_to_do().await;
