@@ -43,6 +43,9 @@ pub struct PlaceArgs {
     /// With -k use this context of the kubeconfig
     #[arg(long, value_name = "NAME")]
     pub context: Option<String>,
+    /// With -k let the flavour have a cluster that it was not applied to before
+    #[arg(long)]
+    pub new_target: bool,
 }
 
 /// Which components, and their settings.
@@ -115,6 +118,12 @@ pub struct RunArgs {
     /// Run this many Helm calls at a time
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
     pub parallel: Option<u8>,
+    /// Run this many other steps at a time
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    pub parallel_others: Option<u8>,
+    /// Start nothing new once a step has failed
+    #[arg(long)]
+    pub fail_fast: bool,
     /// Wait for jobs that only need to be started
     #[arg(long)]
     pub wait_jobs: bool,
@@ -326,6 +335,7 @@ impl Options {
                 provider: place.provider.or(below.place.provider),
                 kubeconfig: place.kubeconfig.or(below.place.kubeconfig),
                 context: place.context.or(below.place.context),
+                new_target: place.new_target || below.place.new_target,
             },
             parts: PartArgs {
                 components: joined(below.parts.components, parts.components),
@@ -355,6 +365,8 @@ impl Options {
             },
             run: RunArgs {
                 parallel: self.run.parallel.or(below.run.parallel),
+                parallel_others: self.run.parallel_others.or(below.run.parallel_others),
+                fail_fast: self.run.fail_fast || below.run.fail_fast,
                 wait_jobs: self.run.wait_jobs || below.run.wait_jobs,
                 use_context: self.run.use_context || below.run.use_context,
             },
@@ -439,6 +451,7 @@ impl Options {
             (Group::Place, "--provider", place.provider.is_some()),
             (Group::Place, "--kubeconfig", place.kubeconfig.is_some()),
             (Group::Place, "--context", place.context.is_some()),
+            (Group::Place, "--new-target", place.new_target),
             (Group::Parts, "-c", !parts.components.is_empty()),
             (Group::Parts, "--profile", !parts.profiles.is_empty()),
             (Group::Parts, "--set", !parts.set.is_empty()),
@@ -454,6 +467,8 @@ impl Options {
             (Group::Consent, "--confirm-project", self.consent.confirm_project.is_some()),
             (Group::Preflight, "--skip-preflight", !self.preflight.skip_preflight.is_empty()),
             (Group::Run, "--parallel", self.run.parallel.is_some()),
+            (Group::Run, "--parallel-others", self.run.parallel_others.is_some()),
+            (Group::Run, "--fail-fast", self.run.fail_fast),
             (Group::Run, "--wait-jobs", self.run.wait_jobs),
             (Group::Run, "--use-context", self.run.use_context),
             (Group::Destroy, "--all-flavours", destroy.all_flavours),

@@ -176,6 +176,7 @@ pub fn resolve(request: &Request, around: &Surroundings) -> Result<Settings, Fai
             values: parts.values.into_iter().map(|(name, file)| (name, file.into())).collect(),
         },
         strict: parts.strict,
+        new_target: place.new_target,
         skip_preflight: preflight.skip_preflight.into_iter().flat_map(|checks| checks.0).collect(),
         confirm: confirm(&request.action, consent.yes),
         include_data: consent.include_data,
@@ -193,6 +194,8 @@ pub fn resolve(request: &Request, around: &Surroundings) -> Result<Settings, Fai
             use_context: run.use_context,
             detailed_exit_code: exit.detailed_exit_code,
             parallel: run.parallel.map(usize::from),
+            parallel_others: run.parallel_others.map(usize::from),
+            fail_fast: run.fail_fast,
             deferral: deferral(deferred.approve_deferred),
         },
         planned: Planned {
@@ -207,15 +210,19 @@ pub fn resolve(request: &Request, around: &Surroundings) -> Result<Settings, Fai
         },
         project: destroy.project,
         flavour_name: destroy.flavour_name,
-        output: match request.output {
-            OutputArg::Text => OutputFormat::Text,
-            OutputArg::Json => OutputFormat::Json,
-            OutputArg::Yaml => OutputFormat::Yaml,
-            OutputArg::Markdown => OutputFormat::Markdown,
-            OutputArg::Svg => OutputFormat::Svg,
-        },
+        output: format(request.output),
         interactive: around.is_interactive(request.output),
     })
+}
+
+fn format(typed: OutputArg) -> OutputFormat {
+    match typed {
+        OutputArg::Text => OutputFormat::Text,
+        OutputArg::Json => OutputFormat::Json,
+        OutputArg::Yaml => OutputFormat::Yaml,
+        OutputArg::Markdown => OutputFormat::Markdown,
+        OutputArg::Svg => OutputFormat::Svg,
+    }
 }
 
 fn location(typed: &WhereArgs) -> Option<Location> {
@@ -320,7 +327,7 @@ mod tests {
     fn every_option_arrives() {
         let line = "-r -f a.yaml -t b --provider kwok --kubeconfig k --context x apply -c one -c two \
             --profile p --set a.b=c=d --values one=f.yaml --strict --with-needs --include-data \
-            --confirm-project demo --parallel 3 --wait-jobs --use-context";
+            --confirm-project demo --new-target";
         let settings = settings(line, &around(&[("HOME", "/h")])).unwrap();
         assert_eq!(settings.files.location, Some(Location::Remote));
         assert_eq!(settings.files.flavour, Some("a.yaml".into()));
@@ -334,8 +341,21 @@ mod tests {
         assert_eq!(settings.files.values, [("one".to_owned(), PathBuf::from("f.yaml"))]);
         assert!(settings.strict && settings.include_data && settings.reach.with_needs);
         assert_eq!(settings.confirm_project.as_deref(), Some("demo"));
-        assert_eq!(settings.manner.parallel, Some(3));
-        assert!(settings.manner.wait_jobs && settings.manner.use_context);
+        assert!(settings.new_target);
+    }
+
+    #[test]
+    fn how_a_run_goes_about_it_arrives() {
+        let line = "apply --parallel 3 --parallel-others 5 --fail-fast --wait-jobs --use-context";
+        let wanted = Manner {
+            wait_jobs: true,
+            use_context: true,
+            parallel: Some(3),
+            parallel_others: Some(5),
+            fail_fast: true,
+            ..Manner::default()
+        };
+        assert_eq!(settings(line, &around(&[("HOME", "/h")])).unwrap().manner, wanted);
     }
 
     #[test]

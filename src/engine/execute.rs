@@ -33,6 +33,7 @@ pub async fn execute(
         others: Arc::new(Semaphore::new(options.others.max(1))),
         tell,
         cancel: cancel.clone(),
+        failed: Arc::default(),
     };
     let mut state = State::new(plan, providers, run, hands);
     observer.on_event(&Event::RunStarted { steps: state.work_ahead() });
@@ -181,7 +182,7 @@ impl<'a> State<'a> {
         while let Some(step) = self.free.pop_first().and_then(|at| self.steps.get(at)) {
             if let Some(outcome) = self.without_work(step) {
                 self.settle(step, outcome, Duration::ZERO, observer);
-            } else if let Some(reason) = self.hands.cut_short() {
+            } else if let Some(reason) = self.hands.may_not_begin() {
                 let outcome = Outcome::Skipped(reason);
                 self.settle(step, outcome, Duration::ZERO, observer);
             } else {
@@ -283,6 +284,7 @@ impl<'a> State<'a> {
 
     fn settle(&mut self, step: &Step, outcome: Outcome, took: Duration, observer: &dyn Observer) {
         self.report.outcomes.insert(step.id.clone(), outcome.clone());
+        self.hands.note(&step.id, &outcome);
         for user in self.users.get(&step.id).into_iter().flatten() {
             if let Some(open) = self.open.get_mut(user) {
                 *open = open.saturating_sub(1);
@@ -342,9 +344,10 @@ impl Report {
     /// The worst that happened, as the kind that decides the exit code; nothing when all went well.
     pub fn failure_kind(&self) -> Option<FailureKind> {
         let failed = self.outcomes.values().filter_map(|outcome| match outcome {
-            // Nobody interrupted it: the lock was lost.
+            // Nobody interrupted it, and a cluster that does not answer is how a lock is lost.
             Outcome::Failed(failure)
-                if failure.kind == FailureKind::Interrupted && self.lock_lost.is_some() =>
+                if matches!(failure.kind, FailureKind::Interrupted | FailureKind::Preflight)
+                    && self.lock_lost.is_some() =>
             {
                 Some(FailureKind::Partial)
             }
@@ -357,6 +360,7 @@ impl Report {
                 SkipReason::NeedFailed(_)
                 | SkipReason::Interrupted
                 | SkipReason::LockLost
+                | SkipReason::FailFast(_)
                 | SkipReason::Waiting(_),
             ) => None,
         });

@@ -124,6 +124,8 @@ pub enum SkipReason {
     Interrupted,
     /// The run lost the lock of its target.
     LockLost,
+    /// Another step failed, and nothing new was to be started after that.
+    FailFast(ResourceId),
     /// It waits for a long job.
     Waiting(ResourceId),
     /// It is decided once another one is there; planning again goes on.
@@ -141,6 +143,8 @@ pub struct Options {
     pub poll: Duration,
     /// Wait for jobs that only need to be started.
     pub wait_jobs: bool,
+    /// Start nothing new once a step has failed; what runs comes to its end.
+    pub fail_fast: bool,
     /// How often a step is tried in all when its errors are transient.
     pub tries: usize,
 }
@@ -153,6 +157,7 @@ impl Default for Options {
             others: 16,
             poll: Duration::from_millis(250),
             wait_jobs: false,
+            fail_fast: false,
             tries: 5,
         }
     }

@@ -1,6 +1,6 @@
 //! One step: tried, tried again when the error may pass, then waited for. The only place that retries.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -40,6 +40,8 @@ pub(super) struct Hands {
     pub(super) others: Arc<Semaphore>,
     pub(super) tell: mpsc::Sender<Event>,
     pub(super) cancel: watch::Receiver<Cancel>,
+    /// The step that failed first.
+    pub(super) failed: Arc<OnceLock<ResourceId>>,
 }
 
 impl Hands {
@@ -56,6 +58,19 @@ impl Hands {
             Cancel::No => None,
             Cancel::LockLost => Some(SkipReason::LockLost),
             Cancel::StartNothing | Cancel::Stop => Some(SkipReason::Interrupted),
+        }
+    }
+
+    /// Why this step may not begin, if it may not.
+    pub(super) fn may_not_begin(&self) -> Option<SkipReason> {
+        let failed = || self.failed.get().filter(|_| self.options.fail_fast).cloned();
+        self.cut_short().or_else(|| failed().map(SkipReason::FailFast))
+    }
+
+    /// Takes note of how a step ended, before another one may begin in its place.
+    pub(super) fn note(&self, id: &ResourceId, outcome: &Outcome) {
+        if matches!(outcome, Outcome::Failed(_)) {
+            self.failed.get_or_init(|| id.clone());
         }
     }
 
@@ -89,8 +104,11 @@ pub(super) async fn carry_out(
         Work::Look => None,
     };
     let begun = Instant::now();
-    let ended = |outcome, outputs| Ended { outcome, outputs, took: begun.elapsed() };
-    if let Some(reason) = hands.cut_short() {
+    let ended = |outcome, outputs| {
+        hands.note(&step.id, &outcome);
+        Ended { outcome, outputs, took: begun.elapsed() }
+    };
+    if let Some(reason) = hands.may_not_begin() {
         return ended(Outcome::Skipped(reason), Outputs::new());
     }
     hands.say(Event::Started { id: step.id.clone(), action: step.action.clone() }).await;

@@ -110,23 +110,28 @@ async fn change(
         screen.note("nothing was changed");
         return Ok(Ended::Well);
     }
-    let report = carry_out(&scene, &drawing, cancel).await?;
+    let report = carry_out(&scene, goal, &drawing, cancel).await?;
     screen.show_report(&report, &summary(&scene, goal, &drawing, &report));
     let ended = end(&report)?;
     drawing.everything_was_listed(goal)?;
     Ok(ended)
 }
 
-/// Carries out a plan, and writes down which charts it used.
+/// Carries out a plan, and writes down which charts it used, and on which cluster.
 pub(super) async fn carry_out(
     scene: &Scene<'_>,
+    goal: Goal,
     drawing: &Drawing,
     cancel: watch::Receiver<Cancel>,
 ) -> Result<Report, Failure> {
-    let mut lock = scene.lock.clone();
+    let mut lock = match goal {
+        Goal::Install => scene.lock_with_target(),
+        Goal::Uninstall | Goal::Destroy => scene.lock.clone(),
+    };
+    let is_new = lock != scene.lock;
     lock.learn(drawing.look.desired.resources.values());
     lock.learn_surroundings(&scene.surroundings());
-    if drawing.plan.has_changes() && !drawing.look.desired.resources.is_empty() {
+    if (is_new || drawing.plan.has_changes()) && !drawing.look.desired.resources.is_empty() {
         lock.write(&scene.project.lock_file)?;
     }
     execute(scene, &drawing.plan, cancel).await
@@ -182,7 +187,9 @@ async fn run(
 ) -> Report {
     let options = Options {
         releases: scene.settings.manner.parallel.unwrap_or(Options::default().releases),
+        others: scene.settings.manner.parallel_others.unwrap_or(Options::default().others),
         wait_jobs: scene.settings.manner.wait_jobs,
+        fail_fast: scene.settings.manner.fail_fast,
         ..Options::default()
     };
     let (stop, stopped) = watch::channel(false);
@@ -300,7 +307,12 @@ fn left(report: &Report, mut failure: Failure) -> Failure {
     };
     let on_its_way = of(|outcome| matches!(outcome, Outcome::Failed(_)));
     let not_begun = of(|outcome| {
-        matches!(outcome, Outcome::Skipped(SkipReason::Interrupted | SkipReason::LockLost))
+        matches!(
+            outcome,
+            Outcome::Skipped(
+                SkipReason::Interrupted | SkipReason::LockLost | SkipReason::FailFast(_)
+            )
+        )
     });
     if !on_its_way.is_empty() {
         failure = failure.because(named(&on_its_way, "begun and not seen to be ready"));

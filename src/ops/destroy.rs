@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tokio::sync::watch;
 
 use crate::engine::Cancel;
-use crate::model::{Failure, Observed};
+use crate::model::{Class, Failure, Observed};
 use crate::ui::Screen;
 
 use super::draw::{Drawing, Goal, draw};
@@ -39,7 +39,7 @@ pub async fn destroy(
         screen.note("nothing was changed");
         return Ok(Ended::Well);
     }
-    let report = apply::carry_out(&scene, &drawing, cancel).await?;
+    let report = apply::carry_out(&scene, goal, &drawing, cancel).await?;
     screen.show_report(&report, &apply::summary(&scene, goal, &drawing, &report));
     apply::end(&report)?;
     finish(&scene, goal, &drawing).await?;
@@ -69,7 +69,13 @@ pub(super) async fn finish(
     drawing: &Drawing,
 ) -> Result<(), Failure> {
     drawing.everything_was_listed(goal)?;
-    Box::pin(audit::audit(scene, goal, &drawing.plan)).await
+    Box::pin(audit::audit(scene, goal, &drawing.plan)).await?;
+    // Where data stays, the flavour has something to come back to.
+    let keeps = drawing.plan.steps.iter().any(|step| {
+        let is_data = step.found.as_ref().is_some_and(|found| found.class == Class::Data);
+        is_data && step.action.retained().is_some()
+    });
+    if keeps { Ok(()) } else { scene.forget_target() }
 }
 
 /// The other flavours of the project that live in the cluster.

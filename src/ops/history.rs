@@ -122,6 +122,11 @@ impl History {
         self.runs.last().map(|run| self.view(run))
     }
 
+    /// All that is remembered, newest first, as `status` shows it.
+    pub(super) fn all(&self) -> Vec<RunView> {
+        self.runs.iter().rev().take(KEPT).map(|run| self.view(run)).collect()
+    }
+
     /// Runs that died, as `status` shows them; the last run is not among them.
     pub(super) fn died(&self) -> Vec<RunView> {
         let last = self.runs.last().map(|run| &run.by.run);

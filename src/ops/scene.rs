@@ -6,20 +6,20 @@ use std::sync::Arc;
 use rand::RngExt as _;
 
 use crate::adapter::{clock, process};
-use crate::config::{Environment, Project};
+use crate::config::{Environment, Project, Target};
 use crate::model::{
     ClusterFacts, Desired, Failure, Family, Identity, InstallationId, Known, KubernetesSpec,
     Observed, Power, Redactor, Resource, RunId, Spec,
 };
 use crate::plan::Permits;
 use crate::provider::kubernetes::Kubernetes;
-use crate::provider::local::{self, Local};
+use crate::provider::local::{self, Local, output};
 use crate::provider::{Provider, Providers};
 use crate::ui::{PlanHeader, Screen};
 use crate::yaml::Problems;
 
 use super::draw::Goal;
-use super::lock::{Lock, SavedLock, Surroundings};
+use super::lock::{Answering, Lock, SavedLock, Surroundings};
 use super::target::{self, Choice};
 use super::{Settings, load};
 
@@ -62,6 +62,48 @@ impl Scene<'_> {
             kubernetes: self.facts.version.clone(),
             tools: self.tools.clone(),
         }
+    }
+
+    /// The existing cluster that answers; nothing where datamill makes clusters itself.
+    fn answering(&self) -> Option<Answering> {
+        let Target::Hybrid { context, .. } = &self.project.target else { return None };
+        let text = |name| self.known.text(&self.cluster.id, name).unwrap_or_default().to_owned();
+        Some(Answering {
+            target: self.identity.target.clone(),
+            context: text(output::CONTEXT),
+            server: text(output::SERVER),
+            named: context.is_some(),
+        })
+    }
+
+    /// Refuses an existing cluster that is another one than the flavour was applied to, unless it is said to be meant.
+    pub(super) fn recognise(&self) -> Result<(), Failure> {
+        match self.answering() {
+            Some(now) if !self.settings.new_target => {
+                self.lock.recognise(&self.identity.flavour, &now)
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// The lock file as it is to be once the flavour is applied here.
+    pub(super) fn lock_with_target(&self) -> Lock {
+        let mut lock = self.lock.clone();
+        if let Some(now) = self.answering() {
+            lock.note_target(&self.identity.flavour, &now);
+        }
+        lock
+    }
+
+    /// Notes in the lock file, if there is one, that nothing of the flavour is here any more.
+    pub(super) fn forget_target(&self) -> Result<(), Failure> {
+        let every = self.settings.reach.all_flavours;
+        let flavour = (!every).then_some(self.identity.flavour.as_str());
+        // Read again: the run wrote it.
+        let before = Lock::read(&self.project.lock_file)?;
+        let mut lock = before.clone();
+        lock.forget_target(flavour, &self.identity.target);
+        if lock == before { Ok(()) } else { lock.write(&self.project.lock_file) }
     }
 
     /// Whether the cluster runs, so that it can be asked.
@@ -156,8 +198,20 @@ impl Scene<'_> {
     }
 }
 
-/// Opens the scene: reads the lock file, chooses the cluster, looks at it, and finds out who we are there.
+/// Opens the scene: reads the lock file, chooses the cluster, looks at it, and finds out who we are there and whether it is the
+/// right one.
 pub(super) async fn open<'a>(
+    settings: &'a Settings,
+    screen: &'a Screen,
+    project: Project,
+) -> Result<Scene<'a>, Failure> {
+    let scene = look_at(settings, screen, project).await?;
+    scene.recognise()?;
+    Ok(scene)
+}
+
+/// The same for those who only look, whichever cluster answers.
+pub(super) async fn look_at<'a>(
     settings: &'a Settings,
     screen: &'a Screen,
     project: Project,
@@ -171,7 +225,9 @@ pub(super) async fn open_wired<'a>(
     screen: &'a Screen,
     project: Project,
 ) -> Result<Scene<'a>, Failure> {
-    Box::pin(open_for(settings, screen, project, None, Wiring::Checked)).await
+    let scene = Box::pin(open_for(settings, screen, project, None, Wiring::Checked)).await?;
+    scene.recognise()?;
+    Ok(scene)
 }
 
 /// When the wiring of the instances is looked at.

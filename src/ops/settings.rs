@@ -45,6 +45,7 @@ pub struct Reach {
 }
 
 /// How a run goes about it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Manner {
     /// `--wait-jobs`: wait for jobs that only need to be started.
@@ -55,6 +56,10 @@ pub struct Manner {
     pub detailed_exit_code: bool,
     /// `--parallel N`: Helm calls at a time.
     pub parallel: Option<usize>,
+    /// `--parallel-others N`: other steps at a time.
+    pub parallel_others: Option<usize>,
+    /// `--fail-fast`: nothing new is started after a failure.
+    pub fail_fast: bool,
     /// `--approve-deferred`: what a saved plan allows for what it could not decide.
     pub deferral: Deferral,
 }
@@ -100,6 +105,8 @@ pub struct Settings {
     pub strict: bool,
     /// `--skip-preflight`: checks that are left out.
     pub skip_preflight: Vec<Check>,
+    /// `--new-target`: an existing cluster may be another one than before.
+    pub new_target: bool,
     /// What needs the user's word.
     pub confirm: Confirm,
     /// `--include-data`: data may go.

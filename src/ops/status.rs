@@ -17,7 +17,13 @@ use super::{Ended, Settings, load};
 /// Shows the cluster, each instance with its health, and what is kept.
 pub async fn status(settings: &Settings, screen: &Screen) -> Result<Ended, Failure> {
     let project = load::load(settings, screen)?;
-    let scene = scene::open(settings, screen, project).await?;
+    let scene = scene::look_at(settings, screen, project).await?;
+    // Looking changes nothing, and may be what tells which cluster this is.
+    if let Err(failure) = scene.recognise() {
+        screen.warn(
+            &std::iter::once(failure.what).chain(failure.causes).collect::<Vec<_>>().join(": "),
+        );
+    }
     let history = History::read(&scene).await;
     let mut view = StatusView {
         header: scene.header(),
@@ -29,6 +35,7 @@ pub async fn status(settings: &Settings, screen: &Screen) -> Result<Ended, Failu
         lock: history.lock_view(),
         last_run: history.last(),
         died: history.died(),
+        runs: history.all(),
     };
     if scene.runs() {
         fill(&scene, &mut view).await?;

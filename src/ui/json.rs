@@ -268,6 +268,7 @@ pub(super) fn skipped(reason: &SkipReason) -> String {
         SkipReason::NeedFailed(id) => format!("`{id}` failed"),
         SkipReason::Interrupted => "the run was interrupted".to_owned(),
         SkipReason::LockLost => "the run lost the lock of its target".to_owned(),
+        SkipReason::FailFast(id) => format!("`{id}` failed, and `--fail-fast` was given"),
         SkipReason::Waiting(id) => format!("it waits for `{id}`"),
         SkipReason::Deferred(id) => format!("it is decided once `{id}` is there; apply again"),
     }

@@ -34,6 +34,8 @@ pub struct StatusView {
     pub last_run: Option<RunView>,
     /// Earlier runs that ended without a word and that no run has settled since.
     pub died: Vec<RunView>,
+    /// All runs that are remembered, the newest first.
+    pub runs: Vec<RunView>,
 }
 
 /// How one instance is.
@@ -59,6 +61,10 @@ impl Screen {
             &view.last_run.as_ref().map(|run| run.lines("last run", width)).unwrap_or_default(),
         );
         view.died.iter().for_each(|run| text.push_str(&run.lines("earlier run", width)));
+        if let Some(before) = view.runs.len().checked_sub(1).filter(|before| *before > 0) {
+            let runs = if before == 1 { "run" } else { "runs" };
+            writeln!(text, "  {before} {runs} before that: status --output json, `runs`").ok();
+        }
         if !view.rows.is_empty() {
             text.push('\n');
         }
@@ -107,6 +113,7 @@ impl Screen {
             "lock": view.lock.as_ref().map(LockView::json),
             "lastRun": view.last_run.as_ref().map(RunView::json),
             "died": view.died.iter().map(RunView::json).collect::<Vec<_>>(),
+            "runs": view.runs.iter().map(RunView::json).collect::<Vec<_>>(),
             "endpoints": view.endpoints.iter().map(endpoint_json).collect::<Vec<_>>(),
         });
         self.print_document("status", &document, &text);
@@ -149,6 +156,7 @@ mod tests {
                 failed: Vec::new(),
             }),
             died: Vec::new(),
+            runs: Vec::new(),
         }
     }
 

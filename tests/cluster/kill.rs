@@ -1,9 +1,12 @@
 //! `kill -9` at any moment, then the same command: it takes over and converges.
 
+use std::io::Read as _;
 use std::time::Duration;
 
+use data_encoding::BASE64;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::Value as Json;
 
 use super::kit::*;
 use super::*;
@@ -110,6 +113,83 @@ fn revisions(sandbox: &Sandbox) -> usize {
     serde_json::from_str::<Vec<serde_json::Value>>(&history).unwrap().len()
 }
 
+/// Applies, and lets every hook go on but the one of a dead run.
+fn with_gates_open(sandbox: &Sandbox, but: &str) -> Run {
+    let mut run = sandbox.start(["-l", "-i", "-f", FLAVOUR, "--skip-preflight", "capacity"]);
+    eventually("the run ends", || {
+        let pods = list(sandbox, "pods", "kit");
+        for pod in pods.iter().filter(|pod| pod["status"]["phase"] == "Pending") {
+            let name = pod["metadata"]["name"].as_str().unwrap();
+            if name != but {
+                set_phase(sandbox, "kit", name, "Succeeded");
+            }
+        }
+        run.try_wait().unwrap().is_some()
+    });
+    finish(run)
+}
+
+/// The status of a revision's Secret.
+fn stored(sandbox: &Sandbox, release: &str, revision: usize) -> Json {
+    let name = format!("sh.helm.release.v1.{release}.v{revision}");
+    let text = sandbox.kubectl(["get", "secret", &name, "-n", "kit", "-o", "json"]);
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Writes another status into a stored revision, in its label and in its payload.
+fn set_status(sandbox: &Sandbox, release: &str, revision: usize, status: &str) {
+    let mut secret = stored(sandbox, release, revision);
+    let data = secret["data"]["release"].as_str().unwrap();
+    let packed = BASE64.decode(&BASE64.decode(data.as_bytes()).unwrap()).unwrap();
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(packed.as_slice()).read_to_string(&mut text).unwrap();
+    let mut payload: Json = serde_json::from_str(&text).unwrap();
+    payload["info"]["status"] = status.into();
+    let inner = BASE64.encode(payload.to_string().as_bytes());
+    secret["data"]["release"] = BASE64.encode(inner.as_bytes()).into();
+    secret["metadata"]["labels"]["status"] = status.into();
+    let file = sandbox.write("secret.json", &secret.to_string());
+    sandbox.kubectl(["replace", "-f", file.to_str().unwrap()]);
+}
+
+#[test]
+fn a_release_left_in_the_middle_of_an_upgrade_or_of_a_rollback_is_taken_up() {
+    let sandbox = Sandbox::with_tools();
+    for name in ["thing", "plain"] {
+        component(&sandbox, name, &helm_step("{}"));
+    }
+    let hook = stuck_job("gate", "helm.sh/hook: post-upgrade");
+    chart(&sandbox, "thing", "text: one\n", &[MAP, &hook]);
+    chart(&sandbox, "plain", "text: one\n", &[MAP]);
+    flavour(&sandbox, "thing plain", "");
+    let apply = ["-i", "--skip-preflight", "capacity"];
+    succeeds(&on(&sandbox, &apply));
+    // Its run and its helm die in the middle of an upgrade.
+    chart(&sandbox, "thing", "text: two\n", &[MAP, &hook]);
+    let first = sandbox.start(["-l", "-i", "-f", FLAVOUR, "--skip-preflight", "capacity"]);
+    let helm = running_helm(&sandbox, "upgrade");
+    let gate = pod(&sandbox, "kit", "gate");
+    signal(&first, Signal::SIGKILL);
+    kill(helm, Signal::SIGKILL).unwrap();
+    drop(finish(first));
+    assert_eq!(stored(&sandbox, "thing", 2)["metadata"]["labels"]["status"], "pending-upgrade");
+    sandbox.kubectl(["delete", "job", "gate", "-n", "kit", "--wait=true"]);
+    ends_with(&with_gates_open(&sandbox, &gate), 0, &["takes over revision 2"]);
+    ends_with(&on(&sandbox, &apply), 0, &["nothing to do"]);
+    // A rollback that was begun and not ended.
+    set_status(&sandbox, "plain", 1, "pending-rollback");
+    ends_with(&on(&sandbox, &apply), 0, &["takes over revision 1"]);
+    ends_with(&on(&sandbox, &apply), 0, &["nothing to do"]);
+    let releases = sandbox.helm(["ls", "-A", "-o", "json"]);
+    assert!(!releases.contains("pending") && !releases.contains("failed"), "{releases}");
+    for name in ["thing", "plain"] {
+        let map = sandbox.kubectl(["get", "configmap", name, "-n", "kit", "-o", "json"]);
+        let text: Json = serde_json::from_str(&map).unwrap();
+        assert_eq!(text["data"]["text"], if name == "thing" { "two" } else { "one" });
+    }
+    destroy(&sandbox);
+}
+
 #[test]
 fn helm_outlives_a_killed_run_and_the_next_one_waits_for_it() {
     let sandbox = with_open_hook();
@@ -165,19 +245,7 @@ fn a_release_begun_on_another_machine_is_held_as_long_as_that_run_holds_the_lock
     // The lock is its own no more: what it began is taken over.
     sandbox.kubectl(["delete"].into_iter().chain(lease));
     sandbox.kubectl(["delete", "job", "gate", "-n", "kit", "--wait=true"]);
-    let taken = sandbox.start(["-l", "-i", "-f", FLAVOUR, "--skip-preflight", "capacity"]);
-    let mut taken = Some(taken);
-    eventually("the run ends", || {
-        let pods = list(&sandbox, "pods", "kit");
-        for pod in pods.iter().filter(|pod| pod["status"]["phase"] == "Pending") {
-            let name = pod["metadata"]["name"].as_str().unwrap();
-            if name != gate {
-                set_phase(&sandbox, "kit", name, "Succeeded");
-            }
-        }
-        taken.as_mut().unwrap().try_wait().unwrap().is_some()
-    });
-    ends_with(&finish(taken.take().unwrap()), 0, &["takes over revision 1"]);
+    ends_with(&with_gates_open(&sandbox, &gate), 0, &["takes over revision 1"]);
     ends_with(&on(&sandbox, &["-i", "--skip-preflight", "capacity"]), 0, &["nothing to do"]);
     destroy(&sandbox);
 }

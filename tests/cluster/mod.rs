@@ -17,6 +17,7 @@ mod kill;
 pub(crate) mod kit;
 mod lock;
 mod looks;
+mod machines;
 mod main_job;
 mod moved;
 mod origin;
@@ -30,6 +31,7 @@ mod saved;
 mod seeds;
 mod sources;
 mod stale;
+mod targets;
 mod traps;
 mod webhooks;
 

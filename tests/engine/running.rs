@@ -129,6 +129,38 @@ async fn a_failed_step_skips_only_what_needs_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn with_fail_fast_nothing_begins_after_the_first_failure() {
+    for others in [1, 16] {
+        let mut lab = Lab::new();
+        lab.instance("base", "v", &[]);
+        lab.instance("other", "v", &[]);
+        lab.instance("third", "v", &[]);
+        lab.options.others = others;
+        lab.options.fail_fast = true;
+        lab.world.faults_of("base/objects/main", &[Fault::Refuse]);
+        let report = lab.apply().await;
+        let outcome = |text: &str| report.outcomes[&id(text)].clone();
+        assert!(matches!(outcome("base/objects/main"), Outcome::Failed(_)));
+        let needs = Outcome::Skipped(SkipReason::NeedFailed(id("base/objects/main")));
+        assert_eq!(outcome("base/objects/more"), needs);
+        // What needs nothing of it would have gone on.
+        let cut = Outcome::Skipped(SkipReason::FailFast(id("base/objects/main")));
+        for name in ["other/health/installed", "third/health/installed"] {
+            assert_eq!(outcome(name), cut, "{name} with {others} at a time");
+        }
+        assert_eq!(report.failure_kind(), Some(FailureKind::Partial));
+        for event in lab.events() {
+            if let Event::Started { id, .. } = event {
+                let ended = outcome(&id.to_string());
+                assert!(!matches!(ended, Outcome::Skipped(_)), "{id}: what began ends");
+            }
+        }
+        expect_all_went_well(&lab.apply().await);
+        lab.expect_nothing_to_do().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_throttled_call_is_tried_again() {
     let mut lab = Lab::new();
     lab.storage("one");

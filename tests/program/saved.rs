@@ -104,15 +104,17 @@ fn an_approved_plan_is_not_widened() {
 
 /// Options of `apply` that change nothing of what a saved plan does: where its target is on this machine, who is asked, what is
 /// shown, and how much goes on at a time.
-const NO_MATTER: [&str; 16] = [
+const NO_MATTER: [&str; 18] = [
     "approve-deferred",
     "confirm-project",
     "context",
+    "fail-fast",
     "flavour",
     "help",
     "hybrid",
     "kubeconfig",
     "local",
+    "new-target",
     "output",
     "parallel",
     "provider",

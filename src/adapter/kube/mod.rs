@@ -81,6 +81,15 @@ impl Cluster {
         })
     }
 
+    /// The address of its API server, without credentials.
+    pub fn server(&self) -> String {
+        let url = &self.config.cluster_url;
+        let host = url
+            .authority()
+            .map(|authority| authority.as_str().rsplit('@').next().unwrap_or_default().to_owned());
+        format!("{}://{}", url.scheme_str().unwrap_or("https"), host.unwrap_or_default())
+    }
+
     /// The server's version without `v`, such as `1.35.4`.
     pub async fn version(&self) -> Result<String, KubeError> {
         let info = self.read("its version", || self.client.apiserver_version()).await?;

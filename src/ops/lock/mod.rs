@@ -4,6 +4,7 @@
 mod learn;
 mod pin;
 mod saved;
+mod target;
 mod update;
 
 use std::collections::BTreeMap;
@@ -18,11 +19,13 @@ use crate::yaml;
 pub(super) use learn::Surroundings;
 pub(super) use pin::Moved;
 pub use saved::{SavedLock, SavedPin};
+pub(super) use target::Answering;
 pub(super) use update::asked;
 pub use update::{lock_list, lock_update};
 
-/// The file's format. Format 1 had neither charts by name, nor images, nor what surrounded them; it is read as well.
-const VERSION: u32 = 2;
+/// The file's format; older ones are read as well. Format 1 had neither charts by name, nor images, nor what surrounded them;
+/// format 2 had no targets.
+const VERSION: u32 = 3;
 
 /// The lock file's content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +50,9 @@ pub(super) struct Lock {
     /// The installation id of remote targets, by target.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     installations: BTreeMap<String, String>,
+    /// The existing clusters that each flavour was applied to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    targets: BTreeMap<String, target::Targets>,
 }
 
 /// The chart that a step uses.
@@ -69,6 +75,7 @@ impl Default for Lock {
             kubernetes: BTreeMap::new(),
             tools: BTreeMap::new(),
             installations: BTreeMap::new(),
+            targets: BTreeMap::new(),
         }
     }
 }

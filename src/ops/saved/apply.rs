@@ -59,7 +59,7 @@ pub async fn apply_saved(
         screen.note("nothing was changed");
         return Ok(Ended::Well);
     }
-    let report = apply::carry_out(&scene, &drawing, cancel).await?;
+    let report = apply::carry_out(&scene, goal, &drawing, cancel).await?;
     screen.show_report(&report, &apply::summary(&scene, goal, &drawing, &report));
     apply::end(&report).map_err(say_what_next)?;
     match goal {

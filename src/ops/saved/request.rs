@@ -96,6 +96,8 @@ impl SavedRequest {
             reach: Reach { cascade, with_needs, all_flavours },
             project,
             flavour_name,
+            // The plan is bound to its cluster by a fingerprint.
+            new_target: _,
             // How a run goes about it, and who is asked: it widens nothing that a plan shows.
             command: _,
             data: _,
@@ -178,6 +180,7 @@ impl SavedRequest {
             project: self.project.clone(),
             flavour_name: self.flavour_name.clone(),
             // Nothing is taken over whole: what is typed must be refused, the plan's, or no matter of what is done.
+            new_target: typed.new_target,
             command: typed.command.clone(),
             data: typed.data.clone(),
             program: typed.program.clone(),

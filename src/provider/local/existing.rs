@@ -90,6 +90,7 @@ pub(super) async fn outputs(
         (output::VERSION, json!(version)),
         (output::PROVIDER, json!("existing")),
         (output::UID, json!(uid)),
+        (output::SERVER, json!(cluster.server())),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into())

@@ -47,6 +47,8 @@ pub mod output {
     pub const PROVIDER: &str = "provider";
     /// The UID of namespace `kube-system`: the cluster's fingerprint.
     pub const UID: &str = "uid";
+    /// The address of an existing cluster's API server.
+    pub const SERVER: &str = "server";
 }
 
 /// Is told what happens while tools are got.
