@@ -200,9 +200,9 @@ fn given(value: &Located) -> String {
     }
 }
 
-/// Whether a text is a Kubernetes quantity.
+/// Whether a text is a Kubernetes quantity that says how much of something there is: none is below zero.
 pub(super) fn is_quantity(text: &str) -> bool {
-    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let unsigned = text.strip_prefix('+').unwrap_or(text);
     let end = unsigned.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(unsigned.len());
     let (number, suffix) = unsigned.split_at(end);
     let numeric = number.parse::<f64>().is_ok();
@@ -211,6 +211,12 @@ pub(super) fn is_quantity(text: &str) -> bool {
     let known =
         ["", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
     numeric && (known.contains(&suffix) || exponent)
+}
+
+/// Whether a quantity is more than nothing: a volume of no size can be claimed and never made.
+pub(super) fn is_some(quantity: &str) -> bool {
+    let number = quantity.split_once(['e', 'E']).map_or(quantity, |(number, _)| number);
+    number.contains(|c: char| c.is_ascii_digit() && c != '0')
 }
 
 #[cfg(test)]
@@ -242,6 +248,12 @@ mod tests {
                 "10GB",
                 "`p` is a quantity such as `10Gi`, and here stands `10GB`",
             ),
+            (
+                "{type: quantity}",
+                "-3Gi",
+                "`p` is a quantity such as `10Gi`, and here stands `-3Gi`",
+            ),
+            ("{type: quantity}", "0", ""),
             ("{type: duration}", "1h30m", ""),
             ("{type: duration}", "soon", "`p` is a duration such as `10m`, and here stands `soon`"),
             ("{type: list}", "{a: 1}", "`p` is a list, and here stands a map"),
@@ -253,6 +265,15 @@ mod tests {
         for (declared, value, message) in table {
             let wanted: Vec<&str> = if message.is_empty() { vec![] } else { vec![message] };
             assert_eq!(checked(declared, value), wanted, "{declared} {value}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_no_size() {
+        for (quantity, some) in
+            [("0", false), ("0Gi", false), ("0.0e3", false), ("0.5Gi", true), ("10", true)]
+        {
+            assert_eq!(is_some(quantity), some, "{quantity}");
         }
     }
 

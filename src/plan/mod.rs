@@ -349,6 +349,13 @@ pub struct Change {
     pub by: Option<Writer>,
 }
 
+impl Change {
+    /// Whether it takes this object away as a whole.
+    pub fn takes_away(&self, object: &ObjectRef) -> bool {
+        self.path.is_empty() && self.to == Shown::Absent && self.object.as_ref() == Some(object)
+    }
+}
+
 /// A value as a plan shows it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Shown {

@@ -284,7 +284,11 @@ fn a_release_that_is_wanted_elsewhere_gets_no_double() {
     let sandbox = Sandbox::with_tools();
     let claim =
         "claims:\n  - {id: data, kind: volume, name: kept, size: 1Gi, accessMode: ReadWriteOnce}\n";
-    component(&sandbox, "thing", &(helm_step("{}") + claim));
+    let secret = |keys: &str| {
+        format!("secrets:\n  - {{id: auth, name: thing-auth, keep: true, keys: {{{keys}}}}}\n")
+    };
+    let password = "password: {generate: alnum, length: 24}";
+    component(&sandbox, "thing", &(helm_step("{}") + claim + &secret(password)));
     chart(&sandbox, "thing", "text: hello\n", &[MAP]);
     flavour(&sandbox, "thing", "");
     succeeds(&on(&sandbox, &["-i"]));
@@ -314,5 +318,12 @@ fn a_release_that_is_wanted_elsewhere_gets_no_double() {
     assert_eq!(listed(), ["other/thing"]);
     assert_eq!(list(&sandbox, "persistentvolumeclaims", "kit").len(), 1);
     ends_with(&on(&sandbox, &["-i"]), 0, &["nothing to do"]);
+    // The password of the volume that stayed behind stays with it, also when the Secret of that name is written again.
+    let user = format!("{password}, user: {{generate: alnum, length: 8}}");
+    component(&sandbox, "thing", &(helm_step("{}") + claim + &secret(&user)));
+    succeeds(&on(&sandbox, &["-i"]));
+    for namespace in ["kit", "other"] {
+        sandbox.kubectl(["get", "secret", "thing-auth", "-n", namespace]);
+    }
     destroy(&sandbox);
 }

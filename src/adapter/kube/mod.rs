@@ -19,6 +19,8 @@ use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
+use crate::model::ObjectRef;
+
 pub use error::KubeError;
 pub use forward::Forward;
 pub use kind::{Kinds, ServedKind};
@@ -48,6 +50,7 @@ pub struct Cluster {
     /// The client for connections that may be silent, once one was needed.
     silent: Arc<OnceLock<Client>>,
     kinds: Arc<RwLock<Arc<OnceCell<KindsRead>>>>,
+    uid: Arc<OnceCell<Option<String>>>,
 }
 
 impl Cluster {
@@ -69,13 +72,37 @@ impl Cluster {
         config.headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
         let kept = Arc::new(config.clone());
         let client = ClientBuilder::try_from(config).map_err(error::from_client)?.build();
-        Ok(Self { client, config: kept, silent: Arc::default(), kinds: Arc::default() })
+        Ok(Self {
+            client,
+            config: kept,
+            silent: Arc::default(),
+            kinds: Arc::default(),
+            uid: Arc::default(),
+        })
     }
 
     /// The server's version without `v`, such as `1.35.4`.
     pub async fn version(&self) -> Result<String, KubeError> {
         let info = self.read("its version", || self.client.apiserver_version()).await?;
         Ok(info.git_version.trim_start_matches('v').to_owned())
+    }
+
+    /// The uid of namespace `kube-system`, which a cluster keeps for life; nothing for those who may not read it. Asked once.
+    pub async fn uid(&self) -> Result<Option<String>, KubeError> {
+        let system = ObjectRef {
+            api_version: "v1".to_owned(),
+            kind: "Namespace".to_owned(),
+            namespace: None,
+            name: "kube-system".to_owned(),
+        };
+        let ask = || async {
+            match self.get(&system).await {
+                Ok(found) => Ok(found.and_then(|object| object.uid().map(str::to_owned))),
+                Err(KubeError::Forbidden(_)) => Ok(None),
+                Err(error) => Err(error),
+            }
+        };
+        self.uid.get_or_try_init(ask).await.cloned()
     }
 
     /// What it serves; remembered until [`Cluster::refresh_kinds`].

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Site, not_built};
 use crate::catalogue::component::Keeping;
-use crate::catalogue::param::is_quantity;
+use crate::catalogue::param::{is_quantity, is_some};
 use crate::catalogue::rule::{
     ClaimKind, ClaimWish, Generate, Generator, KeyOrigin, KeyWish, SecretWish,
 };
@@ -204,10 +204,10 @@ impl Site<'_, '_, '_, '_> {
 
     fn quantity(&mut self, tree: &Located) -> Option<String> {
         let text = self.scope.text(tree, &mut self.yard.problems)?;
-        if is_quantity(&text) {
+        if is_quantity(&text) && is_some(&text) {
             return Some(text);
         }
-        let message = format!("`{text}` is no quantity such as `10Gi`");
+        let message = format!("`{text}` is no size such as `10Gi`");
         self.yard.problems.push(Problem::error("wrong-value", message).at(&tree.span));
         None
     }

@@ -149,7 +149,7 @@ impl Kubernetes {
         }
         snapshot::remember(session, &step.id, &drawing.picture.inputs, &written).await;
         if let Some(found) = &step.found {
-            objects::remove_surplus(session, &step.id, found, &*run.progress).await?;
+            objects::remove_surplus(session, step, found, &*run.progress).await?;
         }
         if step.id.kind == ResourceKind::Crds {
             session.cluster.refresh_kinds();

@@ -126,10 +126,10 @@ pub(super) async fn remove(
     ending::until_ended(session, &pods, progress).await
 }
 
-/// Deletes what bears a resource's mark and is wanted no more.
+/// Deletes what bears a resource's mark and is wanted no more, as far as the plan that was approved says that it goes.
 pub(super) async fn remove_surplus(
     session: &Session,
-    id: &ResourceId,
+    step: &Step,
     found: &Found,
     progress: &(dyn Fn(String) + Send + Sync),
 ) -> Result<(), ProviderError> {
@@ -138,8 +138,9 @@ pub(super) async fn remove_surplus(
             && object.live.is_some()
             && object.owner == Owner::Ours
             && object.class != Class::Data
+            && step.changes.iter().any(|change| change.takes_away(&object.object))
     };
-    remove_these(session, id, found.objects.iter().filter(goes), None, progress).await
+    remove_these(session, &step.id, found.objects.iter().filter(goes), None, progress).await
 }
 
 async fn remove_these(

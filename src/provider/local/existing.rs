@@ -9,7 +9,7 @@ use super::{LocalSettings, output};
 use crate::adapter::kube::{Cluster, KubeError, Listing};
 use crate::adapter::kubeconfig::{self, Contexts};
 use crate::model::{
-    Digest, Failure, FailureKind, Found, Health, ObjectRef, Observed, Outputs, Owner, Progress,
+    Digest, Failure, FailureKind, Found, Health, Observed, Outputs, Owner, Progress,
 };
 
 /// How long a cluster may take to say who it is.
@@ -97,31 +97,13 @@ pub(super) async fn outputs(
 
 async fn ask(cluster: &Cluster) -> Result<(String, Option<String>, bool), KubeError> {
     let version = cluster.version().await?;
-    let uid = fingerprint(cluster).await?;
+    let uid = cluster.uid().await?;
     let nodes = cluster.list(&Listing::of("v1", "Node").metadata_only()).await;
     // Who may not list nodes may still install.
     let nodes = nodes.unwrap_or_default();
     let simulated =
         !nodes.is_empty() && nodes.iter().all(|node| node.annotation(FAKE) == Some("fake"));
     Ok((version, uid, simulated))
-}
-
-/// The UID of `kube-system`, which a cluster keeps for life; nothing for those who may not read it.
-pub(super) async fn fingerprint(cluster: &Cluster) -> Result<Option<String>, KubeError> {
-    let system = ObjectRef {
-        api_version: "v1".to_owned(),
-        kind: "Namespace".to_owned(),
-        namespace: None,
-        name: "kube-system".to_owned(),
-    };
-    match cluster.get(&system).await {
-        Ok(found) => {
-            let uid = found.as_ref().and_then(|o| o.0.pointer("/metadata/uid")?.as_str());
-            Ok(uid.map(str::to_owned))
-        }
-        Err(KubeError::Forbidden(_)) => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 /// The file and the context: as given, else the first usual file that has it, else the current context.

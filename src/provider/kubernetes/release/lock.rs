@@ -9,7 +9,7 @@ use super::HelmSettings;
 use super::stored::{Head, ran_here};
 use crate::adapter::clock;
 use crate::adapter::helm::ReleaseLock;
-use crate::model::{Failure, FailureKind, ObjectRef, ReleaseStatus, label, label_value};
+use crate::model::{Failure, FailureKind, ReleaseStatus, label, label_value};
 use crate::provider::{ProviderError, RunContext};
 
 /// How long between two tries to take a lock.
@@ -62,17 +62,8 @@ fn holds(lock: Option<&Lease>, run: &str) -> bool {
 
 /// The lock's file: one per cluster and release.
 async fn path(session: &Session, helm: &HelmSettings, namespace: &str, release: &str) -> PathBuf {
-    let system = ObjectRef {
-        api_version: "v1".to_owned(),
-        kind: "Namespace".to_owned(),
-        namespace: None,
-        name: "kube-system".to_owned(),
-    };
     // Contexts are renamed; the cluster's own id is not.
-    let uid = match session.cluster.get(&system).await {
-        Ok(Some(system)) => system.uid().map(str::to_owned),
-        Ok(None) | Err(_) => None,
-    };
+    let uid = session.cluster.uid().await.ok().flatten();
     let cluster = uid.unwrap_or_else(|| session.context.replace('/', "_"));
     helm.locks.join(format!("{cluster}-{namespace}-{release}.lock"))
 }

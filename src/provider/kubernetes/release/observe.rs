@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 use super::super::compare::{observe_objects, read_live, version_of};
 use super::super::discover::{Marked, moved_from, protection_of};
 use super::super::history::is_other;
+use super::super::namespace;
 use super::super::owner::{class_of, owner_of};
 use super::super::session::Session;
 use super::super::several::several;
@@ -34,22 +35,25 @@ pub async fn observe(
 ) -> BTreeMap<ResourceId, Observed> {
     let namespaces: BTreeSet<_> = wanted.iter().map(|(_, spec)| spec.namespace.clone()).collect();
     let list = |namespace: String| async move {
-        let heads = stored::heads(session, Some(&namespace), "owner=helm").await;
-        (namespace, heads)
+        let place = Place::look(session, &namespace).await;
+        (namespace, place)
     };
-    let lists = several(namespaces.into_iter().map(list).collect(), AT_A_TIME).await;
-    let lists: BTreeMap<String, Result<Heads, KubeError>> = lists.into_iter().collect();
+    let places = several(namespaces.into_iter().map(list).collect(), AT_A_TIME).await;
+    let places: BTreeMap<String, Result<Place, KubeError>> = places.into_iter().collect();
     let compared = Compared::load(session, helm);
     let listed = Listed::new(marked);
     let view = View { session, helm, listed: &listed, compared: &compared };
     let look = |resource: &Resource, spec: &ReleaseSpec| {
         let (resource, spec) = (resource.clone(), spec.clone());
-        let heads = lists.get(&spec.namespace);
+        let place = places.get(&spec.namespace);
         async move {
-            let seen = match heads {
-                Some(Ok(heads)) => {
-                    let head = heads.get(&(spec.namespace.clone(), spec.release.clone()));
-                    view.one(&resource, &spec, head).await
+            let seen = match place {
+                Some(Ok(place)) => {
+                    let name = (spec.namespace.clone(), spec.release.clone());
+                    match place.heads.get(&name) {
+                        Some(head) => view.one(&resource, &spec, head).await,
+                        None => not_stored(session, &resource, &spec, place.is_there).await,
+                    }
                 }
                 Some(Err(error)) => Err(error.clone().into()),
                 None => Ok(Observed::Absent),
@@ -66,6 +70,21 @@ pub async fn observe(
     all
 }
 
+/// A namespace and the releases that are stored in it.
+struct Place {
+    heads: Heads,
+    is_there: bool,
+}
+
+impl Place {
+    async fn look(session: &Session, namespace: &str) -> Result<Self, KubeError> {
+        let heads = stored::heads(session, Some(namespace), "owner=helm").await?;
+        let name = namespace::reference(namespace);
+        let is_there = !heads.is_empty() || session.cluster.get(&name).await?.is_some();
+        Ok(Self { heads, is_there })
+    }
+}
+
 /// What a look at one release needs.
 #[derive(Clone, Copy)]
 struct View<'a> {
@@ -80,10 +99,9 @@ impl View<'_> {
         self,
         resource: &Resource,
         spec: &ReleaseSpec,
-        head: Option<&Head>,
+        head: &Head,
     ) -> Result<Observed, PayloadError> {
         let (session, helm) = (self.session, self.helm);
-        let Some(head) = head else { return not_stored(session, resource, spec).await };
         let mut found = Found::ours();
         found.owner = whose(session, resource, spec, head);
         found.flavour = head.secret.label(label::FLAVOUR).map(str::to_owned);
@@ -136,23 +154,20 @@ async fn not_stored(
     session: &Session,
     resource: &Resource,
     spec: &ReleaseSpec,
+    is_there: bool,
 ) -> Result<Observed, PayloadError> {
     let rendered: Vec<Object> =
         resource.rendered.iter().flat_map(|rendered| rendered.objects.clone()).collect();
     let own: Vec<_> = rendered.into_iter().filter(|o| !crds::is_ours_to_apply(o)).collect();
-    let namespace = ObjectRef {
-        api_version: "v1".to_owned(),
-        kind: "Namespace".to_owned(),
-        namespace: None,
-        name: spec.namespace.clone(),
-    };
-    // Without the namespace only what is cluster-wide can be there, and nothing else can be asked for.
-    let asked: Vec<_> = if session.cluster.get(&namespace).await?.is_some() {
+    // Without the namespace only what lies elsewhere can be there, and nothing can be asked of what would lie in it.
+    let asked: Vec<_> = if is_there {
         own
     } else {
-        let live = read_live(&session.cluster, own.iter().filter_map(Object::reference)).await?;
-        let is_there = |o: &Object| o.reference().is_some_and(|name| live.contains_key(&name));
-        own.into_iter().filter(is_there).collect()
+        let elsewhere = |name: &ObjectRef| name.namespace.as_deref() != Some(&spec.namespace);
+        let names = own.iter().filter_map(Object::reference).filter(elsewhere);
+        let live = read_live(&session.cluster, names).await?;
+        let lives = |o: &Object| o.reference().is_some_and(|name| live.contains_key(&name));
+        own.into_iter().filter(lives).collect()
     };
     let helm = Some(ownership(spec));
     let mut objects = observe_objects(session, &resource.id, &asked, MANAGER, helm).await?;

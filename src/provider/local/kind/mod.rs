@@ -19,7 +19,7 @@ pub use self::load::Images;
 
 use self::live::{Live, settling};
 use super::folder::{Folder, Marker};
-use super::{LocalSettings, Says, existing, output, user};
+use super::{LocalSettings, Says, output, user};
 use crate::adapter::engine::{Container, Engine, EngineError};
 use crate::adapter::files;
 use crate::adapter::kube::KubeError;
@@ -209,7 +209,7 @@ impl Kind {
         let version = live.cluster().version().await?;
         let nodes = live.nodes().await?;
         let record = live.record().await?;
-        Ok(Answer { nodes, uid: existing::fingerprint(live.cluster()).await?, record, version })
+        Ok(Answer { nodes, uid: live.cluster().uid().await?, record, version })
     }
 
     async fn live(&self) -> Result<Live, KubeError> {

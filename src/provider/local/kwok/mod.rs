@@ -17,7 +17,7 @@ use serde_json::{Value as Json, json};
 use self::config::Ports;
 use self::live::Live;
 use super::folder::{Folder, Marker};
-use super::{LocalSettings, RunContext, Says, existing, fields, output, user};
+use super::{LocalSettings, RunContext, Says, fields, output, user};
 use crate::adapter::kube::KubeError;
 use crate::adapter::lock::Lock;
 use crate::adapter::{files, port};
@@ -104,7 +104,7 @@ impl Kwok {
 
     async fn ask(&self) -> Result<(Vec<Object>, Option<String>), KubeError> {
         let live = self.live().await?;
-        Ok((live.nodes().await?, existing::fingerprint(live.cluster()).await?))
+        Ok((live.nodes().await?, live.cluster().uid().await?))
     }
 
     async fn live(&self) -> Result<Live, KubeError> {
