@@ -232,3 +232,18 @@ pub(super) fn duration_from(text: &str) -> Option<Duration> {
     }
     Some(total)
 }
+
+/// Reads a key that can only be true; `so` says what is always so.
+pub(super) fn always(
+    fields: &mut Fields<'_>,
+    key: &'static str,
+    so: &str,
+    problems: &mut Problems,
+) {
+    let Some(value) = fields.raw(key).filter(|value| matches!(value.node, Node::Bool(false)))
+    else {
+        return;
+    };
+    let message = format!("`{key}: false` has no effect: {so} in any case");
+    problems.push(Problem::warning("no-effect", message).at(&value.span).help("remove it"));
+}

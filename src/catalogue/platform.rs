@@ -93,6 +93,15 @@ impl Instance {
             moved: None,
         }
     }
+
+    /// Where the user's files or flags set a Helm value, by its dotted path; what counts first.
+    pub fn value_at(&self, path: &str) -> Option<&Span> {
+        let trees = [&self.values, &self.values_file].into_iter().flatten();
+        trees
+            .filter_map(|tree| path.split('.').try_fold(tree, |tree, key| tree.get(key)))
+            .map(|tree| &tree.span)
+            .next()
+    }
 }
 
 /// Something outside of the platform that gives a capability.

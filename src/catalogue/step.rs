@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::expression::Expression;
-use super::fields::{Fields, wrong};
+use super::fields::{Fields, always, wrong};
 use super::rule::when;
 use crate::model::{Class, CrdPolicy, HelmWait, JobReady};
 use crate::yaml::{Located, Node, Problem, Problems, Span};
@@ -112,6 +112,32 @@ pub(super) enum ChartPlace {
     Oci(Located),
     Archive { url: Located, sha256: Option<String>, mirrors: Vec<Located> },
     Folder(String),
+}
+
+impl Source {
+    /// The chart that it names itself.
+    fn chart(&self) -> Option<&Chart> {
+        match self {
+            Self::Chart(chart) => Some(chart),
+            Self::Folder { chart, .. } => chart.chart(),
+            Self::Step { .. } | Self::Url { .. } | Self::Files(_) => None,
+        }
+    }
+}
+
+impl Step {
+    /// The folder of its chart and where it is written, when the chart lies in the component's own.
+    pub(super) fn chart_folder(&self) -> Option<(&str, &Span)> {
+        let chart = match &self.work {
+            Work::Helm(helm) => &helm.chart,
+            Work::Crds { from, .. } | Work::Manifests { from } => from.chart()?,
+            Work::Objects { .. } | Work::Job(_) | Work::Wait | Work::Later(_) => return None,
+        };
+        match &chart.place {
+            ChartPlace::Folder(path) => Some((path, &chart.at)),
+            ChartPlace::Repository { .. } | ChartPlace::Oci(_) | ChartPlace::Archive { .. } => None,
+        }
+    }
 }
 
 /// A Helm step.
@@ -224,7 +250,7 @@ fn work(
         Kind::Crds => {
             let from = fields.need("from", problems).and_then(|from| source(from, problems));
             let names = fields.list("names", problems).to_vec();
-            fields.raw("serverSide");
+            always(fields, "serverSide", "the API server merges CRDs", problems);
             Some(Work::Crds { from: from?, names })
         }
         Kind::Helm => Some(Work::Helm(Box::new(helm(fields, problems)?))),
@@ -281,10 +307,13 @@ fn later(tree: &Located, fields: &mut Fields<'_>, known: &[&'static str]) -> Loc
 
 /// `timeout` and `ceiling` mean the same; `none` is no ceiling.
 fn ceiling(fields: &mut Fields<'_>, problems: &mut Problems) -> Ceiling {
-    let unlimited = |value: Option<&Located>| value.and_then(Located::as_text) == Some("none");
     let timeout = fields.value("timeout");
     let ceiling = fields.value("ceiling");
-    if unlimited(timeout) || unlimited(ceiling) {
+    if let (Some(timeout), Some(_)) = (timeout, ceiling) {
+        let message = "`timeout` and `ceiling` are the same, and `ceiling` counts";
+        problems.push(Problem::warning("no-effect", message).at(&timeout.span).help("remove it"));
+    }
+    if ceiling.or(timeout).and_then(Located::as_text) == Some("none") {
         return Ceiling::Unlimited;
     }
     let key = if ceiling.is_some() { "ceiling" } else { "timeout" };

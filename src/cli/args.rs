@@ -357,6 +357,9 @@ pub struct DestroyCommand {
     /// Answers.
     #[command(flatten)]
     pub consent: ConsentArgs,
+    /// Checks that are left out.
+    #[command(flatten)]
+    pub preflight: PreflightArgs,
     /// How it runs.
     #[command(flatten)]
     pub run: RunArgs,

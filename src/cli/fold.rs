@@ -189,7 +189,9 @@ impl Action {
                 Group::Preflight,
                 Group::Run,
             ],
-            Self::Destroy => &[Group::Place, Group::Destroy, Group::Consent, Group::Run],
+            Self::Destroy => {
+                &[Group::Place, Group::Destroy, Group::Consent, Group::Preflight, Group::Run]
+            }
             Self::Start => &[Group::Place, Group::Run],
             Self::Stop | Self::List(_) | Self::Lock(_) => &[Group::Place],
             Self::Unlock(_) | Self::Adopt { .. } | Self::Orphan(_) | Self::Protect { .. } => {

@@ -54,8 +54,8 @@ pub(super) fn split(command: Command) -> (Action, Options) {
         }
         Command::Destroy(args) => {
             let (place, destroy) = (args.place, args.destroy);
-            let (consent, run) = (args.consent, args.run);
-            (Action::Destroy, Options { place, consent, run, destroy, ..none })
+            let (consent, preflight, run) = (args.consent, args.preflight, args.run);
+            (Action::Destroy, Options { place, consent, preflight, run, destroy, ..none })
         }
         Command::Start(args) => {
             (Action::Start, Options { place: args.place, run: args.run, ..none })

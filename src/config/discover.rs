@@ -51,7 +51,10 @@ pub(super) fn flavour(
         named.display(),
         request.folder.display()
     );
-    problems.push(Problem::warning("built-in-flavour", message));
+    problems.push(
+        Problem::warning("built-in-flavour", message)
+            .help("for a flavour of your own, go to its project's folder, or name its whole path"),
+    );
     Ok(Place {
         root: request.folder.clone(),
         stem: stem(&relative),
@@ -183,7 +186,7 @@ mod tests {
         assert_eq!(values.find(None).unwrap().0.stem, "a");
         let unclear = Here::with(&["flavours/a.yaml", "flavours/b.yaml"]).find(None).unwrap_err();
         assert_eq!(
-            unclear.help.unwrap(),
+            unclear.help.as_deref().unwrap(),
             "name one:\n    -f flavours/a.yaml\n    -f flavours/b.yaml"
         );
     }

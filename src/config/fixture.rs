@@ -82,7 +82,7 @@ impl Fixture {
     }
 
     pub(super) fn load(&self) -> Result<Project, Problems> {
-        load_with(&self.request, &self.embedded)
+        load_with(&self.request, &self.embedded).finish()
     }
 
     /// The project, which must load.

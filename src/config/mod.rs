@@ -17,6 +17,8 @@ mod reader;
 mod request;
 mod resolve;
 mod schema;
+#[cfg(test)]
+mod schema_tests;
 mod set;
 mod size;
 mod target;

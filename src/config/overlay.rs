@@ -153,6 +153,25 @@ impl Overlay<'_> {
         found
     }
 
+    /// The charts of a component: the folders in its own that hold a `Chart.yaml`, both sides together.
+    pub(super) fn charts_of(&self, name: &str) -> BTreeSet<String> {
+        let relative = Path::new("components").join(name);
+        let mut content: Content<'_> = self
+            .embedded
+            .below(&relative)
+            .filter_map(|(path, bytes)| {
+                Some((path.strip_prefix(&relative).ok()?.to_owned(), Cow::Borrowed(bytes)))
+            })
+            .collect();
+        let on_disk = self.root.join(&relative);
+        if files::is_folder(&on_disk) {
+            // What cannot be read is reported where it is needed.
+            add_from_disk(&on_disk, &on_disk, MOST_DEPTH, &mut content).ok();
+        }
+        let charts = content.keys().filter(|path| path.ends_with("Chart.yaml"));
+        charts.filter_map(|path| Some(path.parent()?.display().to_string())).collect()
+    }
+
     /// A component's folder on disk, complete: the project's own where the binary has no file that it lacks; else the place in
     /// the cache where [`Overlay::lay_down`] puts the project's files over those of the binary.
     pub(super) fn component_path(&self, name: &str, cache: &Path) -> Result<PathBuf, Problem> {

@@ -195,7 +195,45 @@ fn local() -> Json {
             "nodes",
             json!({"oneOf": [{"type": "integer", "minimum": 1}, {"type": "array", "items": node()}]}),
         ),
+        (
+            "node_image",
+            json!({"type": ["string", "null"], "description": "kind: the image of its nodes; empty: the one of version."}),
+        ),
+        ("mounts", mounts()),
+        ("ports", ports()),
+        ("kubeadm_patches", patches("kind: YAML for kubeadm.")),
+        ("containerd_patches", patches("kind: TOML for containerd.")),
     ]))
+}
+
+fn mounts() -> Json {
+    let one = closed(&map_of([
+        ("host", text()),
+        ("node", text()),
+        ("read_only", json!({"type": "boolean"})),
+    ]));
+    json!({
+        "type": ["array", "null"], "items": {"anyOf": [{"type": "string"}, one]},
+        "description": "kind: HOST:NODE or HOST:NODE:ro.",
+    })
+}
+
+fn ports() -> Json {
+    let one = closed(&map_of([
+        ("address", text()),
+        ("host", text()),
+        ("node", text()),
+        ("protocol", text()),
+    ]));
+    json!({
+        "type": ["array", "null"], "items": {"anyOf": [{"type": "string"}, one]},
+        "description": "kind: HOST:NODE, ADDRESS:HOST:NODE, or with /udp behind.",
+    })
+}
+
+fn patches(doc: &str) -> Json {
+    let one = json!({"type": ["string", "object"]});
+    json!({"anyOf": [{"type": ["string", "object", "null"]}, {"type": "array", "items": one}], "description": doc})
 }
 
 fn node() -> Json {
@@ -211,6 +249,9 @@ fn node() -> Json {
             "taints",
             json!({"type": "array", "items": {"oneOf": [{"type": "string"}, {"type": "object"}]}}),
         ),
+        ("role", described(words(["control-plane", "worker"]), "kind: default: worker.")),
+        ("mounts", mounts()),
+        ("ports", ports()),
     ]))
 }
 

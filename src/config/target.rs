@@ -1,9 +1,10 @@
 //! Where the cluster is, as resolved from the files: plain data.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::model::{KindNode, NodeSpec};
-use crate::yaml::{Located, Span};
+use crate::yaml::{Located, Problems, Span};
 
 use super::request::Location;
 
@@ -161,6 +162,8 @@ pub struct LocalSettings {
     pub kubernetes_version: Option<String>,
     /// What the section means on kind.
     pub kind: KindSettings,
+    /// With provider `auto`: what is to be said of the section once a provider is chosen.
+    pub once_chosen: BTreeMap<LocalProvider, Problems>,
 }
 
 /// What the section `local:` means on kind.

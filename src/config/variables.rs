@@ -4,9 +4,29 @@ use std::collections::BTreeMap;
 
 use crate::yaml::{Entry, Located, Node, Problem, Problems, Span, plain_scalar};
 
-/// Fills in the environment in every string of a tree. A value that is nothing but one variable, and not in quotes, is typed
-/// as YAML would type it.
+/// Fills in the environment in every string of a section. A value that is nothing but one variable, and not in quotes, is typed
+/// as YAML would type it. Any other `${…}` stays as it is and is told, but for the Helm values under `values:`: charts have
+/// a use for it.
 pub(super) fn substitute(
+    section: &Located,
+    environment: &BTreeMap<String, String>,
+    problems: &mut Problems,
+) -> Located {
+    let Node::Map(entries) = &section.node else { return filled(section, environment, problems) };
+    let mut untold = Problems::default();
+    let entries = entries.iter().map(|entry| {
+        let problems = if entry.key == "values" { &mut untold } else { &mut *problems };
+        Entry { value: filled(&entry.value, environment, problems), ..entry.clone() }
+    });
+    let node = Node::Map(entries.collect());
+    problems.append(untold.without(UNKNOWN));
+    Located { node, span: section.span.clone() }
+}
+
+/// The code of a `${…}` that means nothing here.
+const UNKNOWN: &str = "unknown-variable";
+
+fn filled(
     tree: &Located,
     environment: &BTreeMap<String, String>,
     problems: &mut Problems,
@@ -22,13 +42,13 @@ pub(super) fn substitute(
         }
         Node::Null | Node::Bool(_) | Node::Number(_) | Node::Text(_) => tree.node.clone(),
         Node::List(items) => {
-            Node::List(items.iter().map(|item| substitute(item, environment, problems)).collect())
+            Node::List(items.iter().map(|item| filled(item, environment, problems)).collect())
         }
         Node::Map(entries) => Node::Map(
             entries
                 .iter()
                 .map(|entry| Entry {
-                    value: substitute(&entry.value, environment, problems),
+                    value: filled(&entry.value, environment, problems),
                     ..entry.clone()
                 })
                 .collect(),
@@ -80,12 +100,26 @@ fn fill(
             out.push_str(&value(inner, at, environment, problems));
             rest = after;
         } else {
+            if let Some(after) = from.strip_prefix("${") {
+                problems.push(unknown(after, at));
+            }
             out.push('$');
             rest = from.get(1..).unwrap_or_default();
         }
     }
     out.push_str(rest);
     out
+}
+
+/// What stands behind `${` and is no variable of the environment.
+fn unknown(after: &str, at: &Span) -> Problem {
+    let inner = after.split_once('}').map_or(after, |(inner, _)| inner);
+    let is_name = !inner.is_empty() && inner.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let name = if is_name { inner } else { "NAME" };
+    let message = format!("`${{{inner}}}` is no variable here and stays as it is");
+    Problem::warning(UNKNOWN, message)
+        .at(at)
+        .help(format!("write `${{env.{name}}}`, or `$${{` for a literal `${{`"))
 }
 
 fn value(
@@ -126,7 +160,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::yaml::{Source, parse};
+    use crate::yaml::{Severity, Source, parse};
 
     fn filled(text: &str) -> (serde_json::Value, Problems) {
         let tree = parse(&Source::new("flavours/x.yaml", text)).unwrap();
@@ -142,11 +176,25 @@ mod tests {
         let (json, problems) = filled(
             "a: x-${env.USER}-${env.NONE:-none}\nb: $${env.USER}\nc: ${HOST} $5\nd: '${env.E:-e}'\n",
         );
-        assert!(problems.is_empty());
+        let sorted = problems.sorted();
+        let [told] = sorted[..] else { panic!("{problems:?}") };
+        assert_eq!((told.code, told.severity), ("unknown-variable", Severity::Warning));
+        assert_eq!(told.at.as_ref().unwrap().line(), 3);
+        assert_eq!(told.help.as_deref(), Some("write `${env.HOST}`, or `$${` for a literal `${`"));
         assert_eq!(
             json,
             json!({"a": "x-ada-none", "b": "${env.USER}", "c": "${HOST} $5", "d": "e"})
         );
+    }
+
+    #[test]
+    fn what_charts_may_have_a_use_for_is_not_told() {
+        let (json, problems) =
+            filled("values: {a: '${HOST}', b: '${env.N}'}\nother: {values: '${x.y}'}\n");
+        assert_eq!(json["values"], json!({"a": "${HOST}", "b": "3"}));
+        let messages: Vec<_> = problems.sorted().iter().map(|p| p.message.clone()).collect();
+        assert_eq!(messages, ["`${x.y}` is no variable here and stays as it is"]);
+        assert_eq!(filled("values: {a: '${env.NOPE}'}\n").1.sorted()[0].code, "variable");
     }
 
     #[test]

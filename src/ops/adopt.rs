@@ -26,7 +26,7 @@ pub async fn adopt(
 ) -> Result<Ended, Failure> {
     let meant = Meant::read(typed)?;
     let project = load::load(settings, screen)?;
-    let mut scene = scene::open(settings, screen, project).await?;
+    let mut scene = scene::open_wired(settings, screen, project).await?;
     marking::running(&scene)?;
     let truth = Box::pin(draw(&scene, Goal::Install, false)).await?.look.snapshot;
     let ids = meant_in(&truth, &meant, from);

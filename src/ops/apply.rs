@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use crate::config::Project;
 use crate::engine::{self, Cancel, Journal, NoJournal, Options, Outcome, Report, SkipReason};
 use crate::model::{Failure, FailureKind, Power, ResourceKind, RunResult};
 use crate::plan::{self, Action, Plan};
@@ -22,18 +23,17 @@ pub async fn plan(settings: &Settings, screen: &Screen) -> Result<Ended, Failure
         Goal::Destroy => load::load_for_destroy(settings, screen)?,
         Goal::Install | Goal::Uninstall => load::load(settings, screen)?,
     };
-    let scene = scene::open(settings, screen, project).await?;
+    let scene = open_for(settings, screen, project, settings.planned.goal).await?;
     if scene.lacks_what_goes(settings.planned.goal) {
         return Ok(Ended::Well);
     }
     let (goal, mut drawing) = match settings.planned.goal {
         Goal::Destroy => destroy::draw_all(&scene).await?,
         goal @ (Goal::Install | Goal::Uninstall) => {
-            let mut drawing = draw(&scene, goal, settings.include_data).await?;
-            drawing.preflight(&scene).await;
-            (goal, drawing)
+            (goal, draw(&scene, goal, settings.include_data).await?)
         }
     };
+    drawing.preflight(&scene).await;
     if settings.planned.refresh_only {
         drawing.refuse(&scene, goal)?;
         drawing.plan = plan::drift(&drawing.plan);
@@ -74,6 +74,19 @@ pub async fn uninstall(
     Box::pin(change(settings, screen, cancel, Goal::Uninstall)).await
 }
 
+/// Opens the scene; what is to be installed must be wired.
+async fn open_for<'a>(
+    settings: &'a Settings,
+    screen: &'a Screen,
+    project: Project,
+    goal: Goal,
+) -> Result<Scene<'a>, Failure> {
+    match goal {
+        Goal::Install => scene::open_wired(settings, screen, project).await,
+        Goal::Uninstall | Goal::Destroy => scene::open(settings, screen, project).await,
+    }
+}
+
 async fn change(
     settings: &Settings,
     screen: &Screen,
@@ -81,7 +94,7 @@ async fn change(
     goal: Goal,
 ) -> Result<Ended, Failure> {
     let project = load::load(settings, screen)?;
-    let mut scene = scene::open(settings, screen, project).await?;
+    let mut scene = open_for(settings, screen, project, goal).await?;
     if scene.lacks_what_goes(goal) {
         return Ok(Ended::Well);
     }
@@ -99,7 +112,9 @@ async fn change(
     }
     let report = carry_out(&scene, &drawing, cancel).await?;
     screen.show_report(&report, &summary(&scene, goal, &drawing, &report));
-    end(&report)
+    let ended = end(&report)?;
+    drawing.everything_was_listed(goal)?;
+    Ok(ended)
 }
 
 /// Carries out a plan, and writes down which charts it used.

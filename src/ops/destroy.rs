@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use tokio::sync::watch;
 
 use crate::engine::Cancel;
-use crate::model::{Failure, FailureKind, Observed};
+use crate::model::{Failure, Observed};
 use crate::ui::Screen;
 
-use super::draw::{self, Drawing, Goal, draw};
+use super::draw::{Drawing, Goal, draw};
 use super::history::History;
 use super::scene::{self, Scene};
 use super::{Ended, Settings, apply, audit, consent, installation, load, power, turn};
@@ -30,11 +30,11 @@ pub async fn destroy(
         return Ok(Ended::Well);
     }
     consent::name_fits(settings, &scene.identity.project)?;
-    installation::refuse_another(&scene).await?;
-    let (goal, drawing) = draw_all(&scene).await?;
+    let (goal, mut drawing) = draw_all(&scene).await?;
+    drawing.preflight(&scene).await;
     screen.show_plan(&drawing.plan, &scene.header());
     History::read(&scene).await.tell(screen, &drawing.plan);
-    draw::refuse_blocked(&scene, goal, &drawing.plan)?;
+    drawing.refuse(&scene, goal)?;
     if !consent::approved(&scene, Goal::Destroy, &drawing.plan)? {
         screen.note("nothing was changed");
         return Ok(Ended::Well);
@@ -48,6 +48,7 @@ pub async fn destroy(
 
 /// The plan for nothing; for nothing of this flavour where others live in the cluster.
 pub(super) async fn draw_all(scene: &Scene<'_>) -> Result<(Goal, Drawing), Failure> {
+    installation::refuse_another(scene).await?;
     let include_data = scene.settings.include_data;
     let drawing = draw(scene, Goal::Destroy, include_data).await?;
     let others = other_flavours(scene, &drawing);
@@ -67,7 +68,7 @@ pub(super) async fn finish(
     goal: Goal,
     drawing: &Drawing,
 ) -> Result<(), Failure> {
-    everything_was_listed(drawing)?;
+    drawing.everything_was_listed(goal)?;
     Box::pin(audit::audit(scene, goal, &drawing.plan)).await
 }
 
@@ -83,16 +84,4 @@ fn other_flavours(scene: &Scene<'_>, drawing: &Drawing) -> BTreeSet<String> {
         .filter_map(|found| found.flavour.clone())
         .filter(|flavour| *flavour != ours)
         .collect()
-}
-
-/// What could not be listed may still be there: that is said, exit 6.
-fn everything_was_listed(drawing: &Drawing) -> Result<(), Failure> {
-    let unlisted = &drawing.look.snapshot.discovered.unlisted;
-    if unlisted.is_empty() {
-        return Ok(());
-    }
-    let mut failure =
-        Failure::new(FailureKind::Partial, "not everything could be listed, so nothing was pruned");
-    failure.causes.clone_from(unlisted);
-    Err(failure.hint("mend what does not answer, and run the same command again"))
 }

@@ -46,6 +46,24 @@ impl Drawing {
     pub(super) fn refuse(&self, scene: &Scene<'_>, goal: Goal) -> Result<(), Failure> {
         preflight::refuse(scene, goal, &self.plan, &self.findings)
     }
+
+    /// What could not be listed may still be there. A run that was to take things away says so at its end, exit 6; one that
+    /// only adds has said it in its plan.
+    pub(super) fn everything_was_listed(&self, goal: Goal) -> Result<(), Failure> {
+        let unlisted = &self.look.snapshot.discovered.unlisted;
+        let was_to_remove = match goal {
+            Goal::Install => self.plan.steps.iter().any(Step::is_kept_unseen),
+            Goal::Uninstall | Goal::Destroy => true,
+        };
+        if unlisted.is_empty() || !was_to_remove {
+            return Ok(());
+        }
+        let what = "not everything could be listed, so nothing was pruned";
+        let mut failure = Failure::new(FailureKind::Partial, what);
+        failure.causes.clone_from(unlisted);
+        failure.hints = plan::preflight::rights(&self.findings);
+        Err(failure.hint("mend what does not answer, and run the same command again"))
+    }
 }
 
 /// Draws the plan for a goal.
@@ -91,6 +109,9 @@ pub(super) async fn draw(
             .hint("report this with the flavour file: it is a fault of datamill")
     })?;
     plan.notes.extend(renamed);
+    plan.notes.extend(scene.settings.strip_finalizers.iter().map(|object| {
+        format!("{object} goes without what handles its finalizers: `--strip-finalizers`")
+    }));
     if goal == Goal::Install {
         plan.notes.extend(pinned.iter().map(super::lock::Moved::says));
         let resources = look.desired.resources.values();

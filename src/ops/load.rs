@@ -11,7 +11,7 @@ use super::Settings;
 /// Loads the project; all problems of all files are shown at once.
 pub(super) fn load(settings: &Settings, screen: &Screen) -> Result<Project, Failure> {
     usable_cache(settings)?;
-    match config::load(&settings.files) {
+    match config::load(&settings.files, super::target::declared_by_files) {
         Ok(project) => {
             screen.show_problems(&project.warnings);
             Ok(project)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::model::{
     Desired, Discovery, Failure, FailureKind, Family, Known, Observed, Power, Resource, ResourceId,
-    Snapshot,
+    Scope, Snapshot,
 };
 use crate::provider::{Provider as _, Renderer as _};
 
@@ -117,13 +117,29 @@ async fn render(
                     resource.rendered = Some(rendered);
                 }
             }
-            Err(failure) => failures.push((id, failure)),
+            Err(failure) => failures.push((id.clone(), placed(scene, &id, failure))),
         }
     }
     match all_at_once(failures).or_else(|| unknown_keys(findings)) {
         Some(failure) => Err(failure),
         None => Ok(desired),
     }
+}
+
+/// The same with the place at which the user set each value that a cause begins with.
+fn placed(scene: &Scene<'_>, id: &ResourceId, mut failure: Failure) -> Failure {
+    let Scope::Instance(name) = &id.scope else { return failure };
+    let instances = &scene.project.platform.instances;
+    let Some(instance) = instances.iter().find(|instance| instance.name == *name) else {
+        return failure;
+    };
+    for cause in &mut failure.causes {
+        let key = cause.strip_prefix('`').and_then(|rest| rest.split_once("`: "));
+        if let Some(at) = key.and_then(|(key, _)| instance.value_at(key)) {
+            *cause = format!("{cause} ({}, line {})", at.path().display(), at.line());
+        }
+    }
+    failure
 }
 
 /// What `--strict` makes of values keys that no chart knows.

@@ -8,7 +8,7 @@ use crate::plan::{self, Request, Selection};
 use crate::provider::local;
 use crate::ui::Screen;
 
-use super::scene::{self, Scene};
+use super::scene::{self, Scene, Wiring};
 use super::turn::Turn;
 use super::{Ended, Settings, apply, load};
 
@@ -37,7 +37,8 @@ pub(super) async fn start_and_reopen(
     let plan = cluster_plan(&scene)?;
     let report = apply::execute(&scene, &plan, cancel).await?;
     apply::end(&report)?;
-    Box::pin(scene::open_for(scene.settings, scene.screen, scene.project, scene.approved)).await
+    let Scene { settings, screen, project, approved, .. } = scene;
+    Box::pin(scene::open_for(settings, screen, project, approved, Wiring::Later)).await
 }
 
 fn cluster_plan(scene: &Scene<'_>) -> Result<plan::Plan, Failure> {

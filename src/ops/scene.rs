@@ -20,7 +20,8 @@ use crate::yaml::Problems;
 
 use super::draw::Goal;
 use super::lock::{Lock, SavedLock, Surroundings};
-use super::{Settings, load, target};
+use super::target::{self, Choice};
+use super::{Settings, load};
 
 /// What a run stands on.
 pub(super) struct Scene<'a> {
@@ -169,7 +170,25 @@ pub(super) async fn open<'a>(
     screen: &'a Screen,
     project: Project,
 ) -> Result<Scene<'a>, Failure> {
-    Box::pin(open_for(settings, screen, project, None)).await
+    Box::pin(open_for(settings, screen, project, None, Wiring::Later)).await
+}
+
+/// The same for a run that wants what the files say: a fault of wiring ends it before a tool is got.
+pub(super) async fn open_wired<'a>(
+    settings: &'a Settings,
+    screen: &'a Screen,
+    project: Project,
+) -> Result<Scene<'a>, Failure> {
+    Box::pin(open_for(settings, screen, project, None, Wiring::Checked)).await
+}
+
+/// When the wiring of the instances is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wiring {
+    /// As soon as the facts of the cluster are known.
+    Checked,
+    /// When a plan is drawn, if one is.
+    Later,
 }
 
 /// Who acts, as far as files and flags tell: target and installation are known once the cluster was looked at.
@@ -189,6 +208,7 @@ pub(super) async fn open_for<'a>(
     screen: &'a Screen,
     project: Project,
     approved: Option<Approved>,
+    wiring: Wiring,
 ) -> Result<Scene<'a>, Failure> {
     has_target(screen, &project)?;
     let lock = lock_of(&project, approved.as_ref())?;
@@ -198,9 +218,7 @@ pub(super) async fn open_for<'a>(
     let local =
         Arc::new(Local::new(super::tools::local_settings(settings, screen, &toolchain, &redactor)));
     let choice = Box::pin(target::choose(&project, &local)).await?;
-    if let Some(because) = &choice.because {
-        screen.note(because);
-    }
+    tell_choice(screen, &choice)?;
     let mut identity = identity_of(settings, &project, approved.as_ref());
     let mut known = Known::default();
     let cluster = choice.cluster;
@@ -213,24 +231,29 @@ pub(super) async fn open_for<'a>(
     }
     target::refuse_foreign(&cluster, &cluster_seen)?;
     let mut facts = target::declared(&project, &cluster);
-    let helm = super::tools::helm(settings, screen, &toolchain, &project, &lock, &redactor).await?;
-    let kubernetes =
-        Arc::new(Kubernetes::new(super::tools::kubernetes_settings(helm, &redactor, settings)));
-    let (mut runs, mut recorded) = (false, None);
+    let power = cluster_seen.found().map(|found| found.power);
     if let Some(found) = cluster_seen.found() {
         if let Some(owner) = found.outputs.get("owner").and_then(serde_json::Value::as_str) {
             identity.owner = InstallationId(owner.to_owned());
         }
         if found.power == Power::On {
-            runs = true;
             known.insert(cluster.id.clone(), found.outputs.clone());
             facts = local::facts(&found.outputs).await?;
             super::preflight::recognised(&cluster, &known)?;
-            let record = kubernetes.record(&known, &identity.project).await;
-            recorded = record.map_err(super::preflight::with_rights)?;
-            if let Some(record) = &recorded {
-                identity.owner = record.owner.clone();
-            }
+        }
+    }
+    if wiring == Wiring::Checked {
+        is_wired(screen, &project, &facts)?;
+    }
+    let helm = super::tools::helm(settings, screen, &toolchain, &project, &lock, &redactor).await?;
+    let kubernetes =
+        Arc::new(Kubernetes::new(super::tools::kubernetes_settings(helm, &redactor, settings)));
+    let (runs, mut recorded) = (power == Some(Power::On), None);
+    if runs {
+        let record = kubernetes.record(&known, &identity.project).await;
+        recorded = record.map_err(super::preflight::with_rights)?;
+        if let Some(record) = &recorded {
+            identity.owner = record.owner.clone();
         }
     }
     identity.target = target::target_name(&cluster, &known);
@@ -265,6 +288,26 @@ fn has_target(screen: &Screen, project: &Project) -> Result<(), Failure> {
     problems.push(problem.clone());
     screen.show_problems(&problems);
     Err(load::refused(&problems))
+}
+
+/// Says which provider was chosen, and what of the target it does not heed.
+fn tell_choice(screen: &Screen, choice: &Choice) -> Result<(), Failure> {
+    if let Some(because) = &choice.because {
+        screen.note(because);
+    }
+    screen.show_problems(&choice.problems);
+    if choice.problems.has_errors() {
+        return Err(load::refused(&choice.problems));
+    }
+    Ok(())
+}
+
+/// Refuses what cannot be wired; its warnings come with the plan.
+fn is_wired(screen: &Screen, project: &Project, facts: &ClusterFacts) -> Result<(), Failure> {
+    project.expand(facts).map(drop).map_err(|problems| {
+        screen.show_problems(&problems);
+        load::refused(&problems)
+    })
 }
 
 /// The lock file, with what a saved plan pins laid over it.

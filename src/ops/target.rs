@@ -8,18 +8,22 @@ use crate::model::{
     Owner, Resource, Spec,
 };
 use crate::provider::local::{self, Local};
+use crate::yaml::Problems;
 
 /// The wanted cluster, and why it is this one when nobody said so.
 pub(super) struct Choice {
     pub(super) cluster: Resource,
     /// A sentence for the screen; nothing when the file or a flag decided.
     pub(super) because: Option<String>,
+    /// What the target says that the chosen one does not heed.
+    pub(super) problems: Problems,
 }
 
 /// Chooses the cluster of a project.
 pub(super) async fn choose(project: &Project, local: &Local) -> Result<Choice, Failure> {
     match &project.target {
         Target::Local { provider, nodes, settings } => {
+            let wanted = *provider;
             let (provider, because) = match provider {
                 LocalProvider::Auto => auto(project, local).await?,
                 LocalProvider::Kwok
@@ -35,11 +39,13 @@ pub(super) async fn choose(project: &Project, local: &Local) -> Result<Choice, F
                 }
             };
             one_at_a_time(project, local, provider)?;
-            Ok(Choice { cluster, because })
+            let told = settings.once_chosen.get(&provider).filter(|_| wanted != provider);
+            Ok(Choice { cluster, because, problems: told.cloned().unwrap_or_default() })
         }
         Target::Hybrid { kubeconfig, context, .. } => Ok(Choice {
             cluster: existing(project, kubeconfig.clone(), context.clone()),
             because: None,
+            problems: Problems::default(),
         }),
         Target::Remote { provider, .. } => Err(not_built(provider.word())),
     }

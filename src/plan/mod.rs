@@ -137,6 +137,11 @@ pub struct Step {
 }
 
 impl Step {
+    /// Whether it is kept only since not everything could be listed: it would go otherwise.
+    pub fn is_kept_unseen(&self) -> bool {
+        self.action.retained().is_some_and(|why| why.starts_with(prune::UNSEEN))
+    }
+
     /// Why what is left as it is does not work, if it does not: it is waited for.
     pub fn trouble(&self) -> Option<String> {
         let found = self.found.as_ref().filter(|_| self.action == Action::Keep)?;

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::model::Failure;
-use crate::yaml;
+use crate::yaml::{self, Span};
 
 use super::failure::{failure_json, failure_text};
 use super::report;
@@ -17,6 +17,8 @@ pub(super) const VERSION: u32 = 1;
 pub(super) struct Answers {
     /// Problems of files, each once.
     pub(super) problems: Vec<Json>,
+    /// Where secrets stand in files.
+    pub(super) hidden: Vec<Span>,
     /// The document and what it is called.
     document: Option<(&'static str, Json)>,
     /// Whether standard output already carries what was asked for, word for word.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use serde_json::{Value as Json, json};
 
-use crate::yaml::{LONGEST_LINE, Problem, Problems, Severity};
+use crate::yaml::{LONGEST_LINE, Problem, Problems, Severity, Span, masked};
 
 use super::paint::{Colour, Paint};
 use super::screen::{Mode, Screen};
@@ -14,8 +14,12 @@ use super::text::{count, length, wrap};
 impl Screen {
     /// Shows problems, each once, however often they are found; a script reads them in the document.
     pub fn show_problems(&self, problems: &Problems) {
+        let secrets = problems.sorted().into_iter().filter(|problem| problem.is_secret);
+        let secrets = secrets.filter_map(|problem| problem.at.clone());
+        self.answers().hidden.extend(secrets);
+        let hidden = self.answers().hidden.clone();
         for problem in problems.sorted() {
-            let document = problem_json(problem);
+            let document = problem_json(problem, &hidden);
             let mut answers = self.answers();
             if answers.problems.contains(&document) {
                 continue;
@@ -26,9 +30,9 @@ impl Screen {
                 continue;
             }
             let text = match self.look().mode {
-                Mode::Terminal => self.framed(problem),
+                Mode::Terminal => self.framed(problem, &hidden),
                 Mode::Plain | Mode::Json | Mode::Yaml | Mode::Markdown | Mode::Svg => {
-                    plain(problem, self.look().width, self.paint())
+                    plain(problem, &hidden, self.look().width, self.paint())
                 }
             };
             self.say(&text);
@@ -46,7 +50,7 @@ impl Screen {
         self.print_document("validation", &document, &text);
     }
 
-    fn framed(&self, problem: &Problem) -> String {
+    fn framed(&self, problem: &Problem, hidden: &[Span]) -> String {
         let theme = if self.look().colour_err {
             GraphicalTheme::unicode()
         } else {
@@ -57,9 +61,9 @@ impl Screen {
             .with_width(self.look().width)
             .with_links(false)
             .without_syntax_highlighting();
-        match handler.render_report(&mut text, problem.report().as_ref()) {
+        match handler.render_report(&mut text, problem.report(hidden).as_ref()) {
             Ok(()) => text,
-            Err(_) => plain(problem, self.look().width, self.paint()),
+            Err(_) => plain(problem, hidden, self.look().width, self.paint()),
         }
     }
 }
@@ -73,7 +77,7 @@ impl Screen {
 ///      |   ^^^^ here
 ///   help: did you mean `port`?
 /// ```
-fn plain(problem: &Problem, width: usize, paint: Paint) -> String {
+fn plain(problem: &Problem, hidden: &[Span], width: usize, paint: Paint) -> String {
     let (word, colour) = match problem.severity {
         Severity::Error => ("error", Colour::Red),
         Severity::Warning => ("warning", Colour::Yellow),
@@ -84,7 +88,8 @@ fn plain(problem: &Problem, width: usize, paint: Paint) -> String {
     let mut text = format!("{}{tail}\n", paint.text(colour, &label));
     if let Some(at) = &problem.at {
         let (line, column) = (at.line(), at.column());
-        let shown = at.source.text.lines().nth(line - 1).unwrap_or_default();
+        let text_of_file = masked(&at.source, hidden);
+        let shown = text_of_file.lines().nth(line - 1).unwrap_or_default();
         let before: String =
             shown.chars().take(column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
         let rest = shown.chars().count().saturating_sub(column - 1).max(1);
@@ -96,8 +101,8 @@ fn plain(problem: &Problem, width: usize, paint: Paint) -> String {
         let path = at.path().display();
         // Writing to a `String` cannot fail.
         writeln!(text, "  --> {path}:{line}:{column}").ok();
-        // A longer line would fill the screen.
-        if length(shown) <= LONGEST_LINE {
+        // A longer line would fill the screen, and nobody sees a secret.
+        if !problem.is_secret && length(shown) <= LONGEST_LINE {
             writeln!(text, "{number} | {shown}").ok();
             writeln!(text, "{blank} | {before}{arrow} {}", problem.label).ok();
         }
@@ -109,16 +114,33 @@ fn plain(problem: &Problem, width: usize, paint: Paint) -> String {
     text
 }
 
-fn problem_json(problem: &Problem) -> Json {
+/// The line of a place as scripts get it, without secrets; of a long line what is around the place.
+fn snippet(at: &Span, hidden: &[Span]) -> String {
+    let text = masked(&at.source, hidden);
+    let line = text.lines().nth(at.line() - 1).unwrap_or_default();
+    if length(line) <= LONGEST_LINE {
+        return line.to_owned();
+    }
+    let first = at.column().saturating_sub(LONGEST_LINE / 2);
+    let cut: String = line.chars().skip(first).take(LONGEST_LINE).collect();
+    let (before, after) = (if first > 0 { "…" } else { "" }, first + LONGEST_LINE < length(line));
+    format!("{before}{cut}{}", if after { "…" } else { "" })
+}
+
+fn problem_json(problem: &Problem, hidden: &[Span]) -> Json {
     let place = problem.at.as_ref();
+    let shown = place.filter(|_| !problem.is_secret);
     json!({
         "severity": problem.severity,
         "code": problem.code,
         "message": problem.message,
         "file": place.map(|at| at.path().display().to_string()),
-        "line": place.map(super::super::yaml::Span::line),
-        "column": place.map(super::super::yaml::Span::column),
+        "line": place.map(Span::line),
+        "column": place.map(Span::column),
+        "snippet": shown.map(|at| snippet(at, hidden)),
+        "label": shown.map(|_| &*problem.label),
         "help": problem.help,
+        "suggestions": problem.suggestions,
     })
 }
 
@@ -127,7 +149,7 @@ mod tests {
     use super::super::screen::tests::recorded;
     use super::super::{Asked, Look};
     use super::*;
-    use crate::yaml::{Source, Span};
+    use crate::yaml::Source;
 
     fn problems() -> Problems {
         let source = Source::new("flavours/demo.yaml", "project:\n  name: demo\n  prot: 8088\n");
@@ -177,6 +199,48 @@ error[unknown-key]: unknown key `prot`
         assert_eq!(document["problems"][0]["column"], 3);
         assert_eq!(document["problems"][0]["code"], "unknown-key");
         assert_eq!(recorded.stderr(), "");
+    }
+
+    #[test]
+    fn scripts_get_line_label_and_suggestions_without_secrets_and_cut() {
+        let look = || Look { asked: Asked::Problems, ..Look::new(Mode::Json) };
+        let document = |problems: &Problems| -> Json {
+            let recorded = recorded(look());
+            recorded.screen.show_problems(problems);
+            recorded.screen.finish(None);
+            serde_json::from_str(&recorded.stdout()).unwrap()
+        };
+        let first = document(&problems())["problems"][0].clone();
+        assert_eq!(first["snippet"], "  prot: 8088");
+        assert_eq!(first["label"], "here");
+        assert_eq!(first["suggestions"], json!(["port"]));
+
+        let text = "a: {login: hunter2, prot: 1}\n";
+        let source = Source::new("flavours/demo.yaml", text);
+        let of = |part: &str| {
+            let start = text.find(part).unwrap();
+            Span { source: source.clone(), start, end: start + part.len() }
+        };
+        let mut both = Problems::default();
+        both.push(Problem::warning("plain-secret", "a secret").at_secret(&of("hunter2")));
+        both.push(Problem::error("unknown-key", "unknown").at(&of("prot")));
+        let shown = document(&both);
+        assert_eq!(shown["problems"][1]["snippet"], "a: {login: *******, prot: 1}");
+        assert_eq!(shown["problems"][0]["snippet"], Json::Null);
+        for mode in [Mode::Plain, Mode::Terminal] {
+            let recorded = recorded(Look::new(mode));
+            recorded.screen.show_problems(&both);
+            let text = recorded.stderr();
+            assert!(text.contains("prot: 1") && !text.contains("hunter2"), "{text}");
+        }
+
+        let long = format!("{}x\n", "[".repeat(9_000));
+        let source = Source::new("flavours/demo.yaml", &*long);
+        let mut problems = Problems::default();
+        problems.push(Problem::error("yaml", "no").at(&Span { source, start: 9_000, end: 9_001 }));
+        let shown = document(&problems)["problems"][0]["snippet"].as_str().unwrap().to_owned();
+        assert!(shown.starts_with('…') && shown.ends_with('x'), "{shown}");
+        assert!(shown.chars().count() <= LONGEST_LINE + 2, "{shown}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use miette::{LabeledSpan, NamedSource};
 
-use super::Span;
+use super::{Source, Span};
 
 /// A longer line is not shown as a snippet, in characters.
 pub const LONGEST_LINE: usize = 400;
@@ -29,9 +29,13 @@ pub struct Problem {
     /// Where, when it is about a place in a file.
     pub at: Option<Span>,
     /// What stands at the place, for the arrow below the snippet.
-    pub label: String,
+    pub label: Box<str>,
     /// What to do.
-    pub help: Option<String>,
+    pub help: Option<Box<str>>,
+    /// What could be written in its place, best first.
+    pub suggestions: Box<[String]>,
+    /// Whether a secret stands at the place: no snippet shows it.
+    pub is_secret: bool,
 }
 
 impl Problem {
@@ -42,8 +46,10 @@ impl Problem {
             code,
             message: message.into(),
             at: None,
-            label: "here".to_owned(),
+            label: "here".into(),
             help: None,
+            suggestions: Box::default(),
+            is_secret: false,
         }
     }
 
@@ -61,16 +67,22 @@ impl Problem {
 
     /// Says what stands at the place.
     #[must_use]
-    pub fn label(mut self, label: impl Into<String>) -> Self {
+    pub fn label(mut self, label: impl Into<Box<str>>) -> Self {
         self.label = label.into();
         self
     }
 
     /// Says what to do.
     #[must_use]
-    pub fn help(mut self, help: impl Into<String>) -> Self {
+    pub fn help(mut self, help: impl Into<Box<str>>) -> Self {
         self.help = Some(help.into());
         self
+    }
+
+    /// Names the place of a secret: no snippet shows it, whichever problem it is for.
+    #[must_use]
+    pub fn at_secret(self, span: &Span) -> Self {
+        Self { is_secret: true, ..self.at(span) }
     }
 
     /// Suggests the nearest of some candidates to a word, if one is near; otherwise lists them.
@@ -80,14 +92,19 @@ impl Problem {
         candidates.sort_unstable();
         candidates.dedup();
         match nearest(word, candidates.iter().copied()) {
-            Some(best) => self.help(format!("did you mean `{best}`?")),
+            Some(best) => Self { suggestions: Box::new([best.to_owned()]), ..self }
+                .help(format!("did you mean `{best}`?")),
             None if candidates.is_empty() => self,
-            None => self.help(format!("known here: {}", candidates.join(", "))),
+            None => {
+                let help = format!("known here: {}", candidates.join(", "));
+                let suggestions = candidates.into_iter().map(str::to_owned).collect();
+                Self { suggestions, ..self }.help(help)
+            }
         }
     }
 
-    /// The problem as miette shows it: with a snippet when it has a place.
-    pub fn report(&self) -> miette::Report {
+    /// The problem as miette shows it: with a snippet when it has a place. `hidden` are the secrets that stand in files.
+    pub fn report(&self, hidden: &[Span]) -> miette::Report {
         let severity = match self.severity {
             Severity::Error => miette::Severity::Error,
             Severity::Warning => miette::Severity::Warning,
@@ -96,12 +113,12 @@ impl Problem {
             .with_severity(severity)
             .with_code(self.code);
         if let Some(help) = &self.help {
-            diagnostic = diagnostic.with_help(help.clone());
+            diagnostic = diagnostic.with_help(&**help);
         }
         match &self.at {
             None => miette::Report::new(diagnostic),
-            // A snippet of such a line would fill the screen.
-            Some(span) if span.line_length() > LONGEST_LINE => {
+            // A snippet would show the secret, or fill the screen.
+            Some(span) if self.is_secret || span.line_length() > LONGEST_LINE => {
                 let (path, line) = (span.path().display(), span.line());
                 diagnostic.message = format!("{path}:{line}:{}: {}", span.column(), self.message);
                 miette::Report::new(diagnostic)
@@ -109,13 +126,26 @@ impl Problem {
             Some(span) => {
                 let range = span.start..span.end.max(span.start);
                 diagnostic = diagnostic
-                    .with_label(LabeledSpan::new_with_span(Some(self.label.clone()), range));
+                    .with_label(LabeledSpan::new_with_span(Some(self.label.to_string()), range));
                 let name = span.path().display().to_string();
                 miette::Report::new(diagnostic)
-                    .with_source_code(NamedSource::new(name, span.source.text.to_string()))
+                    .with_source_code(NamedSource::new(name, masked(&span.source, hidden)))
             }
         }
     }
+}
+
+/// The text of a file with stars in the place of secrets; every other byte stays where it is.
+pub fn masked(source: &Source, hidden: &[Span]) -> String {
+    let mut text = source.text.to_string();
+    for secret in hidden.iter().filter(|secret| secret.source.path == source.path) {
+        let range = secret.start..secret.end;
+        let Some(shown) = text.get(range.clone()) else { continue };
+        let stars: String =
+            shown.bytes().map(|byte| if byte == b'\n' { '\n' } else { '*' }).collect();
+        text.replace_range(range, &stars);
+    }
+    text
 }
 
 /// A collection of problems.
@@ -143,6 +173,18 @@ impl Problems {
             warnings.push(Problem { severity: Severity::Warning, ..problem });
         }
         warnings
+    }
+
+    /// Those that another collection does not have.
+    #[must_use]
+    pub fn beyond(self, known: &Self) -> Self {
+        Self(self.0.into_iter().filter(|problem| !known.0.contains(problem)).collect())
+    }
+
+    /// The same but for those of a code.
+    #[must_use]
+    pub fn without(self, code: &str) -> Self {
+        Self(self.0.into_iter().filter(|problem| problem.code != code).collect())
     }
 
     /// Whether one is an error.

@@ -185,21 +185,8 @@ fn opened(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&text).into_owned() + "\n"
 }
 
-#[test]
-fn no_secret_is_said_written_or_passed_on() {
-    let sandbox = project();
-    let mut heard = Heard::default();
-    let flavour_file = std::fs::read_to_string(sandbox.project().join(FLAVOUR)).unwrap();
-    // Before there is a cluster: only what the cluster itself must give is missing.
-    succeeds(&heard.run(&sandbox, &["-s"]));
-    let given = format!("--from-literal=k={CLUSTER}");
-    sandbox.kubectl(["create", "secret", "generic", "given", "-n", "default", &given]);
-    for output in ["text", "json", "yaml", "markdown", "svg"] {
-        succeeds(&heard.run(&sandbox, &["plan", "--output", output]));
-    }
-    succeeds(&heard.run(&sandbox, &["validate", "--output", "json"]));
-    succeeds(&heard.run(&sandbox, &["plan", "--out", "a.plan"]));
-    succeeds(&heard.watched(&sandbox, &["-i"]));
+/// Expects that the canaries are where they were meant to be; the value that was drawn.
+fn arrived(sandbox: &Sandbox) -> String {
     let drawn = sandbox.kubectl([
         "get",
         "secret",
@@ -222,6 +209,43 @@ fn no_secret_is_said_written_or_passed_on() {
     ]);
     let all = String::from_utf8(BASE64.decode(all.as_bytes()).unwrap()).unwrap();
     assert_eq!(all, format!("{ENV} {FILE} {drawn} {CLUSTER} {VALUES}"), "the canaries arrive");
+    drawn
+}
+
+/// Marks that change hands, and what goes.
+fn marked_and_gone(heard: &mut Heard, sandbox: &Sandbox) {
+    succeeds(&heard.run(sandbox, &["-i"]));
+    for words in [
+        &["protect", "on", "thing/release/chart", "--yes"][..],
+        &["protect", "off", "thing/release/chart", "--yes"],
+        &["orphan", "thing", "--yes"],
+        &["adopt", "thing", "--yes"],
+        &["-i"],
+    ] {
+        succeeds(&heard.run(sandbox, words));
+    }
+    heard.cluster(sandbox);
+    succeeds(&heard.run(sandbox, &["plan", "--uninstall", "--out", "c.plan"]));
+    succeeds(&heard.run(sandbox, &["uninstall", "--yes"]));
+    heard.cluster(sandbox);
+}
+
+#[test]
+fn no_secret_is_said_written_or_passed_on() {
+    let sandbox = project();
+    let mut heard = Heard::default();
+    let flavour_file = std::fs::read_to_string(sandbox.project().join(FLAVOUR)).unwrap();
+    // Before there is a cluster: only what the cluster itself must give is missing.
+    succeeds(&heard.run(&sandbox, &["-s"]));
+    let given = format!("--from-literal=k={CLUSTER}");
+    sandbox.kubectl(["create", "secret", "generic", "given", "-n", "default", &given]);
+    for output in ["text", "json", "yaml", "markdown", "svg"] {
+        succeeds(&heard.run(&sandbox, &["plan", "--output", output]));
+    }
+    succeeds(&heard.run(&sandbox, &["validate", "--output", "json"]));
+    succeeds(&heard.run(&sandbox, &["plan", "--out", "a.plan"]));
+    succeeds(&heard.watched(&sandbox, &["-i"]));
+    let drawn = arrived(&sandbox);
 
     // Drift on what holds them, and what would be accepted.
     let patch = r#"{"stringData":{"all":"theirs","more":"x"}}"#;
@@ -238,7 +262,8 @@ fn no_secret_is_said_written_or_passed_on() {
     for output in ["text", "json", "yaml"] {
         succeeds(&heard.run(&sandbox, &["status", "--output", output]));
     }
-    succeeds(&heard.run(&sandbox, &["-i"]));
+    succeeds(&heard.run(&sandbox, &["plan", "--out", "b.plan"]));
+    succeeds(&heard.run(&sandbox, &["apply", "b.plan"]));
 
     // Charts that say what they were given: one that does not render, one that the server refuses, one that Helm fails at.
     let bad = [
@@ -259,7 +284,7 @@ fn no_secret_is_said_written_or_passed_on() {
     std::fs::remove_file(sandbox.project().join("components/thing/chart/templates/bad.yaml"))
         .unwrap();
 
-    heard.cluster(&sandbox);
+    marked_and_gone(&mut heard, &sandbox);
     heard.files(&sandbox.home());
     // The files in which the user wrote them are the user's.
     std::fs::remove_file(sandbox.project().join(FLAVOUR)).unwrap();

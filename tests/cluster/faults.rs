@@ -48,6 +48,22 @@ fn a_chart_from_a_repository_is_pinned_and_a_changed_one_is_refused() {
 }
 
 #[test]
+fn what_a_charts_schema_refuses_names_component_key_file_and_line() {
+    let repository = Repository::start();
+    let schema = r#"{"properties": {"deep": {"properties": {"replicas": {"type": "integer"}}}}}"#;
+    repository.serve(&[good().file("values.schema.json", schema)]);
+    let sandbox = project(&repository, "1.0.0");
+    sandbox.write("flavours/mine.yaml", "text: hello\ndeep:\n  replicas: many\n");
+    let flavour = "project: {name: faults, k8s_namespace: faults, flavour: thing}\nlocal: {provider: kwok}\n\
+                   thing: {config_file: mine.yaml}\n";
+    sandbox.write("flavours/one.yaml", flavour);
+    let run = sandbox.datamill(["plan", "-l", "-f", "flavours/one.yaml"]);
+    let words =
+        ["`thing/release/chart`", "`deep.replicas`", "want integer", "flavours/mine.yaml, line 3"];
+    ends_with(&run, 10, &words);
+}
+
+#[test]
 fn charts_that_cannot_be_had_are_named_before_anything_is_created() {
     let repository = Repository::start();
     repository.serve(&[good()]);

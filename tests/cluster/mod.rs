@@ -29,6 +29,7 @@ mod residue;
 mod saved;
 mod seeds;
 mod sources;
+mod stale;
 mod traps;
 mod webhooks;
 

@@ -151,6 +151,84 @@ fn a_user_with_fewer_rights_reads_which_are_missing_and_a_role_that_suffices() {
     put(&sandbox, &manifests(&denied.stderr));
     succeeds(&as_robot(&["apply", "--yes"]));
     ends_with(&as_robot(&["apply", "--yes"]), 0, &["nothing to do"]);
+    // Who may make things may not take them away yet: that is known before the first one goes.
+    let there = || sandbox.kubectl(["get", "deployments,configmaps", "-n", "team", "-o", "name"]);
+    let before = there();
+    let destroy = ["destroy", "--yes", "--confirm-project", "pre"];
+    let denied = as_robot(&destroy);
+    let words = [
+        "system:serviceaccount:team:robot may not do all that this plan does",
+        "deployments.apps  delete",
+        "--skip-preflight permissions",
+    ];
+    ends_with(&denied, 8, &words);
+    ends_with(&as_robot(&["plan", "--destroy"]), 8, &words);
+    ends_with(&as_robot(&["uninstall", "--yes"]), 8, &words);
+    // Nor does a plan that somebody else approved allow it.
+    succeeds(&hybrid(&sandbox, &["plan", "--destroy", "--out", "end.plan"]));
+    let place = ["--kubeconfig", &file, "--context", "robot"];
+    ends_with(&sandbox.datamill(["apply", "end.plan"].into_iter().chain(place)), 8, &words);
+    assert_eq!(there(), before);
+    put(&sandbox, &manifests(&denied.stderr));
+    succeeds(&as_robot(&destroy));
+    assert!(!there().contains("deployment"), "{}", there());
+}
+
+/// Everything may be done to the kinds that are used, and nothing be seen of the rest.
+const NARROW: &str = "apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: narrow}
+rules:
+- {apiGroups: [''], resources: [namespaces, configmaps, secrets, pods, services, serviceaccounts, persistentvolumeclaims, persistentvolumes, nodes, events, resourcequotas, limitranges], verbs: ['*']}
+- {apiGroups: [apps, batch, storage.k8s.io, coordination.k8s.io, discovery.k8s.io, apiextensions.k8s.io], resources: ['*'], verbs: ['*']}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: narrow}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: narrow}
+subjects: [{kind: ServiceAccount, namespace: team, name: robot}]
+";
+
+#[test]
+fn what_may_not_be_listed_keeps_everything_and_says_so_with_exit_6() {
+    let sandbox = project(CONFIG, "");
+    succeeds(&on(&sandbox, &["-s"]));
+    let file = second_user(&sandbox);
+    put(&sandbox, NARROW);
+    let as_robot = |args: &[&str]| {
+        let place = ["-k", "--kubeconfig", &file, "--context", "robot", "-f", FLAVOUR];
+        sandbox.datamill(args.iter().copied().chain(place))
+    };
+    let there = || sandbox.kubectl(["get", "configmaps", "-n", "team", "-o", "name"]);
+    // Where nothing is to go, it is a note.
+    ends_with(&as_robot(&["apply", "--yes"]), 0, &["could not list podtemplates", "forbidden"]);
+    ends_with(&as_robot(&["apply", "--yes"]), 0, &["nothing to do"]);
+    let words = [
+        "not everything could be listed, so nothing was pruned",
+        "podtemplates",
+        "may not list all that could be ours",
+        "kind: ClusterRole",
+    ];
+    let kept = as_robot(&["uninstall", "--yes"]);
+    ends_with(&kept, 6, &words);
+    ends_with(&as_robot(&["destroy", "--yes", "--confirm-project", "pre"]), 6, &words);
+    succeeds(&as_robot(&["plan", "--uninstall", "--out", "end.plan"]));
+    let place = ["--kubeconfig", &file, "--context", "robot"];
+    let saved = sandbox.datamill(["apply", "end.plan"].into_iter().chain(place));
+    ends_with(&saved, 6, &words[..2]);
+    // So it is where an apply was to take something away.
+    let text = std::fs::read_to_string(sandbox.project().join(FLAVOUR)).unwrap();
+    let other = std::fs::read_to_string(sandbox.project().join("components/thing/component.yaml"));
+    let other = other.unwrap().replace("name: thing", "name: other");
+    sandbox.write("components/other/component.yaml", &other);
+    sandbox.write(FLAVOUR, &text.replace("flavour: thing", "flavour: other"));
+    ends_with(&as_robot(&["apply", "--yes"]), 6, &words[..2]);
+    assert!(there().contains("configmap/thing") && there().contains("configmap/other"));
+    sandbox.write(FLAVOUR, &text);
+    // The role that it prints is all that is needed.
+    put(&sandbox, &manifests(&kept.stderr));
+    ends_with(&as_robot(&["uninstall", "--yes"]), 0, &["thing/objects/all"]);
+    assert!(!there().contains("configmap/thing"), "{}", there());
 }
 
 #[test]

@@ -48,6 +48,32 @@ fn a_finalizer_is_waited_for_and_named_and_stripped_only_from_the_object_that_is
 }
 
 #[test]
+fn a_saved_plan_says_whose_finalizers_are_stripped_and_strips_no_others() {
+    let (sandbox, context) = with(HELD);
+    let one = |words: &[&str]| on(&sandbox, &context, words);
+    succeeds(&one(&["-i"]));
+    let strip = ["--strip-finalizers", "ConfigMap/kit/held"];
+    succeeds(&one(&["plan", "--destroy", "--out", "without.plan"]));
+    let more = ["apply", "without.plan"].into_iter().chain(strip);
+    ends_with(&sandbox.datamill(more), 10, &["a saved plan does not take `--strip-finalizers`"]);
+    ends_with(&sandbox.datamill(["apply", "without.plan"]), 6, &["example.org/held"]);
+
+    let says = "ConfigMap/kit/held goes without what handles its finalizers";
+    let planned: Vec<&str> =
+        ["plan", "--destroy", "--out", "with.plan"].into_iter().chain(strip).collect();
+    ends_with(&one(&planned), 0, &[says]);
+    let words: Vec<&str> =
+        ["plan", "--destroy", "--output", "json"].into_iter().chain(strip).collect();
+    let json: Json = serde_json::from_str(&one(&words).stdout).unwrap();
+    assert!(json["notes"].to_string().contains(says), "{json}");
+    let again = ["apply", "with.plan"].into_iter().chain(strip);
+    ends_with(&sandbox.datamill(again), 0, &["stripped the finalizers"]);
+    let left = sandbox.kubectl(["get", "namespaces", "-o", "name"]);
+    assert!(!left.contains("namespace/kit"), "{left}");
+    end_host(&sandbox);
+}
+
+#[test]
 fn what_bears_our_mark_and_survives_is_listed_with_exit_6() {
     let (sandbox, context) = with(&HELD.replace(", finalizers: [example.org/held]", ""));
     succeeds(&on(&sandbox, &context, &["-i"]));
@@ -87,10 +113,14 @@ fn without_its_record_an_installation_is_found_by_marks_and_two_of_them_stop_the
         "jsonpath={.metadata.labels.datamill\\.dev/target}",
     ]);
     let target = format!("datamill.dev/target={marks}");
+    succeeds(&on(&sandbox, &context, &["plan", "--destroy", "--out", "end.plan"]));
     let labels = ["datamill.dev/project=kit", "datamill.dev/owner=earlier", &target];
     let words = ["label", "configmap", "old", "-n", "default"].into_iter().chain(labels);
     sandbox.kubectl(words);
-    ends_with(&on(&sandbox, &context, &DESTROY), 11, &["more than one installation", "earlier"]);
+    let two = ["more than one installation", "earlier"];
+    ends_with(&on(&sandbox, &context, &DESTROY), 11, &two);
+    ends_with(&on(&sandbox, &context, &["plan", "--destroy"]), 11, &two);
+    ends_with(&sandbox.datamill(["apply", "end.plan"]), 11, &two);
     sandbox.kubectl(["delete", "configmap", "datamill", "-n", "kube-system"]);
     let two = ["more than one installation", "earlier: ConfigMap default/old", "datamill adopt"];
     ends_with(&on(&sandbox, &context, &["-i"]), 11, &two);

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::*;
 use crate::support::charts::{Chart, Repository};
+use crate::support::schema::violations;
 
 const PLAN: &str = "demo.plan";
 
@@ -24,6 +25,32 @@ fn edit(sandbox: &Sandbox, from: &str, to: &str) {
 
 fn save(sandbox: &Sandbox) {
     succeeds(&sandbox.datamill(["plan", "-l", "-f", DEMO, "--out", PLAN]));
+    is_as_published(sandbox, &sandbox.project().join(PLAN));
+}
+
+/// Expects that a plan file is as `datamill schema plan` says, and that the schema would notice if it were not.
+fn is_as_published(sandbox: &Sandbox, file: &Path) -> serde_json::Value {
+    let run = sandbox.datamill(["schema", "plan"]);
+    succeeds(&run);
+    let schema: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let written: serde_json::Value = serde_json::from_str(&document(file)).unwrap();
+    assert_eq!(violations(&schema, &written), Vec::<String>::new());
+    let steps = written["steps"].as_array().unwrap().len();
+    assert!(steps > 0, "{written}");
+    for place in [String::new(), "/request".to_owned(), format!("/steps/{}", steps - 1)] {
+        let mut more = written.clone();
+        more.pointer_mut(&place).unwrap()["surprise"] = true.into();
+        assert_eq!(violations(&schema, &more), [format!("{place}/surprise: no such key")]);
+    }
+    for key in ["goal", "steps", "request", "expires"] {
+        let mut less = written.clone();
+        less.as_object_mut().unwrap().remove(key);
+        assert!(!violations(&schema, &less).is_empty(), "{key}");
+    }
+    let mut other = written.clone();
+    other["steps"][0]["reliesOn"] = "luck".into();
+    assert!(!violations(&schema, &other).is_empty());
+    written
 }
 
 #[test]
@@ -79,6 +106,7 @@ fn what_changed_since_the_plan_stops_alone_and_nothing_else_is_done() {
     let drift: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(steps(&drift, "repair"), ["demo-ui/release/page"], "{drift}");
     succeeds(&sandbox.datamill(["plan", "-l", "-f", DEMO, "--destroy", "--out", PLAN]));
+    is_as_published(&sandbox, &file);
     succeeds(&sandbox.datamill(["apply", PLAN]));
     assert_eq!(sandbox.processes(), Vec::<String>::new());
     ends_with(&sandbox.datamill(["apply", PLAN]), 0, &["nothing to destroy"]);
@@ -120,6 +148,7 @@ fn a_plan_made_on_one_machine_is_applied_on_another_and_holds_no_secret() {
     succeeds(&run);
     assert!(!here.project().join("datamill.lock").exists(), "a plan changes nothing");
     let file = here.project().join("x.plan");
+    is_as_published(&here, &file);
     let text = document(&file);
     for secret in [CANARY.to_owned(), data_encoding::BASE64.encode(CANARY.as_bytes())] {
         assert!(!text.contains(&secret), "{text}");

@@ -39,6 +39,40 @@ fn every_problem_of_every_file_is_reported_at_once() {
 }
 
 #[test]
+fn faults_of_files_and_of_wiring_come_in_one_round() {
+    let sandbox = project();
+    sandbox.write(
+        "components/user/component.yaml",
+        "schema: component/v1\nname: user\nuses:\n  - {as: store, component: thing}\n\
+         params: {secret: {type: string, required: true}}\nsteps: []\n",
+    );
+    sandbox.write(
+        "flavours/one.yaml",
+        "project:\n  name: one\n  wrongkey: 1\n  flavour: thing, user\n\
+         local:\n  provider: kwuk\nthing:\n  count: many\n  bind: {zz: user}\n  profiles: [nosuch]\n\
+         user:\n  bind: {store: nobody}\n",
+    );
+    let run = validate(&sandbox);
+    let codes = [
+        "error[unknown-key]",
+        "error[unknown-profile]",
+        "error[wrong-value]",
+        "error[wrong-type]",
+        "error[unknown-use]",
+        "error[unknown-provider]",
+        "6 errors in the files",
+    ];
+    ends_with(&run, 10, &codes);
+    // What follows from a name that is wrong is no error of its own.
+    sandbox.write(
+        "flavours/one.yaml",
+        "project: {name: one, flavour: [thng, user]}\nlocal: {provider: kwok}\nuser: {secret: x}\n",
+    );
+    let run = validate(&sandbox);
+    ends_with(&run, 10, &["error[unknown-component]", "1 error in the files"]);
+}
+
+#[test]
 fn problems_are_json_when_asked() {
     let sandbox = project();
     sandbox.write(
@@ -147,4 +181,94 @@ fn a_negative_size_is_no_quantity() {
     let text = "project: {name: one, flavour: thing}\nlocal: {provider: kwok}\nthing: {size: -5}\n";
     sandbox.write("flavours/one.yaml", text);
     ends_with(&validate(&sandbox), 10, &["size", "quantity"]);
+}
+
+#[test]
+fn a_chart_that_is_not_there_is_found_with_the_charts_there_are() {
+    let sandbox = project();
+    let component = |path: &str| {
+        let text = format!(
+            "schema: component/v1\nname: thing\nsteps:\n  - {{id: main, kind: helm, chart: {{path: {path}}}}}\n"
+        );
+        sandbox.write("components/thing/component.yaml", &text);
+    };
+    let flavour = "project: {name: one, flavour: thing}\nlocal: {provider: kwok}\n";
+    sandbox.write("flavours/one.yaml", flavour);
+    sandbox.write("components/thing/chart/Chart.yaml", "name: thing\nversion: 1.0.0\n");
+    component("chrt");
+    ends_with(
+        &validate(&sandbox),
+        10,
+        &["error[no-chart]", "`chrt`", "components/thing/chrt/Chart.yaml", "did you mean `chart`?"],
+    );
+    component("./chart");
+    ends_with(&validate(&sandbox), 0, &[]);
+    // A chart inside the binary counts as well.
+    let embedded = Sandbox::bare();
+    embedded.write(
+        "flavours/one.yaml",
+        "project: {name: one, flavour: demo-store}\nlocal: {provider: kwok}\n",
+    );
+    ends_with(&validate(&embedded), 0, &[]);
+}
+
+#[test]
+fn what_is_read_and_has_no_effect_is_said() {
+    let sandbox = project();
+    sandbox.write(
+        "components/thing/component.yaml",
+        "schema: component/v1\nname: thing\ngpu: {resource: x.com/gpu, runtimeClass: x}\n\
+         upgrade: {crdsFirst: false, maxMinorStep: 1, notes: careful}\n\
+         endpoints: [{id: ui, kind: ui, service: thing, port: 80, expose: true}]\n\
+         steps:\n  - {id: map, kind: objects, timeout: 1m, ceiling: 2m, objects: []}\n  \
+         - {id: crds, kind: crds, serverSide: false, from: {files: crds.yaml}}\n",
+    );
+    sandbox.write("components/thing/crds.yaml", "");
+    sandbox.write(
+        "flavours/one.yaml",
+        "project: {name: one, flavour: thing, expose: ingress}\nlocal: {provider: kwok}\n\
+         storage: {lake: {kind: bucket}}\nimages: {mine: {context: images/mine}}\n",
+    );
+    let run = validate(&sandbox);
+    let words = [
+        "`gpu.resource` has no effect",
+        "`gpu.runtimeClass` has no effect",
+        "`upgrade.maxMinorStep` has no effect",
+        "`upgrade.notes` has no effect",
+        "`crdsFirst: false` has no effect",
+        "`serverSide: false` has no effect",
+        "`expose` of an endpoint has no effect",
+        "`timeout` and `ceiling` are the same",
+        "`project.expose: ingress` has no effect",
+        "`storage.lake` has no effect",
+        "`images.mine` has no effect",
+    ];
+    ends_with(&run, 0, &words);
+    assert_eq!(run.stderr.matches("warning[").count(), words.len(), "{}", run.stderr);
+    sandbox.write(
+        "flavours/one.yaml",
+        "project: {name: one, flavour: thing}\nlocal: {provider: kwok}\nimages: {mine: {contxt: x}}\n",
+    );
+    ends_with(&validate(&sandbox), 10, &["contxt", "did you mean `context`?"]);
+}
+
+#[test]
+fn what_the_provider_that_auto_chose_drops_is_said_beside_the_choice() {
+    let mut sandbox = project();
+    sandbox.set("PATH", "/nowhere");
+    let flavour = |local: &str| {
+        // The fault of wiring ends the run before it needs a tool.
+        let text = format!(
+            "project: {{name: one, flavour: thing}}\nlocal: {local}\nthing: {{bind: {{zz: thing}}}}\n"
+        );
+        sandbox.write("flavours/one.yaml", &text);
+        sandbox.datamill(["plan", "-l", "-f", "flavours/one.yaml"])
+    };
+    let run = flavour("{provider: auto, ports: ['1:2'], gpu_support: auto}");
+    let words =
+        ["chose kwok", "`local.ports` is for kind; on kwok it does nothing", "warning[no-gpu]"];
+    ends_with(&run, 10, &words);
+    let run = flavour("{provider: auto, cpus: 2}");
+    ends_with(&run, 10, &["chose kwok"]);
+    assert!(!run.stderr.contains("warning["), "{}", run.stderr);
 }

@@ -41,6 +41,24 @@ fn without_network_and_go_the_error_names_the_tool_and_the_remedy() {
     assert_eq!(left.iter().filter(|path| path.contains("/tools/")).count(), 0, "{left:?}");
 }
 
+#[test]
+fn a_fault_in_the_wiring_is_told_before_a_tool_is_got() {
+    let mut sandbox = project();
+    for key in ["HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"] {
+        sandbox.set(key, "http://127.0.0.1:9");
+    }
+    sandbox.set("PATH", "/nowhere");
+    sandbox.write(
+        "flavours/one.yaml",
+        "project: {name: one, flavour: thing}\nlocal: {provider: kwok}\nthing: {bind: {zz: thing}}\n",
+    );
+    for words in [["plan", "-l", "--yes"], ["apply", "-l", "--yes"]] {
+        let run = sandbox.datamill(words.into_iter().chain(["-f", "flavours/one.yaml"]));
+        ends_with(&run, 10, &["error[unknown-use]", "`zz`", "nothing was touched"]);
+        assert!(!run.stderr.contains("helm"), "{}", run.stderr);
+    }
+}
+
 /// A sandbox without a network, in which Go builds every tool as a file of 64 KiB, and notes each build.
 fn with_fake_go() -> (Sandbox, PathBuf) {
     let mut sandbox = Sandbox::bare();

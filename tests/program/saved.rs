@@ -81,6 +81,13 @@ fn an_approved_plan_is_not_widened() {
         (&["-c", "thing"][..], "`-c`"),
         (&["--wait-jobs"], "`--wait-jobs`"),
         (&["--include-data"], "`--include-data`"),
+        (&["--profile", "small"], "`--profile`"),
+        (&["--values", "thing=flavours/one.yaml"], "`--values`"),
+        (&["--strict"], "`--strict`"),
+        (&["--with-needs"], "`--with-needs`"),
+        (&["--overwrite-data"], "`--overwrite-data`"),
+        (&["--allow", "ConfigMap/thing"], "`--allow`"),
+        (&["--strip-finalizers", "ConfigMap/one/thing"], "`--strip-finalizers`"),
         (&["--set", "thing.size=9Gi"], "--set thing.size"),
         (&["--confirm-project", "two"], "does not name this project"),
     ] {
@@ -93,6 +100,71 @@ fn an_approved_plan_is_not_widened() {
     ends_with(&run, 10, &["`plan --destroy` takes everything away"]);
     ends_with(&sandbox.datamill(["plan", "--cascade", "-l"]), 10, &["plan --uninstall"]);
     ends_with(&sandbox.datamill(["status", "--output", "svg", "-l"]), 10, &["only `plan`"]);
+}
+
+/// Options of `apply` that change nothing of what a saved plan does: where its target is on this machine, who is asked, what is
+/// shown, and how much goes on at a time.
+const NO_MATTER: [&str; 16] = [
+    "approve-deferred",
+    "confirm-project",
+    "context",
+    "flavour",
+    "help",
+    "hybrid",
+    "kubeconfig",
+    "local",
+    "output",
+    "parallel",
+    "provider",
+    "remote",
+    "skip-preflight",
+    "target",
+    "use-context",
+    "yes",
+];
+/// Options that are refused beside a saved plan unless it was made with them.
+const REFUSED: [(&str, &[&str]); 11] = [
+    ("component", &["--component", "thing"]),
+    ("profile", &["--profile", "small"]),
+    ("set", &["--set", "thing.size=9Gi"]),
+    ("values", &["--values", "thing=flavours/one.yaml"]),
+    ("strict", &["--strict"]),
+    ("with-needs", &["--with-needs"]),
+    ("wait-jobs", &["--wait-jobs"]),
+    ("include-data", &["--include-data"]),
+    ("overwrite-data", &["--overwrite-data"]),
+    ("allow", &["--allow", "ConfigMap/thing"]),
+    ("strip-finalizers", &["--strip-finalizers", "ConfigMap/one/thing"]),
+];
+
+#[test]
+fn each_option_of_apply_is_refused_beside_a_saved_plan_or_is_no_matter_to_it() {
+    let sandbox = project();
+    put(&sandbox, &plan());
+    let help = sandbox.datamill(["apply", "--help"]).stdout;
+    let option = |line: &str| {
+        let line = line.trim_start();
+        let long = if line.starts_with("--") { line } else { line.split_once(", ")?.1 };
+        let name = line.starts_with('-').then(|| long.strip_prefix("--"))??;
+        Some(name.split([' ', '.', '[']).next()?.to_owned())
+    };
+    let options: Vec<String> = help.lines().filter_map(option).collect();
+    assert!(options.len() > 20, "{help}");
+    for option in options {
+        let refused = REFUSED.iter().find(|(name, _)| *name == option);
+        if NO_MATTER.contains(&option.as_str()) {
+            assert!(refused.is_none(), "{option}");
+            continue;
+        }
+        let (_, words) = refused.unwrap_or_else(|| panic!("is `--{option}` saved or refused?"));
+        let run = sandbox.datamill(["apply", "x.plan"].iter().chain(*words).copied());
+        assert_eq!(run.code, Some(10), "{option}: {run:?}");
+        assert!(
+            run.stderr.contains("a saved plan does not take")
+                || run.stderr.contains("was made without"),
+            "{run:?}"
+        );
+    }
 }
 
 #[test]

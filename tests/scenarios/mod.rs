@@ -48,7 +48,8 @@ fn load(flavour: &Path) -> Project {
         flavour: Some(flavour.to_owned()),
         ..LoadRequest::default()
     };
-    config::load(&request).unwrap_or_else(|problems| panic!("{}: {problems:?}", flavour.display()))
+    config::load(&request, |_| local::declared())
+        .unwrap_or_else(|problems| panic!("{}: {problems:?}", flavour.display()))
 }
 
 /// All that a project wants, each resource drawn as one object.

@@ -5,5 +5,6 @@ pub(crate) mod lab;
 pub(crate) mod node;
 mod rules;
 pub(crate) mod sandbox;
+pub(crate) mod schema;
 pub(crate) mod slot;
 pub(crate) mod world;

@@ -72,6 +72,8 @@ pub struct Component {
     pub(super) runs: Vec<Entry>,
     pub(super) verify: Vec<Located>,
     pub(super) connect: Vec<Entry>,
+    /// What is read and has no effect yet: what it is, its place, what happens meanwhile.
+    pub(super) idle: Vec<(&'static str, Span, &'static str)>,
 }
 
 /// The namespace that a component wants.
@@ -394,6 +396,11 @@ impl Component {
             | step::Work::Later(_) => None,
         });
         versions.into_iter().find(|version| !version.contains("${"))
+    }
+
+    /// The charts in its own folder, each with the place where it is named.
+    pub fn chart_folders(&self) -> impl Iterator<Item = (&str, &Span)> {
+        self.steps.iter().filter_map(Step::chart_folder)
     }
 
     /// Its folder on disk.

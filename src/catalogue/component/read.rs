@@ -7,9 +7,9 @@ use super::{
     Component, Legacy, LegacyMeaning, LegacyWhen, NamespaceRule, Overlay, Profile, Provide,
     Requires, Status, Upgrade, Use, UseOf, end,
 };
-use crate::catalogue::fields::{Fields, text_of};
+use crate::catalogue::fields::{Fields, always, text_of};
 use crate::catalogue::{ComponentFile, expression, param, requirement, rule, step};
-use crate::yaml::{Located, Problem, Problems, Span};
+use crate::yaml::{Located, Node, Problem, Problems, Span};
 
 /// Reads a component; problems are collected, and with errors among them the result is of no use.
 pub(in crate::catalogue) fn read(
@@ -56,6 +56,7 @@ pub(in crate::catalogue) fn read(
         runs: fields.map("runs", problems).to_vec(),
         verify: fields.list("verify", problems).to_vec(),
         connect: fields.map("connect", problems).to_vec(),
+        idle: idle(&tree),
         at: fields.raw("name").map_or_else(|| tree.span.clone(), |name| name.span.clone()),
         name,
         folder,
@@ -277,9 +278,36 @@ fn upgrade(fields: &mut Fields<'_>, problems: &mut Problems) -> Upgrade {
         max_minor_step: inner.text("maxMinorStep", problems),
         notes: inner.text("notes", problems),
     };
-    inner.raw("crdsFirst");
+    always(&mut inner, "crdsFirst", "CRDs come before their release", problems);
     inner.finish(problems);
     upgrade
+}
+
+/// What a component may say and nobody heeds yet.
+fn idle(tree: &Located) -> Vec<(&'static str, Span, &'static str)> {
+    let keys = [
+        (["gpu", "resource"], "`gpu.resource`", "write the resource into `gpu.values`"),
+        (["gpu", "runtimeClass"], "`gpu.runtimeClass`", "write the class into `gpu.values`"),
+        (["upgrade", "maxMinorStep"], "`upgrade.maxMinorStep`", "any version may follow any other"),
+        (
+            ["upgrade", "notes"],
+            "`upgrade.notes`",
+            "say it in `notes`, which is shown after each run",
+        ),
+    ];
+    let mut found: Vec<_> = keys
+        .into_iter()
+        .filter_map(|([part, key], what, meanwhile)| {
+            let value = tree.get(part)?.get(key).filter(|value| !value.is_null())?;
+            Some((what, value.span.clone(), meanwhile))
+        })
+        .collect();
+    let endpoints = tree.get("endpoints").map(Located::items).unwrap_or_default();
+    let exposed = endpoints.iter().filter_map(|endpoint| endpoint.get("expose"));
+    let exposed = exposed.filter(|value| matches!(value.node, Node::Bool(true)));
+    let meanwhile = "it is reached from inside of the cluster, or by a forward";
+    found.extend(exposed.map(|value| ("`expose` of an endpoint", value.span.clone(), meanwhile)));
+    found
 }
 
 /// Ids are unique within their list, and what is named exists.

@@ -255,6 +255,10 @@ impl<'s, 'y, 'w, 'a> Site<'s, 'y, 'w, 'a> {
         for (what, at) in &component.delete.later {
             not_built(what, at, &mut self.yard.problems);
         }
+        for (what, at, meanwhile) in &component.idle {
+            let message = format!("not built yet: {what} has no effect");
+            self.yard.problems.push(Problem::warning("not-built", message).at(at).help(*meanwhile));
+        }
         if let Some(images) = &component.images
             && !images.entries().is_empty()
         {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::secret::plain_secret;
+use super::section::without_effect;
 use crate::catalogue::{Catalogue, External, OutputType};
 use crate::config::reader::{Reader, text_of};
 use crate::config::request::LoadRequest;
@@ -43,6 +44,14 @@ pub(super) fn read(flavour: &Located, request: &LoadRequest, problems: &mut Prob
     };
     if let Some(storage) = &others.storage {
         check_storage(storage, problems);
+        for entry in storage.entries() {
+            let meanwhile = "nothing is made for it: use storage that is there, under `external:`";
+            let what = format!("`storage.{}`", entry.key);
+            problems.push(without_effect(&what, &entry.key_span, meanwhile));
+        }
+    }
+    if let Some(images) = &others.images {
+        check_images(images, problems);
     }
     if let Some(version) = filled("version", problems)
         && text_of(&version).as_deref() != Some("1")
@@ -161,6 +170,32 @@ fn mirrors(tree: &Located, problems: &mut Problems) -> BTreeMap<String, String> 
 
 /// The kinds of `storage:`; the portable words first.
 pub(crate) const STORAGE_KINDS: [&str; 6] = ["bucket", "filesystem", "s3", "gcs", "minio", "efs"];
+
+/// Images by name: `{context, file, args}`.
+fn check_images(tree: &Located, problems: &mut Problems) {
+    if !matches!(tree.node, Node::Map(_)) {
+        let message = format!("`images` is a map by name, and here stands {}", tree.kind());
+        problems.push(Problem::error("wrong-type", message).at(&tree.span));
+    }
+    for entry in tree.entries() {
+        let title = format!("images.{}", entry.key);
+        let Some(mut reader) = Reader::of(&entry.value, &*title, problems) else { continue };
+        if reader.text("context", problems).is_none() {
+            let message = format!("`{title}` lacks `context`");
+            problems.push(
+                Problem::error("missing-key", message)
+                    .at(&entry.key_span)
+                    .help("write the folder it is built from, such as `context: images/mine`"),
+            );
+        }
+        drop(reader.text("file", problems));
+        drop(reader.text_map("args", problems));
+        reader.finish(problems);
+        let meanwhile =
+            "no image is built: build and push it, and name it in the section of its component";
+        problems.push(without_effect(&format!("`{title}`"), &entry.key_span, meanwhile));
+    }
+}
 
 fn check_storage(tree: &Located, problems: &mut Problems) {
     if !matches!(tree.node, Node::Map(_)) {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::section::without_effect;
 use crate::config::overlay::{Overlay, inside};
 use crate::config::reader::{Reader, text_of, words_of};
 use crate::config::request::LoadRequest;
@@ -42,7 +43,7 @@ pub(crate) struct ProjectSection {
     pub(crate) data_folder: PathBuf,
     pub(crate) config_folder: Option<PathBuf>,
     pub(crate) environment: Environment,
-    pub(crate) profiles: Vec<String>,
+    pub(crate) profiles: Vec<(String, Span)>,
     pub(crate) domain: Option<String>,
     pub(crate) expose: Option<String>,
 }
@@ -211,7 +212,12 @@ pub(super) fn project(
     };
     let profiles = reader.texts("profiles", problems);
     let domain = reader.text("domain", problems);
+    let exposed_at = reader.value("expose").map(|value| value.span.clone());
     let expose = reader.word("expose", &EXPOSE, problems);
+    if let (Some("ingress"), Some(at)) = (expose, &exposed_at) {
+        let meanwhile = "no Ingress is made; what is for the outside is reached by a forward";
+        problems.push(without_effect("`project.expose: ingress`", at, meanwhile));
+    }
     drop(reader.text("extends", problems));
     reader.finish(problems);
     let home = &input.request.home;
@@ -234,7 +240,7 @@ pub(super) fn project(
         config_folder: config_folder
             .map(|(text, at)| input.overlay.beside(&at.source, &text, home)),
         environment,
-        profiles: profiles.into_iter().map(|(profile, _)| profile).collect(),
+        profiles,
         domain,
         expose: expose.map(str::to_owned),
     })
@@ -279,16 +285,14 @@ fn names(
 fn project_name(reader: &mut Reader<'_>, default: &str, problems: &mut Problems) -> Option<Name> {
     let value = reader.value("name");
     let Some(text) = reader.text("name", problems) else {
-        if value.is_some() {
-            return None;
-        }
         let name = as_name(default);
-        if name.is_none() {
+        if name.is_none() && value.is_none() {
             let message = format!("no name for the project can be made from `{default}`");
             let problem = Problem::error("missing-key", message).at(reader.at());
             problems.push(problem.help("write `project: {name: NAME}`"));
         }
-        return name;
+        // What follows is checked all the same.
+        return name.or_else(|| as_name("project"));
     };
     let at = value.map_or(reader.at(), |value| &value.span);
     let wrong = match text.parse::<Name>() {

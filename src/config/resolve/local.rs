@@ -6,8 +6,32 @@ use crate::config::reader::{Reader, flag_of};
 use crate::config::target::{Gpu, LocalProvider, LocalSettings, Target};
 use crate::yaml::{Located, Node, Problem, Problems, Span};
 
-/// Reads the section: the target, and the components it asks for.
+/// What `auto` may choose.
+const CHOSEN: [LocalProvider; 2] = [LocalProvider::Kwok, LocalProvider::Kind];
+
+/// Reads the section: the target, and the components it asks for. Where `auto` will choose, what each choice makes of the
+/// section is read along.
 pub(super) fn read(
+    section: &Located,
+    flag: Option<LocalProvider>,
+    macos: bool,
+    beside: Beside<'_>,
+    problems: &mut Problems,
+) -> (Target, Vec<(&'static str, Span)>) {
+    let mut found = Problems::default();
+    let (mut target, adds) = read_for(section, flag, macos, beside, &mut found);
+    if let Target::Local { provider: LocalProvider::Auto, settings, .. } = &mut target {
+        for provider in CHOSEN {
+            let mut with_it = Problems::default();
+            drop(read_for(section, Some(provider), macos, beside, &mut with_it));
+            settings.once_chosen.insert(provider, with_it.beyond(&found));
+        }
+    }
+    problems.append(found);
+    (target, adds)
+}
+
+fn read_for(
     section: &Located,
     flag: Option<LocalProvider>,
     macos: bool,
@@ -96,6 +120,33 @@ fn only_for(
     }
     if provider == LocalProvider::Kind {
         not_on_kind(section, settings, problems);
+    }
+    if provider == LocalProvider::Kwok {
+        not_on_kwok(section, settings, problems);
+    }
+}
+
+/// What simulated nodes do not have.
+fn not_on_kwok(section: &Located, settings: &LocalSettings, problems: &mut Problems) {
+    let groups = section.get("nodes").map(Located::items).unwrap_or_default();
+    for (group, key) in groups.iter().flat_map(|g| ["role", "mounts", "ports"].map(|key| (g, key)))
+    {
+        if let Some(value) = group.get(key) {
+            let message = format!("`local.nodes[].{key}` is for kind; on kwok it does nothing");
+            problems
+                .push(Problem::warning("unused-key", message).at(&value.span).help("remove it"));
+        }
+    }
+    let sized = groups.iter().any(|group| group.get("gpus").is_some());
+    if let (Gpu::Auto, Some(value), false) = (settings.gpu, section.get("gpu_support"), sized) {
+        problems.push(
+            Problem::warning(
+                "no-gpu",
+                "`gpu_support: auto` gives simulated nodes no graphics processor",
+            )
+            .at(&value.span)
+            .help("write `gpu_support: required`, or `gpus: 1` at a group of `nodes`"),
+        );
     }
 }
 
@@ -206,5 +257,25 @@ mod tests {
         assert_eq!(said("{provider: kind, gpu_support: false, nodes: 2}"), []);
         assert_eq!(said("{provider: kwok, ports: ['1:2']}"), [("unused-key", Warning)]);
         assert_eq!(said("{provider: auto, ports: ['1:2'], cpus: 2}"), []);
+        let node = "{provider: kwok, nodes: [{role: worker, ports: ['1:2'], mounts: ['/a:/b']}]}";
+        assert_eq!(said(node), [("unused-key", Warning); 3]);
+        assert_eq!(said("{provider: kwok, gpu_support: auto}"), [("no-gpu", Warning)]);
+        assert_eq!(said("{provider: kwok, gpu_support: auto, nodes: [{gpus: 1}]}"), []);
+    }
+
+    #[test]
+    fn what_the_choice_of_auto_drops_is_known_beforehand() {
+        let text =
+            "{provider: auto, ports: ['1:2'], cpus: 2, gpu_support: true, use_overlay: true}";
+        let tree = parse(&Source::new("x.yaml", text)).unwrap();
+        let mut problems = Problems::default();
+        let (target, _) = read(&tree, None, false, &|_, path| path.into(), &mut problems);
+        let codes =
+            |problems: &Problems| problems.sorted().iter().map(|p| p.code).collect::<Vec<_>>();
+        assert_eq!(codes(&problems), ["gpu-support"]);
+        let Target::Local { settings, .. } = target else { panic!() };
+        let once = |provider| codes(&settings.once_chosen[&provider]);
+        assert_eq!(once(LocalProvider::Kwok), ["unused-key", "no-gpu", "unused-key"]);
+        assert_eq!(once(LocalProvider::Kind), ["unused-key", "no-gpu", "unused-key"]);
     }
 }

@@ -33,7 +33,7 @@ use super::discover::Place;
 use super::overlay::{Overlay, inside};
 use super::request::LoadRequest;
 use super::target::Target;
-use crate::catalogue::Platform;
+use crate::catalogue::{Catalogue, Component, Instance, Platform};
 use crate::yaml::{Located, Problem, Problems};
 
 /// All that a flavour resolves to.
@@ -92,6 +92,7 @@ pub(super) fn resolve(
     instance::check_unused(&instance_input, &selection.instances, problems);
     instance::check_moved(&instances, problems);
     instance::settle_bindings(&mut instances, &names, &others.external);
+    check_profiles(&project, &instances, &components.catalogue, problems);
     let platform = Platform {
         project: project.name.as_str().to_owned(),
         namespace: project.namespace.clone(),
@@ -114,6 +115,27 @@ pub(super) fn resolve(
     })
 }
 
+/// A profile that no component of the flavour has is most likely a slip.
+fn check_profiles(
+    project: &ProjectSection,
+    instances: &[Instance],
+    catalogue: &Catalogue,
+    problems: &mut Problems,
+) {
+    let components = instances.iter().filter_map(|i| catalogue.component(&i.component));
+    let known: Vec<&str> = components.flat_map(Component::profiles).collect();
+    for (profile, at) in &project.profiles {
+        if !known.contains(&profile.as_str()) {
+            let message = format!("no component of the flavour has a profile `{profile}`");
+            problems.push(
+                Problem::warning("unknown-profile", message)
+                    .at(at)
+                    .suggest(profile, known.iter().copied()),
+            );
+        }
+    }
+}
+
 /// The folder above `flavours/`, else the file's stem.
 fn default_name(request: &LoadRequest, place: &Place) -> String {
     if !place.in_flavours {
@@ -134,7 +156,7 @@ fn flavour_folder(place: &Place) -> Option<PathBuf> {
 fn profiles(target: &Target, project: &ProjectSection, request: &LoadRequest) -> Vec<String> {
     let all = target.profile().map(str::to_owned).into_iter();
     let all: Vec<String> = all
-        .chain(project.profiles.iter().cloned())
+        .chain(project.profiles.iter().map(|(profile, _)| profile.clone()))
         .chain(request.profiles.iter().cloned())
         .collect();
     let last = |(at, profile): &(usize, &String)| !all.iter().skip(at + 1).any(|p| p == *profile);

@@ -44,13 +44,13 @@ pub(super) fn read(
     }
 }
 
-/// Says that a secret stands in a file as plain text. Without a snippet, which would print it.
+/// Says that a secret stands in a file as plain text.
 pub(super) fn plain_secret(title: &str, at: &Span) -> Problem {
     let (file, line) = (at.path().display(), at.line());
     let message =
         format!("`{title}` is a secret and stands in `{file}`, line {line}, as plain text");
     let help = "write `{env: NAME}`, `{file: PATH}` or `{secret: namespace/name, key: KEY}`";
-    Problem::warning("plain-secret", message).help(help)
+    Problem::warning("plain-secret", message).at_secret(at).help(help)
 }
 
 fn reference(

@@ -194,8 +194,8 @@ fn read_reserved(tree: &Located, title: &str, problems: &mut Problems) -> Reserv
         let word = if flag.is_none() { reader.word("expose", &EXPOSE, problems) } else { None };
         if flag == Some(true) || word.is_some_and(|word| word != "none") {
             problems.push(without_effect(
-                "expose",
-                value,
+                "`expose` of a section",
+                &value.span,
                 "its addresses are reached from inside of the cluster, or by a forward",
             ));
         }
@@ -256,10 +256,10 @@ fn ignored(reader: &mut Reader<'_>, problems: &mut Problems) -> Vec<Ignore> {
 const IGNORE: &str =
     "write `Kind/name:/path/to/field`, with `*` for any kind, any name or any part of the path";
 
-/// Says of a key that a later version of datamill carries out what happens meanwhile.
-fn without_effect(key: &str, value: &Located, meanwhile: &str) -> Problem {
-    Problem::warning("not-built", format!("not built yet: `{key}` of a section has no effect"))
-        .at(&value.span)
+/// Says of what a later version of datamill carries out what happens meanwhile.
+pub(super) fn without_effect(what: &str, at: &Span, meanwhile: &str) -> Problem {
+    Problem::warning("not-built", format!("not built yet: {what} has no effect"))
+        .at(at)
         .help(meanwhile.to_owned())
 }
 

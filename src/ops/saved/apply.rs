@@ -11,9 +11,11 @@ use crate::adapter::{clock, files};
 use crate::config::Project;
 use crate::engine::Cancel;
 use crate::model::{Failure, FailureKind, InstallationId, Power};
-use crate::ops::draw::{self, Goal, draw};
-use crate::ops::scene::{self, Approved, Scene};
-use crate::ops::{Deferral, Ended, Settings, apply, consent, destroy, load, power};
+use crate::ops::draw::{Drawing, Goal, draw};
+use crate::ops::scene::{self, Approved, Scene, Wiring};
+use crate::ops::{
+    Deferral, Ended, Settings, apply, consent, destroy, installation, load, power, preflight,
+};
 use crate::plan::{self, Action, Block, Plan, Seal};
 use crate::ui::{Answer, Question, Screen};
 
@@ -33,7 +35,7 @@ pub async fn apply_saved(
     verify::project(&saved, place(&project.name, &project.flavour))?;
     let approved =
         Approved { owner: InstallationId(saved.installation.clone()), lock: saved.lock.clone() };
-    let opened = scene::open_for(settings, screen, project, Some(approved));
+    let opened = scene::open_for(settings, screen, project, Some(approved), Wiring::Later);
     let mut scene = Box::pin(opened).await?;
     if scene.lacks_what_goes(goal) {
         return Ok(Ended::Well);
@@ -45,13 +47,14 @@ pub async fn apply_saved(
         scene = Box::pin(power::start_and_reopen(scene, cancel.clone())).await?;
         verify::target(&saved, place_of(&scene))?;
     }
+    if goal == Goal::Destroy {
+        installation::refuse_another(&scene).await?;
+    }
     let mut drawing = draw(&scene, goal, settings.include_data).await?;
     drawing.plan = restricted(&scene, &saved, &drawing.plan, &seal)?;
-    if goal != Goal::Destroy {
-        drawing.preflight(&scene).await;
-    }
+    drawing.preflight(&scene).await;
     screen.show_plan(&drawing.plan, &scene.header());
-    refuse_others(&scene, goal, &drawing.plan)?;
+    refuse_others(&scene, goal, &drawing)?;
     if !consent::data_approved(&scene, &drawing.plan)? {
         screen.note("nothing was changed");
         return Ok(Ended::Well);
@@ -59,8 +62,9 @@ pub async fn apply_saved(
     let report = apply::carry_out(&scene, &drawing, cancel).await?;
     screen.show_report(&report, &apply::summary(&scene, goal, &drawing, &report));
     apply::end(&report).map_err(say_what_next)?;
-    if goal == Goal::Destroy {
-        destroy::finish(&scene, goal, &drawing).await?;
+    match goal {
+        Goal::Destroy => destroy::finish(&scene, goal, &drawing).await?,
+        Goal::Install | Goal::Uninstall => drawing.everything_was_listed(goal)?,
     }
     Ok(Ended::Well)
 }
@@ -149,10 +153,10 @@ fn asked(scene: &Scene<'_>, saved: &SavedPlan, fresh: &Plan) -> Result<plan::Def
 }
 
 /// Stale branches stop alone; what is blocked for another reason stops everything, as with any plan.
-fn refuse_others(scene: &Scene<'_>, goal: Goal, plan: &Plan) -> Result<(), Failure> {
-    let mut others = plan.clone();
+fn refuse_others(scene: &Scene<'_>, goal: Goal, drawing: &Drawing) -> Result<(), Failure> {
+    let mut others = drawing.plan.clone();
     others.steps.retain(|step| !matches!(step.action.block(), Some(Block::Stale { .. })));
-    draw::refuse_blocked(scene, goal, &others)
+    preflight::refuse(scene, goal, &others, &drawing.findings)
 }
 
 /// A wrong name stops before anything is looked at.

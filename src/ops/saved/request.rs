@@ -60,6 +60,9 @@ pub struct SavedRequest {
     /// Objects whose risky change is allowed, as `Kind/name`.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub allowed: BTreeSet<String>,
+    /// Objects that go without what handles their finalizers, as `Kind/namespace/name`.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub strip_finalizers: BTreeSet<String>,
     /// The project, where its files cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
@@ -82,7 +85,29 @@ pub struct SavedSetting {
 impl SavedRequest {
     /// What settings ask; values that hold a secret are left out.
     pub(super) fn of(settings: &Settings, redactor: &Redactor) -> Self {
-        let files = &settings.files;
+        // Every setting is named: a new one is saved, or somebody says here why not.
+        let Settings {
+            files,
+            strict,
+            include_data,
+            overwrite_data,
+            allowed,
+            strip_finalizers,
+            reach: Reach { cascade, with_needs, all_flavours },
+            project,
+            flavour_name,
+            // How a run goes about it, and who is asked: it widens nothing that a plan shows.
+            command: _,
+            data: _,
+            program: _,
+            skip_preflight: _,
+            confirm: _,
+            confirm_project: _,
+            manner: _,
+            planned: _,
+            output: _,
+            interactive: _,
+        } = settings;
         let set = files.set.iter().map(|(path, value)| SavedSetting {
             path: path.clone(),
             value: (redactor.redact(value) == *value).then(|| value.clone()),
@@ -100,15 +125,16 @@ impl SavedRequest {
             profiles: files.profiles.clone(),
             set: set.collect(),
             values: files.values.iter().map(|(name, file)| (name.clone(), shown(file))).collect(),
-            strict: settings.strict,
-            with_needs: settings.reach.with_needs,
-            cascade: settings.reach.cascade,
-            all_flavours: settings.reach.all_flavours,
-            include_data: settings.include_data,
-            overwrite_data: settings.overwrite_data,
-            allowed: settings.allowed.clone(),
-            project: settings.project.clone(),
-            flavour_name: settings.flavour_name.clone(),
+            strict: *strict,
+            with_needs: *with_needs,
+            cascade: *cascade,
+            all_flavours: *all_flavours,
+            include_data: *include_data,
+            overwrite_data: *overwrite_data,
+            allowed: allowed.clone(),
+            strip_finalizers: strip_finalizers.iter().cloned().collect(),
+            project: project.clone(),
+            flavour_name: flavour_name.clone(),
         }
     }
 
@@ -133,13 +159,17 @@ impl SavedRequest {
                 profiles: self.profiles.clone(),
                 set: self.set(&files.set)?,
                 values: self.values.iter().map(|(n, file)| (n.clone(), file.into())).collect(),
-                ..files.clone()
+                folder: files.folder.clone(),
+                home: files.home.clone(),
+                environment: files.environment.clone(),
+                cache: files.cache.clone(),
             },
             strict: self.strict,
             confirm: Confirm::Nothing,
             include_data: self.include_data,
             overwrite_data: self.overwrite_data,
             allowed: self.allowed.clone(),
+            strip_finalizers: self.strip_finalizers.iter().cloned().collect(),
             reach: Reach {
                 cascade: self.cascade,
                 with_needs: self.with_needs,
@@ -147,7 +177,16 @@ impl SavedRequest {
             },
             project: self.project.clone(),
             flavour_name: self.flavour_name.clone(),
-            ..typed.clone()
+            // Nothing is taken over whole: what is typed must be refused, the plan's, or no matter of what is done.
+            command: typed.command.clone(),
+            data: typed.data.clone(),
+            program: typed.program.clone(),
+            skip_preflight: typed.skip_preflight.clone(),
+            confirm_project: typed.confirm_project.clone(),
+            manner: typed.manner,
+            planned: typed.planned.clone(),
+            output: typed.output,
+            interactive: typed.interactive,
         })
     }
 
@@ -164,6 +203,10 @@ impl SavedRequest {
             (typed.include_data && !self.include_data, "--include-data"),
             (typed.overwrite_data && !self.overwrite_data, "--overwrite-data"),
             (!typed.allowed.is_subset(&self.allowed), "--allow"),
+            (
+                !typed.strip_finalizers.iter().all(|object| self.strip_finalizers.contains(object)),
+                "--strip-finalizers",
+            ),
         ];
         let more = given.into_iter().find(|(is_given, _)| *is_given).map(|(_, option)| option);
         match more {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::wish::{Fate, Served, ServedKinds, Wishes};
 use super::{Check, Facts, Finding, Severity};
-use crate::model::{ObjectRef, ResourceId};
+use crate::model::{Digest, ObjectRef, ResourceId};
 
 /// One thing that is done to one kind of object in one place.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,10 +76,15 @@ pub fn needed(wishes: &Wishes<'_>, served: &ServedKinds) -> BTreeMap<Access, BTr
         };
         all.add(written.step, &written.name, verbs);
     }
-    for (step, name) in &wishes.gone {
-        all.add(step, name, &["delete", "get"]);
+    for gone in &wishes.gone {
+        all.add(gone.step, &gone.name, &["delete", "get"]);
     }
-    for (step, namespace) in &wishes.releases {
+    for step in wishes.kept_unseen() {
+        for kind in served.values().filter(|kind| kind.sought) {
+            all.insert(&step.id, None, &kind.group, &kind.plural, &["list"]);
+        }
+    }
+    for (step, namespace) in wishes.releases.iter().chain(&wishes.leaving) {
         all.insert(step, Some(namespace), "", "secrets", &STORAGE);
     }
     for step in wishes.plan.steps.iter().filter(|step| step.action.changes_something()) {
@@ -100,7 +105,8 @@ impl Needs {
     fn add(&mut self, step: &ResourceId, name: &ObjectRef, verbs: &[&'static str]) {
         let key = (name.api_version.clone(), name.kind.clone());
         // A kind that nobody knows yet is no matter of rights.
-        let Some(Served { group, plural, namespaced }) = self.kinds.get(&key).cloned() else {
+        let Some(Served { group, plural, namespaced, sought: _ }) = self.kinds.get(&key).cloned()
+        else {
             return;
         };
         let namespace = name.namespace.as_deref().filter(|_| namespaced);
@@ -129,19 +135,35 @@ impl Needs {
     }
 }
 
-/// What is denied, as one finding with a table and the role that would do.
+/// What is denied, each with a table and the role that would do: what the plan does, and what looking for more would take.
 pub(super) fn findings(wishes: &Wishes<'_>, facts: &Facts) -> Vec<Finding> {
     let Some(grants) = facts.grants.as_ref().filter(|grants| !grants.denied.is_empty()) else {
         return Vec::new();
     };
     let needed = facts.served.as_ref().map(|served| needed(wishes, served)).unwrap_or_default();
-    let steps: BTreeSet<&ResourceId> =
-        grants.denied.iter().filter_map(|access| needed.get(access)).flatten().collect();
+    let kept: BTreeSet<&ResourceId> = wishes.kept_unseen().map(|step| &step.id).collect();
+    let looks = |access: &&Access| {
+        needed.get(*access).is_some_and(|steps| steps.iter().all(|step| kept.contains(step)))
+    };
+    let (looking, doing): (BTreeSet<_>, BTreeSet<_>) = grants.denied.iter().partition(looks);
     let who = grants.user.as_deref().unwrap_or("this account");
-    let what = format!("{who} may not do all that this plan does");
-    let mut finding = Finding::new(Check::Permissions, Severity::Blocking, what).about(steps);
-    finding.why = table(&grants.denied);
-    vec![finding.todo(role(grants))]
+    let finding = |severity, denied: BTreeSet<&Access>, what: String| {
+        let steps = denied.iter().filter_map(|access| needed.get(*access)).flatten();
+        let mut finding = Finding::new(Check::Permissions, severity, what).about(steps);
+        let denied = denied.into_iter().cloned().collect();
+        finding.why = table(&denied);
+        finding.todo(role(&Grants { user: grants.user.clone(), denied }))
+    };
+    let mut findings = Vec::new();
+    if !doing.is_empty() {
+        let what = format!("{who} may not do all that this plan does");
+        findings.push(finding(Severity::Blocking, doing, what));
+    }
+    if !looking.is_empty() {
+        let what = format!("{who} may not list all that could be ours, so nothing is removed");
+        findings.push(finding(Severity::Warning, looking, what));
+    }
+    findings
 }
 
 type Rows<'a> = BTreeMap<(Option<&'a str>, String), BTreeSet<&'static str>>;
@@ -177,6 +199,10 @@ type RoleRules<'a> = BTreeMap<(&'a str, BTreeSet<&'a str>), Vec<&'a str>>;
 
 /// Roles and bindings that allow what is denied, ready to be applied by somebody who may.
 fn role(grants: &Grants) -> String {
+    // Named by what it allows: one that was made for another plan stays as it is.
+    let rights = grants.denied.iter().map(|access| format!("{access:?}"));
+    let digest = Digest::of(rights.collect::<String>());
+    let called = format!("datamill-{}", digest.short(6));
     // By place, then by group and verbs: kinds that need the same stand in one rule.
     let mut kinds: BTreeMap<(Option<&str>, &str, &str), BTreeSet<&str>> = BTreeMap::new();
     for access in &grants.denied {
@@ -194,7 +220,7 @@ fn role(grants: &Grants) -> String {
             None => ("ClusterRole", String::new()),
         };
         // Writing to a text cannot fail.
-        write!(text, "\n    ---\n    apiVersion: rbac.authorization.k8s.io/v1\n    kind: {kind}\n    metadata:\n      name: datamill{scope}\n    rules:").ok();
+        write!(text, "\n    ---\n    apiVersion: rbac.authorization.k8s.io/v1\n    kind: {kind}\n    metadata:\n      name: {called}{scope}\n    rules:").ok();
         for ((group, verbs), resources) in rules {
             let verbs: Vec<_> = verbs.iter().copied().collect();
             write!(
@@ -206,7 +232,7 @@ fn role(grants: &Grants) -> String {
             .ok();
         }
         if let Some(subject) = grants.user.as_deref().map(subject) {
-            write!(text, "\n    ---\n    apiVersion: rbac.authorization.k8s.io/v1\n    kind: {kind}Binding\n    metadata:\n      name: datamill{scope}\n    roleRef:\n      apiGroup: rbac.authorization.k8s.io\n      kind: {kind}\n      name: datamill\n    subjects:\n    - {subject}").ok();
+            write!(text, "\n    ---\n    apiVersion: rbac.authorization.k8s.io/v1\n    kind: {kind}Binding\n    metadata:\n      name: {called}{scope}\n    roleRef:\n      apiGroup: rbac.authorization.k8s.io\n      kind: {kind}\n      name: {called}\n    subjects:\n    - {subject}").ok();
         }
     }
     text
@@ -285,7 +311,7 @@ mod tests {
             apiVersion: rbac.authorization.k8s.io/v1
             kind: ClusterRole
             metadata:
-              name: datamill
+              name: datamill-b22c54
             rules:
             - apiGroups: [""]
               resources: [namespaces]
@@ -294,18 +320,18 @@ mod tests {
             apiVersion: rbac.authorization.k8s.io/v1
             kind: ClusterRoleBinding
             metadata:
-              name: datamill
+              name: datamill-b22c54
             roleRef:
               apiGroup: rbac.authorization.k8s.io
               kind: ClusterRole
-              name: datamill
+              name: datamill-b22c54
             subjects:
             - {kind: ServiceAccount, namespace: team, name: robot}
             ---
             apiVersion: rbac.authorization.k8s.io/v1
             kind: Role
             metadata:
-              name: datamill
+              name: datamill-b22c54
               namespace: team
             rules:
             - apiGroups: ["apps"]
@@ -315,12 +341,12 @@ mod tests {
             apiVersion: rbac.authorization.k8s.io/v1
             kind: RoleBinding
             metadata:
-              name: datamill
+              name: datamill-b22c54
               namespace: team
             roleRef:
               apiGroup: rbac.authorization.k8s.io
               kind: Role
-              name: datamill
+              name: datamill-b22c54
             subjects:
             - {kind: ServiceAccount, namespace: team, name: robot}
         "#);

@@ -26,7 +26,7 @@ pub(super) fn findings(wishes: &Wishes<'_>, facts: &Facts) -> Vec<Finding> {
     }
     let replaced = |pod: &crate::model::Object, made: Option<&(String, String)>| {
         workloads.iter().any(|workload| node::is_of(pod, made, &workload.name))
-            || wishes.gone.iter().any(|(_, name)| node::is_of(pod, made, name))
+            || wishes.gone.iter().any(|gone| node::is_of(pod, made, &gone.name))
     };
     let nodes = node::nodes(nodes, pods, |pod, made| !replaced(pod, made.as_ref()));
     let impossible: Vec<&Workload<'_>> =

@@ -23,7 +23,7 @@ pub use refused::no_node;
 pub use webhook::{backend, services};
 pub use wish::{Served, ServedKinds, Wishes};
 
-use super::{Action, Block, Plan};
+use super::{Action, Block, Plan, Step};
 use crate::model::{Failure, FailureKind, Object, ResourceId};
 
 /// One of the things that are looked into; each can be left out by its word.
@@ -202,7 +202,8 @@ pub struct Rules {
 
 /// Whether there is anything to look into: a plan that writes nothing costs nothing.
 pub fn concerns(plan: &Plan) -> bool {
-    plan.has_changes() || plan.steps.iter().any(|step| wish::is_unseen(&step.action))
+    let asks = |step: &Step| wish::is_unseen(&step.action) || step.is_kept_unseen();
+    plan.has_changes() || plan.steps.iter().any(asks)
 }
 
 /// Judges a plan. Findings stand in the order of the checks, the worst first within each.
@@ -299,6 +300,14 @@ pub fn failure(findings: &[Finding]) -> Option<Failure> {
     }
     let checks: Vec<_> = checks.into_iter().collect();
     Some(failure.hint(format!("if you know better: add --skip-preflight {}", checks.join(","))))
+}
+
+/// What to do about rights that are missing and stop nothing.
+pub fn rights(findings: &[Finding]) -> Vec<String> {
+    let missing = |finding: &&Finding| {
+        finding.check == Check::Permissions && finding.severity == Severity::Warning
+    };
+    findings.iter().filter(missing).flat_map(|finding| finding.todo.clone()).collect()
 }
 
 #[cfg(test)]

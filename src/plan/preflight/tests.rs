@@ -6,8 +6,10 @@ use proptest::prelude::{prop, prop_assert, prop_assert_eq, proptest};
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::model::{Digest, KubernetesSpec, Manifests, ObjectsSpec, Rendered, Resource, Spec};
-use crate::plan::{Precondition, Step};
+use crate::model::{
+    Digest, KubernetesSpec, Manifests, ObjectRef, ObjectsSpec, Rendered, Resource, Spec,
+};
+use crate::plan::{Change, Effect, Origin, Precondition, Shown};
 
 fn objects(list: &Json) -> Vec<Object> {
     list.as_array().unwrap().iter().cloned().map(Object).collect()
@@ -58,8 +60,12 @@ fn facts() -> Facts {
         ("apps/v1", "StatefulSet", "apps", "statefulsets"),
     ];
     let served = |(version, kind, group, plural): (&str, &str, &str, &str)| {
-        let served =
-            Served { group: group.to_owned(), plural: plural.to_owned(), namespaced: true };
+        let served = Served {
+            group: group.to_owned(),
+            plural: plural.to_owned(),
+            namespaced: true,
+            sought: true,
+        };
         ((version.to_owned(), kind.to_owned()), served)
     };
     Facts {
@@ -303,6 +309,63 @@ fn a_webhook_that_nobody_serves_stops_what_it_would_be_asked_about() {
     }
 }
 
+/// A step that takes an object away.
+fn removal(name: &str, object: &str, kind: &str, after: &[&str]) -> Step {
+    let object = ObjectRef {
+        api_version: if kind == "Deployment" {
+            "apps/v1"
+        } else {
+            "admissionregistration.k8s.io/v1"
+        }
+        .to_owned(),
+        kind: kind.to_owned(),
+        namespace: (kind == "Deployment").then(|| "team".to_owned()),
+        name: object.to_owned(),
+    };
+    let change = Change {
+        object: Some(object),
+        path: String::new(),
+        from: Shown::Text("present".to_owned()),
+        to: Shown::Absent,
+        effect: Effect::InPlace,
+        origin: Origin::You,
+        by: None,
+    };
+    Step {
+        action: Action::Delete,
+        wanted: None,
+        changes: vec![change],
+        ..step(name, &json!([]), after)
+    }
+}
+
+#[test]
+fn a_webhook_that_nobody_serves_stops_a_deletion_unless_it_goes_before() {
+    let facts = Facts {
+        webhooks: Some(vec![webhook(&json!({"rules": [{"operations": ["DELETE"],
+            "apiGroups": ["apps"], "apiVersions": ["v1"], "resources": ["deployments"]}]}))]),
+        backends: [(("ops".to_owned(), "checker".to_owned()), Backend::Missing)].into(),
+        ..facts()
+    };
+    let kind = "ValidatingWebhookConfiguration";
+    let plan = |steps: Vec<Step>| Plan { steps, notes: Vec::new() };
+    let blocked = |plan: &Plan| {
+        let found = judge(plan, &facts, &Rules::default());
+        found.iter().any(|finding| finding.severity == Severity::Blocking)
+    };
+    assert!(blocked(&plan(vec![removal("web", "web", "Deployment", &[])])));
+    let with_it =
+        vec![removal("hook", "checker", kind, &[]), removal("web", "web", "Deployment", &["hook"])];
+    assert!(!blocked(&plan(with_it)));
+    let too_late =
+        vec![removal("web", "web", "Deployment", &[]), removal("hook", "checker", kind, &["web"])];
+    assert!(blocked(&plan(too_late)));
+    // What goes with its host is deleted by nobody.
+    let mut along = removal("web", "web", "Deployment", &[]);
+    along.action = Action::GoesWith { host: id("host") };
+    assert!(!blocked(&plan(vec![along])));
+}
+
 #[test]
 fn a_webhook_that_the_plan_itself_brings_back_stops_only_what_comes_before() {
     let service = json!([{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "checker", "namespace": "ops"}}]);
@@ -348,7 +411,12 @@ fn api_versions_that_are_gone_are_named_with_what_replaces_them() {
     // A CRD of somebody else may bear such a name.
     let mut served = facts();
     let key = ("batch/v1beta1".to_owned(), "CronJob".to_owned());
-    let one = Served { group: "batch".to_owned(), plural: "cronjobs".to_owned(), namespaced: true };
+    let one = Served {
+        group: "batch".to_owned(),
+        plural: "cronjobs".to_owned(),
+        namespaced: true,
+        sought: true,
+    };
     served.served.as_mut().unwrap().insert(key, one);
     assert_eq!(found(&plan(&cron), &served), []);
 }

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use super::read::{condition, list, map, name, namespace, selects, text, texts};
-use super::wish::{Fate, Served, Wishes, Written};
+use super::wish::{Fate, Served, Wishes};
 use super::{Backend, Check, Facts, Finding, Severity};
-use crate::model::{Object, ResourceId};
+use crate::model::{Object, ObjectRef, ResourceId};
 
 /// Services that webhooks and API services rely on: namespace and name.
 pub fn services<'a>(objects: impl Iterator<Item = &'a Object>) -> BTreeSet<(String, String)> {
@@ -46,13 +46,13 @@ pub(super) fn findings(wishes: &Wishes<'_>, facts: &Facts) -> Vec<Finding> {
                 Some(state @ (Backend::Silent | Backend::Missing)) => *state,
                 Some(Backend::Ready) | None => continue,
             };
-            let healed = healers(wishes, &backend);
-            let taken: Vec<&Written<'_>> = wishes
-                .moving()
-                .filter(|written| {
-                    let key = (written.name.api_version.clone(), written.name.kind.clone());
-                    kinds.get(&key).is_some_and(|served| takes(hook, written, served, &labels))
-                        && !healed.iter().any(|step| wishes.before(written.step).contains(step))
+            let mut healed = healers(wishes, &backend);
+            healed.extend(removers(wishes, configuration));
+            let taken: Vec<Asked<'_>> = asked(wishes)
+                .filter(|asked| {
+                    let key = (asked.name.api_version.clone(), asked.name.kind.clone());
+                    kinds.get(&key).is_some_and(|served| takes(hook, asked, served, &labels))
+                        && !healed.iter().any(|step| wishes.before(asked.step).contains(step))
                 })
                 .collect();
             if !taken.is_empty() {
@@ -61,6 +61,39 @@ pub(super) fn findings(wishes: &Wishes<'_>, facts: &Facts) -> Vec<Finding> {
         }
     }
     found
+}
+
+/// What a webhook may be asked about.
+struct Asked<'a> {
+    step: &'a ResourceId,
+    name: &'a ObjectRef,
+    operation: &'static str,
+    labels: BTreeMap<String, String>,
+}
+
+/// All that the plan asks of the server.
+fn asked<'a>(wishes: &'a Wishes<'a>) -> impl Iterator<Item = Asked<'a>> {
+    let labels = |object: &Object| map(&object.0, "/metadata/labels");
+    let written = wishes.moving().map(move |written| Asked {
+        step: written.step,
+        name: &written.name,
+        operation: if written.fate == Fate::Comes { "CREATE" } else { "UPDATE" },
+        labels: labels(written.object),
+    });
+    let gone = wishes.gone.iter().map(move |gone| Asked {
+        step: gone.step,
+        name: &gone.name,
+        operation: "DELETE",
+        labels: gone.live.map(labels).unwrap_or_default(),
+    });
+    written.chain(gone)
+}
+
+/// The steps of the plan that take a webhook configuration away: what goes with it or after it is not asked about.
+fn removers<'a>(wishes: &Wishes<'a>, configuration: &Object) -> Vec<&'a ResourceId> {
+    let name = configuration.reference();
+    let removes = wishes.gone.iter().filter(|gone| Some(&gone.name) == name.as_ref());
+    removes.map(|gone| gone.step).collect()
 }
 
 /// The steps of the plan that bring the Service behind a webhook or an API group.
@@ -91,12 +124,11 @@ fn namespace_labels(
 /// Whether a webhook is asked about an object.
 fn takes(
     hook: &Json,
-    written: &Written<'_>,
+    asked: &Asked<'_>,
     served: &Served,
     namespaces: &BTreeMap<String, BTreeMap<String, String>>,
 ) -> bool {
-    let version = written.name.api_version.rsplit('/').next().unwrap_or_default();
-    let operation = if written.fate == Fate::Comes { "CREATE" } else { "UPDATE" };
+    let version = asked.name.api_version.rsplit('/').next().unwrap_or_default();
     let scope = if served.namespaced { "Namespaced" } else { "Cluster" };
     let any = |rule: &Json, pointer: &str, one: &str| {
         texts(rule, pointer).any(|text| text == "*" || text == one)
@@ -105,24 +137,22 @@ fn takes(
         texts(rule, "/resources").any(|text| matches!(text, "*" | "*/*") || text == served.plural)
     };
     let ruled = list(hook, "/rules").iter().any(|rule| {
-        any(rule, "/operations", operation)
+        any(rule, "/operations", asked.operation)
             && any(rule, "/apiGroups", &served.group)
             && any(rule, "/apiVersions", version)
             && resource(rule)
             && (matches!(text(rule, "/scope"), "" | "*") || text(rule, "/scope") == scope)
     });
     let own = BTreeMap::new();
-    let of_namespace = match &written.name.namespace {
-        Some(namespace) => namespaces.get(namespace).unwrap_or(&own).clone(),
+    let of_namespace = match &asked.name.namespace {
+        Some(namespace) => namespaces.get(namespace).unwrap_or(&own),
         // A namespace is selected by its own labels.
-        None if written.name.kind == "Namespace" => map(&written.object.0, "/metadata/labels"),
-        None => return ruled && object_selected(hook, written),
+        None if asked.name.kind == "Namespace" => &asked.labels,
+        None => return ruled && selects(hook.get("objectSelector"), &asked.labels),
     };
-    ruled && selects(hook.get("namespaceSelector"), &of_namespace) && object_selected(hook, written)
-}
-
-fn object_selected(hook: &Json, written: &Written<'_>) -> bool {
-    selects(hook.get("objectSelector"), &map(&written.object.0, "/metadata/labels"))
+    ruled
+        && selects(hook.get("namespaceSelector"), of_namespace)
+        && selects(hook.get("objectSelector"), &asked.labels)
 }
 
 fn told(
@@ -130,7 +160,7 @@ fn told(
     hook: &Json,
     backend: &(String, String),
     state: Backend,
-    taken: &[&Written<'_>],
+    taken: &[Asked<'_>],
 ) -> Finding {
     // Conditions are written in a language that only the API server speaks.
     let certain = list(hook, "/matchConditions").is_empty();
@@ -147,11 +177,11 @@ fn told(
             format!("nobody answers for its Service {}/{}", backend.0, backend.1)
         }
     };
-    let names: Vec<_> = taken.iter().take(4).map(|written| written.name.to_string()).collect();
+    let names: Vec<_> = taken.iter().take(4).map(|asked| asked.name.to_string()).collect();
     let more =
         if taken.len() > 4 { format!(" and {} more", taken.len() - 4) } else { String::new() };
     Finding::new(Check::Webhooks, severity, what)
-        .about(taken.iter().map(|written| written.step))
+        .about(taken.iter().map(|asked| asked.step))
         .because(why)
         .because(format!("it is asked about {}{more}", names.join(", ")))
         .todo(format!(
@@ -182,9 +212,9 @@ fn broken_group(wishes: &Wishes<'_>, service: &Object, available: &Json) -> Find
         .filter(|written| !healed.iter().any(|step| wishes.before(written.step).contains(step)))
         .map(|written| written.step)
         .collect();
-    let gone = wishes.gone.iter().filter(|(_, name)| name.kind == "Namespace");
+    let gone = wishes.gone.iter().filter(|gone| gone.name.kind == "Namespace");
     if wishes.deletes_namespaces() && healed.is_empty() {
-        steps.extend(gone.map(|(step, _)| *step));
+        steps.extend(gone.map(|gone| gone.step));
     }
     let severity = if steps.is_empty() { Severity::Warning } else { Severity::Blocking };
     let called = name(service);

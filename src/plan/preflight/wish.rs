@@ -15,6 +15,8 @@ pub struct Served {
     pub plural: String,
     /// Whether its objects lie in namespaces.
     pub namespaced: bool,
+    /// Whether it is listed to find what bears our marks.
+    pub sought: bool,
 }
 
 /// How kinds are served, by API version and kind.
@@ -47,10 +49,21 @@ pub(super) struct Written<'a> {
 pub struct Wishes<'a> {
     pub(super) plan: &'a Plan,
     pub(super) written: Vec<Written<'a>>,
-    /// What goes.
-    pub(super) gone: Vec<(&'a ResourceId, ObjectRef)>,
+    /// What goes by a call of its own, with its labels as far as they were seen.
+    pub(super) gone: Vec<Gone<'a>>,
     /// Releases that Helm writes: the step, the namespace.
     pub(super) releases: Vec<(&'a ResourceId, String)>,
+    /// Releases that Helm takes away.
+    pub(super) leaving: Vec<(&'a ResourceId, String)>,
+}
+
+/// An object that goes.
+#[derive(Debug, Clone)]
+pub(super) struct Gone<'a> {
+    pub(super) step: &'a ResourceId,
+    pub(super) name: ObjectRef,
+    /// As it was seen; nothing where only its name is known.
+    pub(super) live: Option<&'a Object>,
 }
 
 /// Whether a step was blocked since it could not be looked at: what it would write is wished for all the same.
@@ -73,24 +86,38 @@ fn writes(action: &Action) -> bool {
 impl<'a> Wishes<'a> {
     /// What a plan wishes for.
     pub fn of(plan: &'a Plan) -> Self {
-        let mut wishes = Self { plan, written: Vec::new(), gone: Vec::new(), releases: Vec::new() };
+        let mut wishes = Self {
+            plan,
+            written: Vec::new(),
+            gone: Vec::new(),
+            releases: Vec::new(),
+            leaving: Vec::new(),
+        };
         for step in &plan.steps {
             if step.id.kind.family() != Family::Kubernetes {
                 continue;
             }
             if writes(&step.action) {
                 wishes.add(step);
-            } else if matches!(step.action, Action::Delete | Action::GoesWith { .. }) {
-                let found = step.found.iter().flat_map(|found| &found.objects);
-                wishes.gone.extend(found.map(|found| (&step.id, found.object.clone())));
-                if step.id.kind == ResourceKind::Release {
-                    let mut first = step.found.iter().flat_map(|found| &found.objects);
-                    let namespace = first.find_map(|found| found.object.namespace.clone());
-                    wishes.releases.extend(namespace.map(|namespace| (&step.id, namespace)));
-                }
+            } else if step.action == Action::Delete {
+                // What goes with its host is not asked for: nobody deletes it on its own.
+                wishes.remove(step);
             }
         }
         wishes
+    }
+
+    fn remove(&mut self, step: &'a Step) {
+        let found = || step.found.iter().flat_map(|found| &found.objects);
+        for change in step.changes.iter().filter(|change| change.to == Shown::Absent) {
+            let Some(name) = change.object.clone() else { continue };
+            let live = found().find(|found| found.object == name).and_then(|f| f.live.as_ref());
+            self.gone.push(Gone { step: &step.id, name, live });
+        }
+        if step.id.kind == ResourceKind::Release {
+            let namespace = found().find_map(|found| found.object.namespace.clone());
+            self.leaving.extend(namespace.map(|namespace| (&step.id, namespace)));
+        }
     }
 
     fn add(&mut self, step: &'a Step) {
@@ -107,7 +134,9 @@ impl<'a> Wishes<'a> {
             let Some(object) = &change.object else { continue };
             match (&change.from, &change.to, change.path.is_empty()) {
                 (Shown::Absent, _, true) => drop(comes.insert(object)),
-                (_, Shown::Absent, true) => self.gone.push((&step.id, object.clone())),
+                (_, Shown::Absent, true) => {
+                    self.gone.push(Gone { step: &step.id, name: object.clone(), live: None });
+                }
                 _ => drop(changes.insert(object)),
             }
         }
@@ -136,6 +165,11 @@ impl<'a> Wishes<'a> {
     /// What comes or changes: what stays asks for nothing new.
     pub(super) fn moving(&self) -> impl Iterator<Item = &Written<'a>> {
         self.written.iter().filter(|written| written.fate != Fate::Stays)
+    }
+
+    /// The steps that stay since not everything could be listed.
+    pub(super) fn kept_unseen(&self) -> impl Iterator<Item = &'a Step> + use<'a> {
+        self.plan.steps.iter().filter(|step| step.is_kept_unseen())
     }
 
     /// The namespaces that something is written in, or that are wanted themselves.
@@ -169,7 +203,7 @@ impl<'a> Wishes<'a> {
 
     /// Whether a namespace goes.
     pub(super) fn deletes_namespaces(&self) -> bool {
-        self.gone.iter().any(|(_, name)| name.kind == "Namespace")
+        self.gone.iter().any(|gone| gone.name.kind == "Namespace")
     }
 
     /// How the kinds are served that the plan itself defines.
@@ -182,6 +216,7 @@ impl<'a> Wishes<'a> {
                 group: group.to_owned(),
                 plural: text(json, "/spec/names/plural").to_owned(),
                 namespaced: text(json, "/spec/scope") != "Cluster",
+                sought: false,
             };
             for version in list(json, "/spec/versions") {
                 let version = format!("{group}/{}", text(version, "/name"));

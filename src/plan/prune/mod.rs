@@ -13,6 +13,9 @@ use super::decision::Entries;
 use super::place::World;
 use crate::model::{Found, Name, Owner, ResourceId, ResourceKind};
 
+/// Why something is kept that would go if more could be seen.
+pub(super) const UNSEEN: &str = "not everything could be listed";
+
 /// What pruning adds to a plan.
 #[derive(Debug, Default)]
 pub(super) struct Pruned {
@@ -104,9 +107,11 @@ pub(super) fn prune(world: &World<'_>, taken: &BTreeSet<Name>, staying: &Entries
     let unlisted = &world.request.snapshot.discovered.unlisted;
     let mut fates = Pruner { world, taken, staying, going: BTreeMap::new() };
     for id in candidates {
-        let fate = match unlisted.first() {
-            Some(what) => Fate::Stays(format!("not everything could be listed: {what}")),
-            None => fates.own(id),
+        let fate = match (fates.own(id), unlisted.first()) {
+            (fate @ Fate::Stays(_), _) | (fate, None) => fate,
+            (Fate::Goes | Fate::GoesWith(_) | Fate::Refused(_), Some(what)) => {
+                Fate::Stays(format!("{UNSEEN}: {what}"))
+            }
         };
         fates.going.insert(id, fate);
     }

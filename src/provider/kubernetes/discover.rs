@@ -126,7 +126,7 @@ pub(super) async fn owners(
     Ok(owners)
 }
 
-fn can_bear_marks(kind: &ServedKind) -> bool {
+pub(super) fn can_bear_marks(kind: &ServedKind) -> bool {
     kind.can("list") && kind.can("delete") && !DERIVED.contains(&kind.kind.as_str())
 }
 

@@ -337,6 +337,8 @@ pub(super) async fn refuse_foreign_instances(
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value as Json;
+
     use super::*;
 
     #[test]
@@ -351,6 +353,62 @@ mod tests {
         ];
         assert!(order.windows(2).all(|pair| rank(pair[0]) < rank(pair[1])));
         assert_eq!(rank("Kafka"), rank("Deployment"));
+    }
+
+    /// A step that relies on one object, as it was seen.
+    fn step(seen: Option<ObjectFound>) -> Step {
+        let found = Found { objects: seen.into_iter().collect(), ..Found::ours() };
+        Step {
+            id: "thing/objects/map".parse().unwrap(),
+            action: crate::plan::Action::Update,
+            wanted: None,
+            found: Some(std::sync::Arc::new(found)),
+            after: std::collections::BTreeSet::new(),
+            precondition: Precondition::Nothing,
+            changes: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    fn map(uid: &str, data: &Json) -> Object {
+        let metadata = json!({"name": "m", "namespace": "n", "uid": uid});
+        Object(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}))
+    }
+
+    #[test]
+    fn what_is_written_over_must_be_what_was_seen() {
+        let wanted = [map("", &json!({"text": "two"}))];
+        let live = map("1", &json!({"text": "one"}));
+        let name = live.reference().unwrap();
+        let version = crate::model::Version {
+            uid: Some("1".to_owned()),
+            fields: Some(compared(&live, &wanted[0])),
+        };
+        let seen = ObjectFound {
+            object: name.clone(),
+            wanted: true,
+            live: Some(live.clone()),
+            after: crate::model::AfterApply::Unwanted,
+            owner: Owner::Ours,
+            class: Class::Stateless,
+            version,
+        };
+        let says = |seen: Option<ObjectFound>, now: &Object| {
+            let step = step(seen.clone());
+            broken(&step, seen.as_ref(), &name, now, &wanted).unwrap_or_default()
+        };
+        let was = || Some(seen.clone());
+        assert_eq!(says(was(), &live), "");
+        // What nobody asked for is theirs to set.
+        assert_eq!(says(was(), &map("1", &json!({"text": "one", "more": "x"}))), "");
+        let by_hand = map("1", &json!({"text": "by hand"}));
+        assert_eq!(says(was(), &by_hand), "somebody changed ConfigMap n/m");
+        let anew = map("2", &json!({"text": "one"}));
+        assert_eq!(says(was(), &anew), "ConfigMap n/m was made anew");
+        let absent = ObjectFound { live: None, ..seen.clone() };
+        for seen in [None, Some(absent)] {
+            assert_eq!(says(seen, &live), "ConfigMap n/m is there by now");
+        }
     }
 
     #[test]

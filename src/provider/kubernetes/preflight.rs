@@ -49,6 +49,7 @@ fn served(kind: &ServedKind) -> ((String, String), Served) {
         group: kind.group().to_owned(),
         plural: kind.plural.clone(),
         namespaced: kind.namespaced,
+        sought: super::discover::can_bear_marks(kind),
     };
     ((kind.api_version.clone(), kind.kind.clone()), served)
 }

@@ -142,3 +142,58 @@ fn difference(seen: Option<&Found>, now: &BTreeMap<ObjectRef, Version>) -> Optio
     let gone = gone.filter(|(_, object)| object.object.kind != "CustomResourceDefinition");
     gone.map(|(name, _)| format!("{name} is gone"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{AfterApply, Class, Digest, ObjectFound, Owner};
+    use serde_json::json;
+
+    fn name(kind: &str, name: &str) -> ObjectRef {
+        ObjectRef {
+            api_version: "v1".to_owned(),
+            kind: kind.to_owned(),
+            namespace: Some("n".to_owned()),
+            name: name.to_owned(),
+        }
+    }
+
+    fn version(uid: &str, fields: &str) -> Version {
+        Version { uid: Some(uid.to_owned()), fields: Some(Digest::of(fields)) }
+    }
+
+    fn found(object: ObjectRef, version: Version, is_live: bool) -> Found {
+        let object = ObjectFound {
+            object,
+            wanted: true,
+            live: is_live.then(|| Object(json!({}))),
+            after: AfterApply::Unwanted,
+            owner: Owner::Ours,
+            class: Class::Stateless,
+            version,
+        };
+        Found { objects: vec![object], ..Found::ours() }
+    }
+
+    #[test]
+    fn each_way_in_which_a_release_may_differ_from_what_was_seen_has_its_words() {
+        let map = || name("ConfigMap", "m");
+        let seen = found(map(), version("1", "a"), true);
+        let now = |version: Version| BTreeMap::from([(map(), version)]);
+        let says = |seen: Option<&Found>, now: &BTreeMap<ObjectRef, Version>| {
+            difference(seen, now).unwrap_or_default()
+        };
+        assert_eq!(says(Some(&seen), &now(version("1", "a"))), "");
+        assert_eq!(says(Some(&seen), &now(version("1", "b"))), "somebody changed ConfigMap n/m");
+        assert_eq!(says(Some(&seen), &now(version("2", "a"))), "ConfigMap n/m was made anew");
+        assert_eq!(says(Some(&seen), &BTreeMap::new()), "ConfigMap n/m is gone");
+        let absent = found(map(), Version::default(), false);
+        for seen in [None, Some(&absent)] {
+            assert_eq!(says(seen, &now(version("1", "a"))), "ConfigMap n/m is there by now");
+            assert_eq!(says(seen, &BTreeMap::new()), "");
+        }
+        // Definitions are applied apart from the release.
+        let definition = found(name("CustomResourceDefinition", "d"), version("1", "a"), true);
+        assert_eq!(says(Some(&definition), &BTreeMap::new()), "");
+    }
+}
