@@ -8,8 +8,8 @@ use rand::RngExt as _;
 use crate::adapter::{clock, process};
 use crate::config::{Environment, Project, Target};
 use crate::model::{
-    ClusterFacts, Desired, Failure, Family, Identity, InstallationId, Known, KubernetesSpec,
-    Observed, Power, Redactor, Resource, RunId, Spec,
+    ClusterFacts, Desired, Failure, Family, Health, Identity, InstallationId, Known,
+    KubernetesSpec, Observed, Power, Redactor, Resource, RunId, Spec,
 };
 use crate::plan::Permits;
 use crate::provider::kubernetes::Kubernetes;
@@ -185,6 +185,14 @@ impl Scene<'_> {
         match &self.cluster_seen {
             Observed::Absent => format!("a new {provider} cluster with Kubernetes {version}"),
             Observed::Present(found) if found.power == Power::Off => {
+                if let Health::Failed(causes) = &found.health {
+                    let says: Vec<_> = causes.iter().map(|cause| cause.says.as_str()).collect();
+                    let name = &self.cluster.id.name;
+                    return format!(
+                        "the {provider} cluster `{name}`, which does not answer ({}); `start` and `apply` start it again",
+                        says.join("; ")
+                    );
+                }
                 format!("the stopped {provider} cluster `{}`", self.cluster.id.name)
             }
             Observed::Present(_) => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
-    Cause, Class, Failure, Family, Found, Health, Observed, Power, Resource, ResourceId,
+    Cause, Class, Failure, Family, Found, Health, Name, Observed, Power, Resource, ResourceId,
     ResourceKind, Scope,
 };
 use crate::provider::Provider as _;
@@ -50,6 +50,7 @@ fn cluster_word(scene: &Scene<'_>) -> &'static str {
         Observed::Unreachable { .. } => "unreachable",
         Observed::Present(found) => match found.power {
             Power::On => "running",
+            Power::Off if matches!(found.health, Health::Failed(_)) => "broken",
             Power::Off => "stopped",
         },
     }
@@ -94,8 +95,20 @@ async fn fill(scene: &Scene<'_>, view: &mut StatusView) -> Result<(), Failure> {
         let list = if is_named(&drawing, id, found) { &mut view.kept } else { &mut view.orphaned };
         list.push((id.to_string(), found.size.clone()));
     }
-    view.endpoints = drawing.expansion.endpoints;
+    let is_gone = |of: &Name| {
+        let serving =
+            desired.resources.keys().filter(|id| serves(id) && id.instance_name() == Some(of));
+        let mut seen = serving.filter_map(|id| snapshot.observed.get(id)).peekable();
+        seen.peek().is_some() && seen.all(|seen| *seen == Observed::Absent)
+    };
+    let endpoints = drawing.expansion.endpoints.iter();
+    view.endpoints = endpoints.filter(|endpoint| !is_gone(&endpoint.instance)).cloned().collect();
     Ok(())
+}
+
+/// Whether it brings what answers at an address; claims and Secrets stay when that goes.
+fn serves(id: &ResourceId) -> bool {
+    matches!(id.kind, ResourceKind::Release | ResourceKind::Objects)
 }
 
 /// Whether the flavour names what holds data: by itself, or by the instance whose workload made it.

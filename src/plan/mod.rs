@@ -8,6 +8,7 @@ mod definition;
 pub mod diff;
 mod drift;
 mod fields;
+mod follow;
 mod growth;
 mod layout;
 mod marking;

@@ -24,6 +24,7 @@ pub fn plan(request: &Request<'_>) -> Result<Plan, PlanError> {
         Planner { world, graph, taken_along, entries: Entries::new(), notes: Vec::new() };
     planner.missing_needs()?;
     planner.decide_all()?;
+    planner.follow_secrets();
     planner.guard_replacements();
     planner.let_wait();
     let pruned = prune::prune(&planner.world, &planner.taken_along, &planner.entries);
@@ -214,6 +215,12 @@ impl Planner<'_> {
             None => self.world.found(of),
         };
         found?.outputs.get(name).cloned()
+    }
+
+    /// What reads a Secret whose values come anew takes them over in this run.
+    fn follow_secrets(&mut self) {
+        let world = &self.world;
+        super::follow::follow(&mut self.entries, &self.graph.order(), |id| world.is_selected(id));
     }
 
     /// What holds data is not made anew with its host, and what others use is not made anew under them.

@@ -18,7 +18,7 @@ use super::text::wrap;
 pub struct StatusView {
     /// The same as above a plan.
     pub header: PlanHeader,
-    /// How the cluster is: `running`, `stopped`, `absent`, `unreachable`.
+    /// How the cluster is: `running`, `stopped`, `broken` (a part of it died), `absent`, `unreachable`.
     pub cluster: String,
     /// A row per instance.
     pub rows: Vec<StatusRow>,

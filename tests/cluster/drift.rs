@@ -92,3 +92,31 @@ fn an_edit_after_a_scale_takes_the_field_back_and_leaves_no_failed_revision() {
     assert!(!history.contains("failed"), "{history}");
     ends_with(&sandbox.datamill(["-l", "-i", "-f", DEMO]), 0, &["nothing to do"]);
 }
+
+#[test]
+fn a_drawn_secret_that_was_deleted_is_drawn_and_copied_in_one_run() {
+    let sandbox = installed();
+    sandbox.kubectl(["delete", "secret", "demo-store-auth", "-n", "data-mill"]);
+
+    let shown = sandbox.datamill(["plan", "-l", "-f", DEMO]);
+    let restart = "kubectl rollout restart -n data-mill deployment/demo-api";
+    ends_with(
+        &shown,
+        0,
+        &[
+            "demo-store/secret/auth",
+            "demo-api/secret/store",
+            "known after demo-store/secret/auth",
+            restart,
+        ],
+    );
+    succeeds(&sandbox.datamill(["apply", "-l", "-f", DEMO, "--yes"]));
+
+    let value = |name: &str| {
+        let path = "jsonpath={.data.password}";
+        sandbox.kubectl(["get", "secret", name, "-n", "data-mill", "-o", path])
+    };
+    assert!(!value("demo-store-auth").is_empty());
+    assert_eq!(value("demo-api-store"), value("demo-store-auth"));
+    ends_with(&sandbox.datamill(["plan", "-l", "-f", DEMO, "--detailed-exitcode"]), 0, &[]);
+}

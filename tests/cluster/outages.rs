@@ -76,6 +76,24 @@ fn an_api_server_that_dies_in_mid_apply_is_named_and_the_rerun_converges() {
     assert_eq!(sandbox.processes(), Vec::<String>::new());
 }
 
+#[test]
+fn status_says_what_died_and_names_no_address_of_what_is_gone() {
+    let sandbox = installed();
+    let status = || sandbox.datamill(["status", "-l", "-f", DEMO]);
+    let address = "/visits";
+    ends_with(&status(), 0, &[address]);
+    succeeds(&sandbox.datamill(["-l", "-u", "-f", DEMO, "--yes"]));
+    let after = status();
+    ends_with(&after, 0, &["incomplete", "demo-store/claim/data"]);
+    assert!(!after.stdout.contains(address), "{after:?}");
+    kill(server(&sandbox), Signal::SIGKILL).unwrap();
+    eventually("the server is gone", || process(&sandbox, &["kube-apiserver"]).is_none());
+    let broken = status();
+    ends_with(&broken, 0, &["broken", "not running: kube-apiserver"]);
+    assert!(!broken.stdout.contains("stopped"), "{broken:?}");
+    succeeds(&sandbox.datamill(["destroy", "-l", "-f", DEMO]));
+}
+
 /// A small disk in place of a folder, as long as it lives.
 struct Disk(std::path::PathBuf);
 

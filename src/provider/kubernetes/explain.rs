@@ -10,7 +10,7 @@ use super::cause::{
 };
 use super::compare::{Live, absent_is, read_live};
 use super::health::{counted, job_ready};
-use super::readiness::{Surroundings, readiness};
+use super::readiness::{Surroundings, custom_group, readiness};
 use super::session::Link;
 use super::wait;
 use super::words::{Withheld, last_words};
@@ -51,11 +51,13 @@ pub(super) async fn explain(
         if readiness(object, &surroundings, JobReady::Started).lets_go_on() {
             continue;
         }
-        if !gathered.contains_key(namespace) {
-            let new = Box::pin(evidence(&around.link.cluster, namespace)).await?;
-            gathered.insert(namespace.clone(), new);
+        let group = custom_group(object);
+        let place = format!("{namespace} {}", group.unwrap_or_default());
+        if !gathered.contains_key(&place) {
+            let new = Box::pin(evidence(&around.link.cluster, namespace, group)).await?;
+            gathered.insert(place.clone(), new);
         }
-        let Some(evidence) = gathered.get(namespace) else { continue };
+        let Some(evidence) = gathered.get(&place) else { continue };
         let this = [object];
         let below = below(&this, evidence);
         marks.push(progress(&below));
@@ -81,8 +83,16 @@ pub(super) async fn explain(
     Ok(())
 }
 
-/// What lies around in a namespace. What may not be looked at is left out.
-async fn evidence(cluster: &Cluster, namespace: &str) -> Result<Evidence, KubeError> {
+/// Kinds that an operator makes for a custom resource.
+const MADE: [&str; 3] = ["Deployment", "StatefulSet", "DaemonSet"];
+
+/// What lies around in a namespace; for a custom resource also workloads, and custom resources of its group. What may not be
+/// looked at is left out.
+async fn evidence(
+    cluster: &Cluster,
+    namespace: &str,
+    group: Option<&str>,
+) -> Result<Evidence, KubeError> {
     let list = async |version: &str, kind: &str| {
         let listing = Listing::of(version, kind).namespace(namespace);
         allowed(absent_is(cluster.list(&listing).await, Vec::new())).map(Option::unwrap_or_default)
@@ -92,13 +102,24 @@ async fn evidence(cluster: &Cluster, namespace: &str) -> Result<Evidence, KubeEr
         allowed(cluster.list(&listing).await).map(Option::unwrap_or_default)
     };
     let classes = Listing::of("storage.k8s.io/v1", "StorageClass").metadata_only();
-    let (sets, pods, claims, jobs, warnings, classes) = futures::try_join!(
+    let mut below: Vec<(String, String)> = Vec::new();
+    if let Some(group) = group {
+        below.extend(MADE.map(|kind| ("apps/v1".to_owned(), kind.to_owned())));
+        let kinds = cluster.kinds().await?;
+        let same = kinds
+            .preferred()
+            .iter()
+            .filter(|kind| kind.group() == group && kind.namespaced && kind.can("list"));
+        below.extend(same.map(|kind| (kind.api_version.clone(), kind.kind.clone())));
+    }
+    let (sets, pods, claims, jobs, warnings, classes, made) = futures::try_join!(
         list("apps/v1", "ReplicaSet"),
         list("v1", "Pod"),
         list("v1", "PersistentVolumeClaim"),
         list("batch/v1", "Job"),
         events("type=Warning".to_owned()),
         async { allowed(cluster.list(&classes).await) },
+        futures::future::try_join_all(below.iter().map(|(version, kind)| list(version, kind))),
     )?;
     let mut said = Vec::new();
     if pods.iter().any(may_pull) {
@@ -109,7 +130,7 @@ async fn evidence(cluster: &Cluster, namespace: &str) -> Result<Evidence, KubeEr
     let names =
         |classes: Vec<Object>| classes.iter().filter_map(|c| Some(c.reference()?.name)).collect();
     Ok(Evidence {
-        objects: [sets, pods, claims, jobs].into_iter().flatten().collect(),
+        objects: [sets, pods, claims, jobs].into_iter().chain(made).flatten().collect(),
         warnings,
         pulls: said,
         classes: classes.map(names),
@@ -153,7 +174,8 @@ pub(super) async fn why(link: &Link, resource: &Resource) -> Result<Why, KubeErr
         if nodes.is_none() {
             nodes = Some(Box::pin(seen_nodes(&link.cluster)).await);
         }
-        let mut evidence = Box::pin(evidence(&link.cluster, namespace)).await?;
+        let group = custom_group(object);
+        let mut evidence = Box::pin(evidence(&link.cluster, namespace, group)).await?;
         if let Some((nodes, pods)) = nodes.clone().flatten() {
             evidence.nodes = Some(nodes);
             evidence.everywhere = pods;

@@ -10,6 +10,7 @@ mod tests;
 
 use serde_json::Value as Json;
 
+use super::readiness::custom_group;
 use crate::model::{Cause, Object, ObjectRef};
 
 pub(super) use container::Log;
@@ -19,7 +20,7 @@ pub(super) use progress::{below, may_pull, progress, pulls};
 /// What was gathered around something that does not become ready.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Evidence {
-    /// `ReplicaSet`s, pods, Jobs and claims of the namespace.
+    /// `ReplicaSet`s, pods, Jobs and claims of the namespace; around a custom resource also workloads and what is of its group.
     pub objects: Vec<Object>,
     /// Events of type Warning of the namespace.
     pub warnings: Vec<Object>,
@@ -68,7 +69,7 @@ pub(super) fn chain(of: &Object, evidence: &Evidence) -> Vec<Link> {
     match of.kind() {
         "PersistentVolumeClaim" => claim(of, evidence, &mut links),
         "Pod" => pod::pod(of, evidence, &mut links),
-        _ => owner(of, evidence, &mut links, 4),
+        _ => owner(of, evidence, &mut links, 6),
     }
     links
 }
@@ -124,8 +125,71 @@ fn is_about(event: &Object, about: &Object) -> bool {
         && (uid.is_empty() || about.uid().is_none_or(|about| about == uid))
 }
 
-/// What owns pods: looks at what stops it from making them, then at the worst of its children.
+/// What owns something: a custom resource what an operator made for it, all else pods.
 fn owner(of: &Object, evidence: &Evidence, links: &mut Vec<Link>, depth: usize) {
+    if custom_group(of).is_none() {
+        return workload(of, evidence, links, depth);
+    }
+    if depth == 0 {
+        return;
+    }
+    let children = evidence.children(of).map(|child| branch(child, evidence, depth - 1));
+    // The longest branch leads farthest.
+    links.extend(children.max_by_key(Vec::len).unwrap_or_default());
+}
+
+/// A child of a custom resource and what is below it; nothing when nothing is wrong there.
+fn branch(child: &Object, evidence: &Evidence, depth: usize) -> Vec<Link> {
+    let mut links = Vec::new();
+    match child.kind() {
+        "PersistentVolumeClaim" => claim(child, evidence, &mut links),
+        "Pod" if is_in_trouble(child) => pod::pod(child, evidence, &mut links),
+        "Pod" => {}
+        _ => {
+            owner(child, evidence, &mut links, depth);
+            let custom = custom_group(child).is_some();
+            let says = if custom { conditions(child) } else { Some(counts(child)) };
+            let own = links.first().is_some_and(|link| link.cause.object == child.reference());
+            match says {
+                Some(says) if !own && (custom || !links.is_empty()) => {
+                    links.insert(0, Link::of(child, says));
+                }
+                None if !own && !links.is_empty() => {
+                    links.insert(0, Link::of(child, "is not ready"));
+                }
+                Some(_) | None => {}
+            }
+        }
+    }
+    links
+}
+
+/// What a custom resource says of itself: its conditions that are not met.
+fn conditions(object: &Object) -> Option<String> {
+    let list = object.0.pointer("/status/conditions").and_then(Json::as_array);
+    let word =
+        |one: &Json, key: &str| one.get(key).and_then(Json::as_str).unwrap_or_default().to_owned();
+    let open: Vec<String> = list
+        .into_iter()
+        .flatten()
+        .filter(|one| word(one, "status") != "True")
+        .map(|one| {
+            let (kind, reason, message) =
+                (word(one, "type"), word(one, "reason"), word(one, "message"));
+            let said = [reason, message].into_iter().filter(|part| !part.is_empty());
+            let said = said.collect::<Vec<_>>().join(": ");
+            format!(
+                "{kind} is {}{}{said}",
+                word(one, "status"),
+                if said.is_empty() { "" } else { ": " }
+            )
+        })
+        .collect();
+    (!open.is_empty()).then(|| open.join("; "))
+}
+
+/// What owns pods: looks at what stops it from making them, then at the worst of its children.
+fn workload(of: &Object, evidence: &Evidence, links: &mut Vec<Link>, depth: usize) {
     let newest = evidence
         .children(of)
         .filter(|child| child.kind() != "ReplicaSet" || wants_pods(child))
@@ -138,7 +202,7 @@ fn owner(of: &Object, evidence: &Evidence, links: &mut Vec<Link>, depth: usize) 
         }
         Some(child) if depth > 0 => {
             let before = links.len();
-            owner(child, evidence, links, depth - 1);
+            workload(child, evidence, links, depth - 1);
             let own = links.get(before).is_some_and(|link| link.cause.object == child.reference());
             if links.len() > before && !own {
                 links.insert(before, Link::of(child, counts(child)));

@@ -64,6 +64,13 @@ pub fn is_built_in(group: &str) -> bool {
     !group.contains('.') || group.ends_with(".k8s.io") && !is_extension(group)
 }
 
+/// The API group of a custom resource; nothing for what the API server itself brings.
+pub fn custom_group(object: &Object) -> Option<&str> {
+    let version = object.0.get("apiVersion").and_then(Json::as_str)?;
+    let (group, _) = version.split_once('/')?;
+    (!is_built_in(group)).then_some(group)
+}
+
 /// Groups under the name of Kubernetes that come as CRDs.
 fn is_extension(group: &str) -> bool {
     const COME_AS_CRDS: [&str; 6] = [

@@ -78,7 +78,12 @@ impl Kwok {
             found.power = Power::Off;
             found.fields = fields(&self.name, wanted);
             let says = format!("not running: {}", missing.join(", "));
-            found.health = Health::Settling(Progress { mark: Digest::of(&says), waits_for: says });
+            found.health = if missing.len() == process::PROGRAMS.len() {
+                Health::Settling(Progress { mark: Digest::of(&says), waits_for: says })
+            } else {
+                // Nobody stopped it: a part of it died.
+                Health::Failed(vec![Cause { object: None, says }])
+            };
             return Observed::Present(Box::new(found));
         }
         let looked = tokio::time::timeout(ANSWER, self.ask()).await;

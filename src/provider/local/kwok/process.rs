@@ -16,7 +16,7 @@ use crate::provider::local::Says;
 use crate::toolchain::{Tool, ToolSet};
 
 /// The programs of a cluster by the names `kwokctl` gives them, in the order in which they end.
-const PROGRAMS: [(&str, Tool); 5] = [
+pub(super) const PROGRAMS: [(&str, Tool); 5] = [
     ("kwok-controller", Tool::Kwok),
     ("kube-scheduler", Tool::KubeScheduler),
     ("kube-controller-manager", Tool::KubeControllerManager),

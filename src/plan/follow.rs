@@ -1,0 +1,181 @@
+//! What follows a Secret whose values come anew in this plan: copies take them over in the same run, and what reads them only
+//! when it starts is named. A copy that was compared while its source was gone, or held its old value, looks as wanted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value as Json;
+
+use super::decision::{Entries, Entry};
+use super::{Action, Change, Effect, Origin, Precondition, Shown};
+use crate::model::{
+    KubernetesSpec, Leaf, Object, ObjectRef, Resource, ResourceId, SecretRef, SecretRule,
+    SecretSpec,
+};
+
+/// The kinds whose pods go on with what they read at their start.
+const RUN_ON: [&str; 3] = ["Deployment", "StatefulSet", "DaemonSet"];
+
+/// Makes what reads a Secret that changes follow it. `order` names makers before users; only what `may_change` holds for is
+/// touched.
+pub(super) fn follow(
+    entries: &mut Entries,
+    order: &[ResourceId],
+    may_change: impl Fn(&ResourceId) -> bool,
+) {
+    let mut moving: BTreeMap<SecretRef, ResourceId> = BTreeMap::new();
+    for id in order {
+        let Some(entry) = entries.get_mut(id) else { continue };
+        let Some(spec) = entry.wanted.as_deref().and_then(secret).cloned() else { continue };
+        if entry.decision.action == Action::Keep && may_change(id) {
+            take_over(entry, &spec, &moving);
+        }
+        let keys = spec.keys.keys().filter(|key| comes_anew(entry, &spec, key));
+        moving.extend(keys.map(|key| (at(&spec, key), id.clone())));
+    }
+    let secrets: BTreeSet<ResourceId> = moving.values().cloned().collect();
+    for id in secrets {
+        let lines = readers(entries, &id);
+        if let Some(entry) = entries.get_mut(&id) {
+            entry.decision.notes.extend(lines);
+        }
+    }
+}
+
+fn secret(resource: &Resource) -> Option<&SecretSpec> {
+    match resource.kubernetes() {
+        Some(KubernetesSpec::Secret(spec)) => Some(spec),
+        _ => None,
+    }
+}
+
+fn at(spec: &SecretSpec, key: &str) -> SecretRef {
+    SecretRef { namespace: spec.namespace.clone(), name: spec.name.clone(), key: key.to_owned() }
+}
+
+/// Whether the value of a key is another one after this plan, as far as can be told before.
+fn comes_anew(entry: &Entry, spec: &SecretSpec, key: &str) -> bool {
+    let path = format!("/data/{}", key.replace('~', "~0").replace('/', "~1"));
+    let names = |change: &Change| change.path == path || change.path == "/data";
+    let all = |change: &Change| {
+        change.path.is_empty() && change.object.as_ref().is_some_and(|o| o.name == spec.name)
+    };
+    match entry.decision.action {
+        Action::Create | Action::Replace => true,
+        Action::Update | Action::Repair => {
+            entry.decision.changes.iter().any(|change| names(change) || all(change))
+        }
+        Action::Adopt
+        | Action::Mark { .. }
+        | Action::Delete
+        | Action::Keep
+        | Action::Retain { .. }
+        | Action::Use
+        | Action::GoesWith { .. }
+        | Action::Start
+        | Action::Deferred { .. }
+        | Action::Waiting { .. }
+        | Action::Blocked { .. } => false,
+    }
+}
+
+/// The keys of a Secret that are read from elsewhere.
+fn sources(rule: &SecretRule) -> Vec<SecretRef> {
+    match rule {
+        SecretRule::Copy(at) => vec![at.clone()],
+        SecretRule::Given(value) => {
+            let leaves = value.leaves().into_iter();
+            let secrets = leaves.filter_map(|leaf| match leaf {
+                Leaf::Secret(at) => Some(at),
+                Leaf::Output(..) => None,
+            });
+            secrets.collect()
+        }
+        SecretRule::Alnum { .. }
+        | SecretRule::Hex { .. }
+        | SecretRule::Base64 { .. }
+        | SecretRule::Uuid
+        | SecretRule::Rsa { .. }
+        | SecretRule::Tls { .. }
+        | SecretRule::Part { .. }
+        | SecretRule::Htpasswd { .. }
+        | SecretRule::Param(_) => Vec::new(),
+    }
+}
+
+/// A Secret that looks as wanted, and whose source does not stay what it is, is written after it.
+fn take_over(entry: &mut Entry, spec: &SecretSpec, moving: &BTreeMap<SecretRef, ResourceId>) {
+    let mut from = BTreeSet::new();
+    for (key, held) in &spec.keys {
+        let Some(of) = sources(&held.rule).iter().find_map(|source| moving.get(source)) else {
+            continue;
+        };
+        from.insert(of.clone());
+        entry.decision.changes.push(Change {
+            object: Some(ObjectRef {
+                api_version: "v1".to_owned(),
+                kind: "Secret".to_owned(),
+                namespace: Some(spec.namespace.clone()),
+                name: spec.name.clone(),
+            }),
+            path: format!("/data/{}", key.replace('~', "~0").replace('/', "~1")),
+            from: Shown::Masked,
+            to: Shown::Unknown,
+            effect: Effect::InPlace,
+            origin: Origin::Unknown,
+            by: None,
+        });
+    }
+    if from.is_empty() {
+        return;
+    }
+    entry.decision.action = Action::Repair;
+    if let Some(found) = &entry.found {
+        entry.decision.precondition = Precondition::of(found);
+    }
+    entry.decision.notes.extend(from.iter().map(|of| format!("known after {of}")));
+}
+
+/// A line for each workload that runs with what it read of a Secret: how it is started anew.
+fn readers(entries: &Entries, id: &ResourceId) -> Vec<String> {
+    let spec = entries.get(id).and_then(|entry| entry.wanted.as_deref()).and_then(secret);
+    let Some(spec) = spec else { return Vec::new() };
+    let found = entries.values().filter_map(|entry| entry.found.as_deref());
+    let live = found.flat_map(|found| &found.objects).filter_map(|one| one.live.as_ref());
+    let mut lines: Vec<String> = live
+        .filter(|object| reads(object, spec))
+        .filter_map(Object::reference)
+        .map(|name| {
+            format!(
+                "{name} goes on with the old value until it is restarted: `kubectl rollout restart -n {} {}/{}`",
+                spec.namespace,
+                name.kind.to_lowercase(),
+                name.name
+            )
+        })
+        .collect();
+    lines.sort();
+    lines.dedup();
+    lines
+}
+
+fn reads(object: &Object, spec: &SecretSpec) -> bool {
+    let here = object.reference().and_then(|name| name.namespace);
+    here.as_deref() == Some(spec.namespace.as_str())
+        && RUN_ON.contains(&object.kind())
+        && object.0.pointer("/spec/template/spec").is_some_and(|pod| mentions(pod, &spec.name))
+}
+
+/// Whether a Secret of a name stands in a pod's spec, as an environment variable or as a volume.
+fn mentions(tree: &Json, secret: &str) -> bool {
+    match tree {
+        Json::Object(map) => map.iter().any(|(key, value)| match key.as_str() {
+            "secretKeyRef" | "secretRef" => value.get("name").is_some_and(|name| name == secret),
+            "secret" => ["secretName", "name"]
+                .into_iter()
+                .any(|key| value.get(key).is_some_and(|name| name == secret)),
+            _ => mentions(value, secret),
+        }),
+        Json::Array(list) => list.iter().any(|value| mentions(value, secret)),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => false,
+    }
+}
