@@ -3,7 +3,7 @@
 use tokio::sync::watch;
 
 use crate::engine::Cancel;
-use crate::model::{ClusterSpec, Desired, Failure, FailureKind, Power, RunResult, Spec};
+use crate::model::{ClusterSpec, Desired, Failure, FailureKind, Health, Power, RunResult, Spec};
 use crate::plan::{self, Request, Selection};
 use crate::provider::local;
 use crate::ui::Screen;
@@ -66,7 +66,10 @@ pub async fn stop(
     let project = load::load(settings, screen)?;
     let scene = scene::open(settings, screen, project).await?;
     let name = scene.cluster.id.name.clone();
-    match (&scene.cluster.spec, scene.cluster_seen.found().map(|found| found.power)) {
+    let seen = scene.cluster_seen.found();
+    // Of a cluster that broke, the rest still runs.
+    let is_broken = seen.is_some_and(|found| matches!(found.health, Health::Failed(_)));
+    match (&scene.cluster.spec, seen.map(|found| found.power)) {
         (Spec::Cluster(ClusterSpec::Existing { .. }), _) => Err(Failure::new(
             FailureKind::Usage,
             "an existing cluster is never stopped by datamill",
@@ -76,11 +79,11 @@ pub async fn stop(
             screen.note(&format!("there is no cluster `{name}`; nothing to stop"));
             Ok(Ended::Well)
         }
-        (_, Some(Power::Off)) => {
+        (_, Some(Power::Off)) if !is_broken => {
             screen.note(&format!("the cluster `{name}` is stopped already"));
             Ok(Ended::Well)
         }
-        (Spec::Cluster(ClusterSpec::Kind(_)), Some(Power::On)) => Err(Failure::new(
+        (Spec::Cluster(ClusterSpec::Kind(_)), Some(Power::On | Power::Off)) => Err(Failure::new(
             FailureKind::Usage,
             format!("kind has no way to stop the cluster `{name}`"),
         )
@@ -90,7 +93,7 @@ pub async fn stop(
         ))
         .hint("take away what is installed and keep cluster and data:\n    datamill uninstall")
         .hint("take everything away:\n    datamill destroy")),
-        (_, Some(Power::On)) => {
+        (_, Some(Power::On | Power::Off)) => {
             let turn = Turn::take(&scene, cancel).await?;
             turn.leave_cluster().await;
             let stopped = scene.local.stop(&name, &says(&scene)).await;

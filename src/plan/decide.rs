@@ -35,6 +35,14 @@ pub(super) fn absent(wanted: &Resource) -> Decision {
     decision
 }
 
+/// What comes in one place, with what goes in another.
+pub(super) fn with_surplus(wanted: &Resource, mut decision: Decision, found: &Found) -> Decision {
+    let survey = Survey::of(wanted, found, Origin::You);
+    decision.changes.extend(survey.changes);
+    decision.notes.extend(survey.notes);
+    decision
+}
+
 /// A resource that is there, whole or in part, in a host that stays.
 pub(super) fn present(
     wanted: &Resource,

@@ -12,7 +12,7 @@ use super::{Action, Block, Plan, PlanError, Request, Selection, order, prune, ri
 use crate::graph::Graph;
 use crate::model::{
     Family, Found, Health, HelmWait, JobReady, KubernetesSpec, Leaf, Name, Object, Observed,
-    Resource, ResourceId, Scope, annotation,
+    Resource, ResourceId, ResourceKind, Scope, annotation,
 };
 
 /// Makes a plan. The same request gives the same plan, byte for byte.
@@ -147,7 +147,17 @@ impl Planner<'_> {
                 let note = format!("looked at once `{host}` is ready");
                 return Ok(entry(Decision::plain(Action::Keep).note(note), None));
             }
-            Place::Anew { .. } => return Ok(entry(decide::absent(resource), None)),
+            Place::Anew { host } => {
+                let left =
+                    seen.and_then(Observed::found).and_then(|found| left_elsewhere(&host, found));
+                let decision = decide::absent(resource);
+                return Ok(match left {
+                    Some(left) => {
+                        entry(decide::with_surplus(resource, decision, &left), Some(&left))
+                    }
+                    None => entry(decision, None),
+                });
+            }
             Place::Blocked { by } if seen.is_none() || matches!(by, Block::Unreachable { .. }) => {
                 return Ok(entry(Decision::blocked(by), None));
             }
@@ -346,6 +356,17 @@ fn is_complete(job: &Object) -> bool {
         condition.get("type").and_then(Json::as_str) == Some("Complete")
             && condition.get("status").and_then(Json::as_str) == Some("True")
     })
+}
+
+/// What a resource has outside of a namespace that is made anew for it, since it lay in another one before.
+fn left_elsewhere(host: &ResourceId, found: &Found) -> Option<Found> {
+    let mut left = found.clone();
+    left.objects.retain(|object| {
+        let namespace = object.object.namespace.as_deref();
+        !object.wanted && object.live.is_some() && namespace.is_some_and(|name| name != host.name)
+    });
+    let is_left = host.kind == ResourceKind::Namespace && !left.objects.is_empty();
+    is_left.then_some(left)
 }
 
 /// Whether a thing's outputs stay what they are.

@@ -91,6 +91,8 @@ fn status_says_what_died_and_names_no_address_of_what_is_gone() {
     let broken = status();
     ends_with(&broken, 0, &["broken", "not running: kube-apiserver"]);
     assert!(!broken.stdout.contains("stopped"), "{broken:?}");
+    ends_with(&sandbox.datamill(["-l", "-a", "-f", DEMO]), 0, &["stopped the cluster"]);
+    assert!(process(&sandbox, &["etcd"]).is_none());
     succeeds(&sandbox.datamill(["destroy", "-l", "-f", DEMO]));
 }
 

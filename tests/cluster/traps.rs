@@ -288,7 +288,8 @@ fn a_release_that_is_wanted_elsewhere_gets_no_double() {
         format!("secrets:\n  - {{id: auth, name: thing-auth, keep: true, keys: {{{keys}}}}}\n")
     };
     let password = "password: {generate: alnum, length: 24}";
-    component(&sandbox, "thing", &(helm_step("{}") + claim + &secret(password)));
+    let plain = "  - {id: plain, name: thing-plain, keys: {token: {generate: alnum, length: 8}}}\n";
+    component(&sandbox, "thing", &(helm_step("{}") + claim + &secret(password) + plain));
     chart(&sandbox, "thing", "text: hello\n", &[MAP]);
     flavour(&sandbox, "thing", "");
     succeeds(&on(&sandbox, &["-i"]));
@@ -317,10 +318,14 @@ fn a_release_that_is_wanted_elsewhere_gets_no_double() {
     succeeds(&on(&sandbox, &["apply", "--yes", "--allow", "Release/thing"]));
     assert_eq!(listed(), ["other/thing"]);
     assert_eq!(list(&sandbox, "persistentvolumeclaims", "kit").len(), 1);
+    // What nothing is kept for went in the same run.
+    let secrets = list(&sandbox, "secrets", "kit");
+    assert_eq!(secrets.len(), 1, "{secrets:?}");
+    assert_eq!(secrets[0]["metadata"]["name"], "thing-auth");
     ends_with(&on(&sandbox, &["-i"]), 0, &["nothing to do"]);
     // The password of the volume that stayed behind stays with it, also when the Secret of that name is written again.
     let user = format!("{password}, user: {{generate: alnum, length: 8}}");
-    component(&sandbox, "thing", &(helm_step("{}") + claim + &secret(&user)));
+    component(&sandbox, "thing", &(helm_step("{}") + claim + &secret(&user) + plain));
     succeeds(&on(&sandbox, &["-i"]));
     for namespace in ["kit", "other"] {
         sandbox.kubectl(["get", "secret", "thing-auth", "-n", namespace]);
