@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use super::expression;
 use super::fields::Fields;
 use super::scope::Scope;
-use crate::model::{Condition, ConditionTest, ObjectRef, is_cluster_wide};
+use crate::model::{Condition, ConditionTest, FieldTest, ObjectRef, is_cluster_wide};
 use crate::yaml::{Located, Problem, Problems};
 
 /// Kinds that have a short name.
@@ -169,8 +169,14 @@ impl Scope<'_, '_> {
         let one_of = fields.list("oneOf", problems);
         let matches = fields.value("matches");
         fields.finish(problems);
+        if let (Some(matches), None, []) = (matches, equals, one_of) {
+            let wanted = FieldTest::Matches(self.pattern(matches, problems)?);
+            let of = self.object(of?, namespace, problems)?;
+            return Some(ConditionTest::Field { of, path: pointer(&path?), wanted });
+        }
         if let Some(matches) = matches {
-            super::expand::not_built("`matches` of a field condition", &matches.span, problems);
+            let message = "`matches` stands alone, without `equals` and `oneOf`";
+            problems.push(Problem::error("condition", message).at(&matches.span));
             return None;
         }
         let wanted = equals.into_iter().chain(one_of);
@@ -179,12 +185,26 @@ impl Scope<'_, '_> {
             .map(|value| value.shown())
             .collect();
         if one_of.is_empty() {
-            let message = "a field condition lacks `equals` or `oneOf`";
+            let message = "a field condition lacks `equals`, `oneOf` or `matches`";
             problems.push(Problem::error("missing-key", message).at(&tree.span));
             return None;
         }
         let of = self.object(of?, namespace, problems)?;
-        Some(ConditionTest::Field { of, path: pointer(&path?), one_of })
+        let wanted = FieldTest::OneOf(one_of);
+        Some(ConditionTest::Field { of, path: pointer(&path?), wanted })
+    }
+
+    /// A regular expression, known to be one.
+    fn pattern(&self, tree: &Located, problems: &mut Problems) -> Option<String> {
+        let text = self.text(tree, problems)?;
+        if let Err(error) = regex::Regex::new(&text) {
+            let why = error.to_string();
+            let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ");
+            let message = format!("`{text}` is no regular expression: {why}");
+            problems.push(Problem::error("pattern", message).at(&tree.span));
+            return None;
+        }
+        Some(text)
     }
 
     fn address_test(

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::expression::Expression;
 use super::fields::{Fields, always, wrong};
 use super::rule::when;
-use crate::model::{Class, CrdPolicy, HelmWait, JobReady};
+use crate::model::{Class, CrdPolicy, HelmWait, JobReady, Rerun};
 use crate::yaml::{Located, Node, Problem, Problems, Span};
 
 /// A step.
@@ -48,6 +48,7 @@ pub(super) enum Work {
     Helm(Box<Helm>),
     Manifests {
         from: Source,
+        labels: Option<Located>,
     },
     Objects {
         objects: Located,
@@ -153,8 +154,8 @@ pub(super) struct Helm {
     pub(super) exposes_secret: Option<String>,
     pub(super) main: bool,
     pub(super) ignore: Vec<String>,
-    /// What is read and not built yet, with its place.
-    pub(super) later: Vec<(&'static str, Span)>,
+    /// Whether its hooks run.
+    pub(super) hooks: bool,
 }
 
 /// A job step.
@@ -172,7 +173,7 @@ pub(super) struct Job {
     pub(super) security: Option<Located>,
     pub(super) backoff: Option<Located>,
     pub(super) ready: JobReady,
-    pub(super) later: Vec<(&'static str, Span)>,
+    pub(super) rerun: Rerun,
 }
 
 #[derive(Clone, Copy)]
@@ -362,16 +363,10 @@ fn manifests(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Work> {
     let url = fields.value("url").cloned();
     let sha256 = checksum(fields, problems);
     let files = fields.value("files").cloned();
-    let labels = fields.value("labels");
-    if let Some(labels) = labels {
-        problems.push(
-            Problem::error("not-built", "not built yet: `labels` of a manifests step")
-                .at(&labels.span),
-        );
-    }
+    let labels = fields.value("labels").cloned();
     match (url, files) {
-        (Some(url), None) => Some(Work::Manifests { from: Source::Url { url, sha256 } }),
-        (None, Some(files)) => Some(Work::Manifests { from: Source::Files(files) }),
+        (Some(url), None) => Some(Work::Manifests { from: Source::Url { url, sha256 }, labels }),
+        (None, Some(files)) => Some(Work::Manifests { from: Source::Files(files), labels }),
         _ => {
             problems.push(
                 Problem::error("source", "a manifests step names exactly one source")
@@ -446,16 +441,14 @@ fn helm(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Helm> {
     let exposes_secret = fields.text("exposesSecret", problems);
     let main = fields.flag("main", problems);
     let ignore = fields.texts("ignore", problems);
-    let mut later = Vec::new();
-    if let Some(value) = fields.value("hooks")
-        && value.node != Node::Bool(true)
-    {
-        later.push(("a release without hooks", value.span.clone()));
-    }
+    let hooks = fields.bool("hooks", problems).unwrap_or(true);
     if let Some(value) = fields.value("rollback")
         && value.node != Node::Bool(false)
     {
-        later.push(("`rollback` of a release", value.span.clone()));
+        let message = "a release that fails is not rolled back";
+        problems.push(Problem::error("rollback", message).at(&value.span).help(
+            "take `rollback` out: what failed stays as it is, with its cause, and the next apply goes on from there; `helm rollback` by hand works",
+        ));
     }
     Some(Helm {
         release,
@@ -468,7 +461,7 @@ fn helm(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Helm> {
         exposes_secret,
         main,
         ignore,
-        later,
+        hooks,
     })
 }
 
@@ -486,12 +479,7 @@ fn value_files(fields: &mut Fields<'_>, problems: &mut Problems) -> Vec<(String,
 fn job(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Job> {
     let ready = [("started", JobReady::Started), ("complete", JobReady::Complete)];
     let image = fields.need("image", problems).cloned();
-    let mut later = Vec::new();
-    if let Some(rerun) = fields.value("rerun")
-        && rerun.as_text() != Some("onChange")
-    {
-        later.push(("`rerun` of a job other than `onChange`", rerun.span.clone()));
-    }
+    let rerun = rerun(fields, problems);
     Some(Job {
         name: fields.value("name").cloned(),
         image: image?,
@@ -505,6 +493,21 @@ fn job(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Job> {
         security: fields.value("securityContext").cloned(),
         backoff: fields.value("backoffLimit").cloned(),
         ready: fields.word("ready", &ready, problems).unwrap_or(JobReady::Complete),
-        later,
+        rerun,
     })
+}
+
+/// `always` is refused: with it, no plan after an apply would be empty.
+fn rerun(fields: &mut Fields<'_>, problems: &mut Problems) -> Rerun {
+    if let Some(value) = fields.value("rerun").filter(|value| value.as_text() == Some("always")) {
+        let message = "a job that runs at every apply would leave something to do for ever";
+        problems.push(
+            Problem::error("rerun", message)
+                .at(&value.span)
+                .help("write `rerun: onChange`, or bring it as a hook of a chart or as a CronJob"),
+        );
+        return Rerun::OnChange;
+    }
+    let words = [("onChange", Rerun::OnChange), ("once", Rerun::Once)];
+    fields.word("rerun", &words, problems).unwrap_or(Rerun::OnChange)
 }

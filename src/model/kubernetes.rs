@@ -190,6 +190,8 @@ pub struct ReleaseSpec {
     pub values: Value,
     /// What must be ready afterwards.
     pub wait: HelmWait,
+    /// Whether its hooks run when it is written.
+    pub hooks: bool,
     /// The charts that get the same values file: a top-level key that one of them knows is no finding.
     pub shared_with: Vec<ChartSource>,
     /// Why secret values may stand in the values, when they may.
@@ -236,6 +238,8 @@ pub struct ObjectsSpec {
     pub namespace: String,
     /// Where they come from.
     pub from: Manifests,
+    /// Labels that each of them gets beside its own.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// When a Job counts as ready.
@@ -247,13 +251,24 @@ pub enum JobReady {
     Complete,
 }
 
-/// A Job of ours. Its name carries a hash of its inputs, so that a changed one is a new one.
+/// When a Job runs again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rerun {
+    /// When its inputs change: its name carries a hash of them, so that a changed one is a new one.
+    OnChange,
+    /// Never while it is there, whatever its inputs are: its name carries no hash.
+    Once,
+}
+
+/// A Job of ours.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobSpec {
     /// Its namespace.
     pub namespace: String,
     /// The Job as it will be, but for the hash in its name.
     pub template: Value,
+    /// When it runs again.
+    pub rerun: Rerun,
     /// When it counts as ready.
     pub ready: JobReady,
 }
@@ -272,14 +287,14 @@ pub enum ConditionTest {
         /// The wanted status: `True`, `False` or `Unknown`.
         status: String,
     },
-    /// A field has one of some values.
+    /// A field is as wanted.
     Field {
         /// Of which object.
         of: ObjectRef,
         /// Where: a JSON pointer.
         path: String,
-        /// Accepted values.
-        one_of: Vec<serde_json::Value>,
+        /// What its value must be.
+        wanted: FieldTest,
     },
     /// An object is there.
     Exists(ObjectRef),
@@ -307,6 +322,15 @@ pub enum ConditionTest {
         /// Its port.
         port: u16,
     },
+}
+
+/// What the value of a field must be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum FieldTest {
+    /// One of these.
+    OneOf(Vec<serde_json::Value>),
+    /// A text, or a number or flag as it is written, in which this regular expression finds something.
+    Matches(String),
 }
 
 /// A condition, and whether it stands for failure.

@@ -24,6 +24,8 @@ pub mod label {
     pub const EXTRA: &str = "datamill.dev/extra";
     /// On the storage of a Helm release only: `<revision>-<first 40 characters of the inputs' digest>`.
     pub const SPEC_HASH: &str = "datamill.dev/spec-hash";
+    /// On the storage of a Helm release only: `run`, or `none` where its hooks never run.
+    pub const HOOKS: &str = "datamill.dev/hooks";
     /// On the storage of a Helm release only: the run that wrote it.
     pub const RUN: &str = "datamill.dev/run";
 }

@@ -32,9 +32,9 @@ pub use id::{Family, Name, NameError, ResourceId, ResourceIdError, ResourceKind,
 pub use identity::{Adopts, Identity, InstallationId, Renames, RunId};
 pub use ignore::{Ignore, Ignored, ScaleTarget};
 pub use kubernetes::{
-    ChartSource, ClaimSpec, Condition, ConditionTest, CrdPolicy, CrdsSpec, HelmWait, JobReady,
-    JobSpec, Manifests, NamespaceSpec, ObjectsSpec, ReleaseSpec, RemoteFile, SecretKey, SecretPart,
-    SecretRule, SecretSpec, WaitSpec,
+    ChartSource, ClaimSpec, Condition, ConditionTest, CrdPolicy, CrdsSpec, FieldTest, HelmWait,
+    JobReady, JobSpec, Manifests, NamespaceSpec, ObjectsSpec, ReleaseSpec, RemoteFile, Rerun,
+    SecretKey, SecretPart, SecretRule, SecretSpec, WaitSpec,
 };
 pub use mark::{Marks, annotation, label, label_value};
 pub use object::{Object, ObjectRef, is_cluster_wide};

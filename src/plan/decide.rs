@@ -10,8 +10,8 @@ use super::{
     Action, Block, Change, Effect, Origin, Permits, Precondition, Shown, diff, growth, risky,
 };
 use crate::model::{
-    ClusterSpec, Found, KubernetesSpec, Leaf, Name, Object, ObjectRef, Owner, Power, ReleaseStatus,
-    Rendered, Resource, ResourceId, ResourceKind, Spec,
+    ClusterSpec, Found, JobSpec, KubernetesSpec, Leaf, Name, Object, ObjectFound, ObjectRef, Owner,
+    Power, ReleaseStatus, Rendered, Rerun, Resource, ResourceId, ResourceKind, Spec,
 };
 
 /// A resource that is not there, or whose host is made anew.
@@ -169,8 +169,28 @@ fn foreign_object(wanted: &Resource, found: &Found) -> Option<Decision> {
     )
 }
 
+/// A Job that runs once stays as it ran, whatever its inputs are now.
+fn has_run(wanted: &Resource, found: &Found, inputs: Inputs) -> Option<Decision> {
+    let Some(KubernetesSpec::Job(JobSpec { rerun: Rerun::Once, .. })) = wanted.kubernetes() else {
+        return None;
+    };
+    let there = |object: &ObjectFound| object.wanted && object.live.is_some();
+    if found.moved_from.is_some() || !found.objects.iter().any(there) {
+        return None;
+    }
+    let decision = Decision::plain(Action::Keep);
+    Some(if inputs == Inputs::Differ {
+        decision.note("it runs once, and ran with other inputs: delete the Job to run it again")
+    } else {
+        decision
+    })
+}
+
 fn kubernetes(wanted: &Resource, found: &Found, permits: &Permits) -> Decision {
     let inputs = inputs(wanted, found);
+    if let Some(decision) = has_run(wanted, found, inputs) {
+        return decision;
+    }
     let ended_well =
         found.release.as_ref().is_none_or(|release| release.status == ReleaseStatus::Deployed);
     let origin = match inputs {

@@ -148,6 +148,7 @@ mod tests {
             crds: CrdPolicy::Skip,
             values: Wanted::Null,
             wait: HelmWait::Ready,
+            hooks: true,
             shared_with: Vec::new(),
             exposes_secret: None,
         }

@@ -51,6 +51,26 @@ fn hooks_run_with_an_upgrade_and_never_with_a_repair() {
 }
 
 #[test]
+fn hooks_that_are_left_out_never_run_neither_with_an_upgrade_nor_with_the_end() {
+    let going = HOOK.replace("post-upgrade", "pre-delete");
+    let sandbox = project(&stuck_job("thing-hook", &going), "");
+    let without = |text: &str| {
+        let step = helm_step(&format!("{{text: {text}}}"));
+        component(&sandbox, "thing", &format!("{step}    hooks: false\n"));
+    };
+    without("hello");
+    succeeds(&on(&sandbox, &["-i"]));
+    ends_with(&on(&sandbox, &["-i"]), 0, &["nothing to do"]);
+    without("changed");
+    succeeds(&on(&sandbox, &["-i"]));
+    // What is taken away needs no files: the release itself says that its hooks do not run.
+    component(&sandbox, "thing", &helm_step("{text: changed}"));
+    succeeds(&on(&sandbox, &["-u", "--yes"]));
+    assert!(list(&sandbox, "jobs", "kit").is_empty());
+    destroy(&sandbox);
+}
+
+#[test]
 fn a_hook_that_never_ends_is_named_with_its_cause() {
     let sandbox = project(&stuck_job("thing-hook", HOOK), "thing: {setup_timeout: 8}\n");
     let run = on(&sandbox, &["-i", "--skip-preflight", "capacity"]);

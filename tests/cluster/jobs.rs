@@ -78,6 +78,35 @@ fn what_uses_the_result_of_a_long_job_waits_for_it() {
 }
 
 #[test]
+fn a_job_that_runs_once_stays_as_it_ran() {
+    let sandbox = Sandbox::with_tools();
+    let job = |argument: &str| {
+        let text = format!(
+            "steps:\n  - {{id: load, kind: job, image: load, command: [load, {argument}], rerun: once, name: load}}\n"
+        );
+        component(&sandbox, "loader", &text);
+    };
+    let uid = || {
+        let jobs = list(&sandbox, "jobs", "kit");
+        assert_eq!(jobs.len(), 1, "{jobs:?}");
+        assert_eq!(jobs[0]["metadata"]["name"], "load");
+        jobs[0]["metadata"]["uid"].clone()
+    };
+    job("first");
+    flavour(&sandbox, "loader", "");
+    succeeds(&on(&sandbox, &["-i"]));
+    let first = uid();
+    ends_with(&on(&sandbox, &["-i"]), 0, &["nothing to do"]);
+    job("second");
+    ends_with(&on(&sandbox, &["-i"]), 0, &["nothing to do"]);
+    assert_eq!(uid(), first);
+    sandbox.kubectl(["delete", "job", "load", "-n", "kit"]);
+    succeeds(&on(&sandbox, &["-i"]));
+    assert_ne!(uid(), first);
+    destroy(&sandbox);
+}
+
+#[test]
 fn a_job_inside_a_release_is_waited_for_and_waited_for_again() {
     let sandbox = Sandbox::with_tools();
     component(&sandbox, "thing", &helm_step("{}"));

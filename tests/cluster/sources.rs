@@ -100,3 +100,32 @@ fn mirrors_stand_for_hosts_out_of_reach() {
     ends_with(&on(&sandbox, &["-i"]), 0, &["nothing to do"]);
     destroy(&sandbox);
 }
+
+#[test]
+fn manifests_bear_the_labels_of_their_step_and_a_field_is_held_against_a_pattern() {
+    let sandbox = Sandbox::with_tools();
+    let steps = "steps:
+  - {id: maps, kind: manifests, files: [maps.yaml], labels: {team: \"${project.name}\", tier: step}, wait: [{field: {ref: v1/ConfigMap/one, path: .data.a, matches: \"^b+$\"}}]}
+";
+    component(&sandbox, "thing", steps);
+    let map = |value: &str| {
+        let text = format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: one, labels: {{tier: file, own: \"1\"}}}}\ndata: {{a: {value}}}\n"
+        );
+        sandbox.write("components/thing/maps.yaml", &text);
+    };
+    map("bbb");
+    flavour(&sandbox, "thing", "thing: {setup_timeout: 6}\n");
+    succeeds(&on(&sandbox, &["-i"]));
+    let maps = list(&sandbox, "configmaps", "kit");
+    let one = maps.iter().find(|map| map["metadata"]["name"] == "one").unwrap();
+    let labels = &one["metadata"]["labels"];
+    assert_eq!(
+        (&labels["team"], &labels["tier"], &labels["own"]),
+        (&"kit".into(), &"step".into(), &"1".into())
+    );
+    ends_with(&on(&sandbox, &["-i"]), 0, &["nothing to do"]);
+    map("abba");
+    ends_with(&on(&sandbox, &["-i"]), 7, &["/data/a", "matches `^b+$`"]);
+    destroy(&sandbox);
+}

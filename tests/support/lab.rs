@@ -8,7 +8,7 @@ use datamill::model::{
     Adopts, ChartSource, ClaimSpec, Class, CloudSpec, ClusterSpec, CrdPolicy, Desired, Digest,
     Family, HelmWait, Identity, InstallationId, JobReady, JobSpec, Known, KubernetesSpec, Leaf,
     Manifests, Name, NamespaceSpec, Object, ObjectsSpec, Redactor, ReleaseSpec, Renames, Rendered,
-    Resource, ResourceId, RunId, SecretSpec, Snapshot, Spec, Value, WaitSpec,
+    Rerun, Resource, ResourceId, RunId, SecretSpec, Snapshot, Spec, Value, WaitSpec,
 };
 use datamill::plan::{self, Permits, Plan, PlanError, Request, Selection};
 use datamill::provider::Providers;
@@ -158,7 +158,7 @@ impl Lab {
         needs: &[&str],
     ) -> &mut Resource {
         let from = Manifests::Inline(values.to_vec());
-        let spec = ObjectsSpec { namespace: "lab".to_owned(), from };
+        let spec = ObjectsSpec { namespace: "lab".to_owned(), from, labels: BTreeMap::new() };
         self.add(name, Spec::kubernetes(KubernetesSpec::Objects(spec)), needs)
     }
 
@@ -195,6 +195,7 @@ impl Lab {
             crds: CrdPolicy::Skip,
             values: Value::text(value),
             wait: HelmWait::Ready,
+            hooks: true,
             shared_with: Vec::new(),
             exposes_secret: None,
         };
@@ -217,7 +218,7 @@ impl Lab {
 
     pub(crate) fn job(&mut self, name: &str, ready: JobReady, needs: &[&str]) {
         let template = Value::text("train");
-        let job = JobSpec { namespace: "lab".to_owned(), template, ready };
+        let job = JobSpec { namespace: "lab".to_owned(), template, ready, rerun: Rerun::OnChange };
         self.add(name, Spec::kubernetes(KubernetesSpec::Job(job)), needs);
     }
 

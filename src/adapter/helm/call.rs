@@ -68,6 +68,8 @@ pub struct Template<'a> {
     pub chart: &'a Path,
     /// The values.
     pub values: &'a Json,
+    /// Whether hooks are among the manifests.
+    pub hooks: bool,
     /// Whether the release exists, so that the chart renders an upgrade.
     pub is_upgrade: bool,
     /// Kubernetes version without `v`.
@@ -95,6 +97,8 @@ pub struct Upgrade<'a> {
     pub labels: &'a BTreeMap<String, String>,
     /// What stands in the history.
     pub description: &'a str,
+    /// Whether hooks run.
+    pub hooks: bool,
     /// What Helm waits for.
     pub wait: WaitFor,
     /// How long it waits.
@@ -110,6 +114,8 @@ pub struct Uninstall<'a> {
     pub release: &'a str,
     /// Its namespace.
     pub namespace: &'a str,
+    /// Whether its hooks run.
+    pub hooks: bool,
     /// How long its hooks may take.
     pub timeout: Duration,
 }
@@ -157,6 +163,9 @@ impl HelmSettings {
         let mut args = words(["template", of.release]);
         args.push(of.chart.into());
         args.extend(words(["--namespace", of.namespace, "--skip-tests", "--values", "-"]));
+        if !of.hooks {
+            args.extend(words(["--no-hooks"]));
+        }
         if of.is_upgrade || of.cluster.is_some() {
             // Without it a rendering against a cluster fails on objects that are there.
             args.extend(words(["--is-upgrade"]));
@@ -203,6 +212,9 @@ impl HelmSettings {
             WaitFor::Objects => "--wait=watcher",
         }]));
         args.extend(words(["--timeout", &seconds(of.timeout)]));
+        if !of.hooks {
+            args.extend(words(["--no-hooks"]));
+        }
         if of.force_conflicts {
             args.extend(words(["--force-conflicts"]));
         }
@@ -222,6 +234,9 @@ impl HelmSettings {
         let mut args = words(["uninstall", of.release, "--namespace", of.namespace]);
         args.extend(words(["--ignore-not-found", "--wait=hookOnly"]));
         args.extend(words(["--timeout", &seconds(of.timeout)]));
+        if !of.hooks {
+            args.extend(words(["--no-hooks"]));
+        }
         args.extend(access(cluster));
         self.write(self.invocation(args), of.timeout, hold).await
     }

@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use super::{Site, not_built};
+use super::Site;
 use crate::catalogue::step::{Job, Step};
 use crate::catalogue::world::{list_in, plain};
 use crate::model::{JobSpec, Value};
@@ -13,9 +13,6 @@ const LONGEST: usize = 50;
 
 impl Site<'_, '_, '_, '_> {
     pub(super) fn job(&mut self, step: &Step, job: &Job, namespace: &str) -> Option<JobSpec> {
-        for (what, at) in &job.later {
-            not_built(what, at, &mut self.yard.problems);
-        }
         let name = match &job.name {
             Some(tree) => self.scope.text(tree, &mut self.yard.problems)?,
             None => format!("{}-{}", self.member.release, step.id),
@@ -69,7 +66,12 @@ impl Site<'_, '_, '_, '_> {
             ("metadata", Some(metadata)),
             ("spec", Some(spec)),
         ]);
-        Some(JobSpec { namespace: namespace.to_owned(), template, ready: job.ready })
+        Some(JobSpec {
+            namespace: namespace.to_owned(),
+            template,
+            ready: job.ready,
+            rerun: job.rerun,
+        })
     }
 
     fn complain(&mut self, code: &'static str, message: String, at: &Span) {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Site, not_built};
+use super::Site;
 use crate::catalogue::layer::{Layered, stays_wired};
 use crate::catalogue::step::{Chart, ChartPlace, Helm, Step, Work};
 use crate::model::{
@@ -20,9 +20,6 @@ impl Site<'_, '_, '_, '_> {
         helm: &Helm,
         namespace: &str,
     ) -> Option<ReleaseSpec> {
-        for (what, at) in &helm.later {
-            not_built(what, at, &mut self.yard.problems);
-        }
         let release = match &helm.release {
             Some(tree) => self.scope.text(tree, &mut self.yard.problems)?,
             None => self.member.release.clone(),
@@ -54,6 +51,7 @@ impl Site<'_, '_, '_, '_> {
             crds: helm.crds,
             values: values.into_value(),
             wait: helm.wait_for,
+            hooks: helm.hooks,
             shared_with: Vec::new(),
             exposes_secret: helm.exposes_secret.clone(),
         })

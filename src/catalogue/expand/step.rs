@@ -1,5 +1,6 @@
 //! Steps of an instance: CRDs, releases, manifests, objects, jobs, waits, in the order of the list.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::{Site, not_built};
@@ -35,9 +36,10 @@ impl Site<'_, '_, '_, '_> {
                     );
                 }
             }
-            Work::Manifests { from } => {
+            Work::Manifests { from, labels } => {
+                let labels = self.labels(labels.as_ref());
                 if let Some(from) = self.manifests(from) {
-                    let spec = ObjectsSpec { namespace: namespace.clone(), from };
+                    let spec = ObjectsSpec { namespace: namespace.clone(), from, labels };
                     self.place(
                         step,
                         ResourceKind::Objects,
@@ -244,7 +246,8 @@ impl Site<'_, '_, '_, '_> {
                 format!("{}-{}", step.id, class.word())
             };
             let from = Manifests::Inline(objects);
-            let spec = ObjectsSpec { namespace: namespace.to_owned(), from };
+            let labels = BTreeMap::new();
+            let spec = ObjectsSpec { namespace: namespace.to_owned(), from, labels };
             let mut resource =
                 self.resource(ResourceKind::Objects, &name, KubernetesSpec::Objects(spec));
             resource.class = class;

@@ -312,20 +312,38 @@ fn what_is_not_built_yet_says_so_when_it_is_used() {
             "delete: {before: [{pipelines: delete}]}",
             "not built yet: `pipelines` in `delete.before`",
         ),
-        (
-            "steps: [{id: a, kind: helm, chart: {path: x}, hooks: false}]",
-            "not built yet: a release without hooks",
-        ),
-        (
-            "health: [{field: {ref: v1/Pod/x, path: a, matches: b}}]",
-            "not built yet: `matches` of a field condition",
-        ),
     ];
     for (rest, message) in table {
         assert_eq!(errors(&[&component("x", rest)], &["x"]), [message], "{rest}");
     }
     let unused = "steps: [{id: a, kind: call, service: x, path: /, when: false}]\nruns: {r: {job: {}}}\nverify: [{job: {}}]\nconnect: {psql: hello}";
     well(&[&component("x", unused)], &["x"]);
+}
+
+#[test]
+fn what_the_format_leaves_out_says_why() {
+    let table = [
+        (
+            "steps: [{id: a, kind: helm, chart: {path: x}, rollback: true}]",
+            "a release that fails is not rolled back",
+        ),
+        (
+            "steps: [{id: a, kind: job, image: x, rerun: always}]",
+            "a job that runs at every apply would leave something to do for ever",
+        ),
+        (
+            "health: [{field: {ref: v1/Pod/x, path: a, matches: 'b('}}]",
+            "`b(` is no regular expression: unclosed group",
+        ),
+        (
+            "health: [{field: {ref: v1/Pod/x, path: a, matches: b, equals: b}}]",
+            "`matches` stands alone, without `equals` and `oneOf`",
+        ),
+    ];
+    for (rest, message) in table {
+        let found = errors(&[&component("x", rest)], &["x"]);
+        assert!(found.len() == 1 && found[0].starts_with(message), "{rest}: {found:?}");
+    }
 }
 
 #[test]

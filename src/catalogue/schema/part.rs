@@ -144,7 +144,7 @@ pub(super) fn condition() -> Json {
         ("path", text("the field")),
         ("equals", any("the wanted value")),
         ("oneOf", list("accepted values", &any("a value"))),
-        ("matches", text("a pattern")),
+        ("matches", text("a regular expression")),
     ]));
     let address = |more: Properties| {
         let own = keys([
@@ -317,7 +317,7 @@ fn helm() -> Properties {
         ("main", flag("whether the user's values are for this step")),
         ("ignore", texts("paths that are not compared")),
         ("hooks", flag("whether hooks run")),
-        ("rollback", flag("whether a failure is rolled back")),
+        ("rollback", json!({"const": false, "description": "a failure is never rolled back"})),
     ])
 }
 
@@ -335,6 +335,6 @@ fn job() -> Properties {
         ("securityContext", any("of the pod")),
         ("backoffLimit", scalar("how often it is tried")),
         ("ready", words("when it counts as ready", &["started", "complete"])),
-        ("rerun", words("when it runs again", &["always", "once", "onChange"])),
+        ("rerun", words("when it runs again", &["once", "onChange"])),
     ])
 }

@@ -21,7 +21,8 @@ fn id(name: &str) -> ResourceId {
 
 /// A step that creates objects, behind others.
 fn step(name: &str, wanted: &Json, after: &[&str]) -> Step {
-    let spec = ObjectsSpec { namespace: "team".to_owned(), from: Manifests::Inline(Vec::new()) };
+    let from = Manifests::Inline(Vec::new());
+    let spec = ObjectsSpec { namespace: "team".to_owned(), from, labels: BTreeMap::new() };
     let mut resource = Resource::new(id(name), Spec::kubernetes(KubernetesSpec::Objects(spec)));
     resource.rendered = Some(Rendered {
         objects: objects(wanted),

@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json, json};
 use super::compare::merge;
 use crate::model::{
     ClaimSpec, Class, CrdsSpec, Digest, Failure, FailureKind, Identity, Ignored, JobSpec,
-    KubernetesSpec, Leaf, Marks, NamespaceSpec, Object, ObjectsSpec, RemovalSpec, Rendered,
+    KubernetesSpec, Leaf, Marks, NamespaceSpec, Object, ObjectsSpec, RemovalSpec, Rendered, Rerun,
     Resource, ScaleTarget, SecretRef, SecretRule, SecretSpec, Value, annotation, ignore,
     is_cluster_wide, label_value,
 };
@@ -293,7 +293,12 @@ impl Pen<'_> {
         let objects = self.manifests(&spec.from)?;
         Ok(objects
             .into_iter()
-            .map(|object| self.mark_with_class(self.in_namespace(object, &spec.namespace)))
+            .map(|mut object| {
+                if !spec.labels.is_empty() {
+                    merge(&mut object, &json!({"metadata": {"labels": spec.labels}}));
+                }
+                self.mark_with_class(self.in_namespace(object, &spec.namespace))
+            })
             .collect())
     }
 
@@ -365,7 +370,11 @@ impl Pen<'_> {
             return Err(Failure::new(FailureKind::Usage, what));
         }
         let head: String = name.chars().take(50).collect();
-        let name = format!("{}-{}", head.trim_end_matches('-'), Digest::of_json(&hashed).short(10));
+        let head = head.trim_end_matches('-');
+        let name = match spec.rerun {
+            Rerun::OnChange => format!("{head}-{}", Digest::of_json(&hashed).short(10)),
+            Rerun::Once => head.to_owned(),
+        };
         merge(
             &mut template,
             &json!({

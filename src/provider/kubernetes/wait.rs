@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use regex::Regex;
 use serde_json::Value as Json;
 
 use super::readiness::{Surroundings, is_built_in, missing, readiness, together};
 use super::session::Link;
 use crate::adapter::kube::{Cluster, KubeError, Listing};
 use crate::model::{
-    Cause, Condition, ConditionTest, Digest, Health, JobReady, Object, ObjectRef, Progress,
-    WaitSpec,
+    Cause, Condition, ConditionTest, Digest, FieldTest, Health, JobReady, Object, ObjectRef,
+    Progress, WaitSpec,
 };
 
 /// How a set of conditions stands: one of `fails` that holds ends it at once, else all of `until` must hold.
@@ -55,9 +56,9 @@ pub(super) async fn test(link: &Link, test: &ConditionTest) -> Result<Health, Ku
             let is_met = |value: &Json| value.as_str() == Some(status);
             of_value(link, test, of, held, is_met).await
         }
-        ConditionTest::Field { of, path, one_of } => {
+        ConditionTest::Field { of, path, wanted } => {
             let held = |object: &Object| object.0.pointer(path).cloned();
-            of_value(link, test, of, held, |value| one_of.contains(value)).await
+            of_value(link, test, of, held, |value| is_wanted(wanted, value)).await
         }
         ConditionTest::Exists(of) => {
             let found = find(&link.cluster, of).await?;
@@ -76,6 +77,17 @@ pub(super) async fn test(link: &Link, test: &ConditionTest) -> Result<Health, Ku
         }
         ConditionTest::Tcp { service, port } => {
             Ok(tcp(test, link.cluster.ask_service(service, *port, "/").await))
+        }
+    }
+}
+
+/// Whether a value is what is wanted. A pattern that is none matches nothing; where it is written, that is an error.
+fn is_wanted(wanted: &FieldTest, value: &Json) -> bool {
+    match (wanted, value) {
+        (FieldTest::OneOf(accepted), _) => accepted.contains(value),
+        (FieldTest::Matches(pattern), value) => {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            !value.is_null() && Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(&text))
         }
     }
 }
@@ -220,9 +232,12 @@ pub fn words(test: &ConditionTest) -> String {
         ConditionTest::Condition { of, condition, status } => {
             format!("{of} has the condition {condition}={status}")
         }
-        ConditionTest::Field { of, path, one_of } => {
-            let values: Vec<String> = one_of.iter().map(ToString::to_string).collect();
+        ConditionTest::Field { of, path, wanted: FieldTest::OneOf(accepted) } => {
+            let values: Vec<String> = accepted.iter().map(ToString::to_string).collect();
             format!("{path} of {of} is {}", values.join(" or "))
+        }
+        ConditionTest::Field { of, path, wanted: FieldTest::Matches(pattern) } => {
+            format!("{path} of {of} matches `{pattern}`")
         }
         ConditionTest::Exists(of) => format!("{of} exists"),
         ConditionTest::Gone(of) => format!("{of} is gone"),
@@ -255,6 +270,22 @@ mod tests {
         assert!(accepts("malformed HTTP response \"x\""));
         assert!(!accepts("dial tcp 10.0.0.1:5432: connect: connection refused"));
         assert!(!accepts("no endpoints available for service \"x\""));
+    }
+
+    #[test]
+    fn a_pattern_is_looked_for_in_what_a_field_holds() {
+        let table = [
+            ("^Run", json!("Running"), true),
+            ("^Run", json!("NotRunning"), false),
+            ("^[1-9]", json!(30), true),
+            ("^[1-9]", json!(0), false),
+            ("true", json!(true), true),
+            (".*", json!(null), false),
+        ];
+        for (pattern, value, holds) in table {
+            let wanted = FieldTest::Matches(pattern.to_owned());
+            assert_eq!(is_wanted(&wanted, &value), holds, "{pattern} in {value}");
+        }
     }
 
     #[test]

@@ -135,7 +135,7 @@ async fn free(
         return Err(ProviderError::permanent(failure));
     }
     if head.status == ReleaseStatus::Uninstalling {
-        delete::uninstall(work, &spec.namespace, &spec.release, taken).await?;
+        delete::uninstall(work, &head, &spec.release, taken).await?;
         return work.head(spec).await;
     }
     (work.run.progress)(format!(

@@ -42,6 +42,7 @@ pub async fn chart_crds(
             namespace: "default",
             chart: &chart.path,
             values: &json!({"installCRDs": true, "crds": {"enabled": true, "install": true}}),
+            hooks: false,
             is_upgrade: false,
             kube_version: &context.facts.version,
             apis: context.facts.apis.iter().map(String::as_str).collect(),

@@ -64,7 +64,7 @@ pub(super) async fn delete(work: Work<'_>) -> Result<(), ProviderError> {
                 .await
                 .map_err(|error| provider_error(what(), &error, &session.redactor))?;
         }
-        uninstall(work, &namespace, &release, &taken).await?;
+        uninstall(work, head, &release, &taken).await?;
     }
     drop(taken);
     sweep(work, &hooks).await?;
@@ -74,15 +74,17 @@ pub(super) async fn delete(work: Work<'_>) -> Result<(), ProviderError> {
 /// `helm uninstall`, which keeps what bears the keep policy.
 pub(super) async fn uninstall(
     work: Work<'_>,
-    namespace: &str,
+    head: &Head,
     release: &str,
     taken: &Taken,
 ) -> Result<(), ProviderError> {
+    let namespace = head.namespace.as_str();
     let what = format!("cannot uninstall release `{release}` in `{namespace}`");
     let ceiling = work.step.wanted.as_ref().and_then(|wanted| wanted.patience.ceiling);
     let own = work.step.found.as_ref().and_then(|found| found.leaves_within);
     let ceiling = own.or(ceiling);
-    let uninstall = Uninstall { release, namespace, timeout: ceiling.unwrap_or(CEILING) };
+    let timeout = ceiling.unwrap_or(CEILING);
+    let uninstall = Uninstall { release, namespace, hooks: head.runs_hooks(), timeout };
     (work.run.progress)(format!("helm uninstalls `{release}`"));
     let access = access(work.session);
     let call = work.helm.uninstall(&uninstall, &access, work.hold(taken));

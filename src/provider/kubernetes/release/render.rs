@@ -148,6 +148,7 @@ fn inputs(chart: &Chart, filled: &Filled, rules: &Rules, spec: &ReleaseSpec) -> 
         "values": filled.hashed,
         "rules": rules.digest().as_str(),
         "crds": crds,
+        "hooks": spec.hooks,
     }))
 }
 
@@ -178,6 +179,7 @@ async fn draw(context: &RenderContext<'_>, of: &Subject<'_>) -> Result<Drawing, 
         Digest::of_parts(apis.iter().copied()).as_str(),
         if is_upgrade { "upgrade" } else { "install" },
         if context.session.is_some() { "server" } else { "client" },
+        if spec.hooks { "hooks" } else { "no hooks" },
     ]);
     // What holds secrets is not written to the disk.
     let keep = !of.filled.has_secrets;
@@ -238,6 +240,7 @@ pub(super) async fn run_helm(
         namespace: &of.spec.namespace,
         chart: &of.chart.path,
         values,
+        hooks: of.spec.hooks,
         is_upgrade: manner.is_upgrade,
         kube_version: &context.facts.version,
         apis: manner.apis.clone(),

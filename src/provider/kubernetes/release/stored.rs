@@ -53,6 +53,11 @@ impl Head {
         self.secret.label(label::SPEC_HASH)?.split_once('-')?.0.parse().ok()
     }
 
+    /// Whether its hooks run.
+    pub(super) fn runs_hooks(&self) -> bool {
+        self.secret.label(label::HOOKS) != Some("none")
+    }
+
     /// When the revision was last written, since 1970.
     pub(super) fn written(&self) -> Option<Duration> {
         let label = self.secret.label("modifiedAt").or(self.secret.label("createdAt"))?;

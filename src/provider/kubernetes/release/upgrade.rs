@@ -60,6 +60,8 @@ pub(super) async fn upgrade(
     rules.live = live_values(work, &rendered);
     let mut labels = rules.labels.clone();
     labels.insert(label::SPEC_HASH.to_owned(), stored::spec_hash(revision, &rendered.inputs));
+    // Whoever takes it away need not know the files. Helm keeps labels of the revision before, so that it is always said.
+    labels.insert(label::HOOKS.to_owned(), if spec.hooks { "run" } else { "none" }.to_owned());
     labels.insert(label::RUN.to_owned(), label_value(&session.identity.run.0));
     let events = hook_events(&rendered.hooks);
     let waits = ["post-install", "post-upgrade"].iter().any(|event| events.contains(*event));
@@ -71,6 +73,7 @@ pub(super) async fn upgrade(
         rules: &rules,
         labels: &labels,
         description: &format!("datamill run {}", session.identity.run),
+        hooks: spec.hooks,
         wait: if waits { WaitFor::Objects } else { WaitFor::Hooks },
         timeout: resource.patience.ceiling.unwrap_or(CEILING),
         force_conflicts,
