@@ -131,7 +131,7 @@ impl Step {
     pub(super) fn chart_folder(&self) -> Option<(&str, &Span)> {
         let chart = match &self.work {
             Work::Helm(helm) => &helm.chart,
-            Work::Crds { from, .. } | Work::Manifests { from } => from.chart()?,
+            Work::Crds { from, .. } | Work::Manifests { from, .. } => from.chart()?,
             Work::Objects { .. } | Work::Job(_) | Work::Wait | Work::Later(_) => return None,
         };
         match &chart.place {
