@@ -31,11 +31,11 @@ pub async fn destroy(
     }
     consent::name_fits(settings, &scene.identity.project)?;
     installation::refuse_another(&scene).await?;
-    let (goal, drawing) = draw_all(&scene).await?;
+    let (goal, mut drawing) = draw_all(&scene).await?;
     screen.show_plan(&drawing.plan, &scene.header());
     History::read(&scene).await.tell(screen, &drawing.plan);
     draw::refuse_blocked(&scene, goal, &drawing.plan)?;
-    if !consent::approved(&scene, Goal::Destroy, &drawing.plan)? {
+    if !consent::approved(&scene, Goal::Destroy, &mut drawing).await? {
         screen.note("nothing was changed");
         return Ok(Ended::Well);
     }

@@ -6,4 +6,5 @@ pub(crate) mod node;
 mod rules;
 pub(crate) mod sandbox;
 pub(crate) mod slot;
+pub(crate) mod weather;
 pub(crate) mod world;

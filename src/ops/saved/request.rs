@@ -60,6 +60,9 @@ pub struct SavedRequest {
     /// Objects whose risky change is allowed, as `Kind/name`.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub allowed: BTreeSet<String>,
+    /// The only things that may go, by id or instance; all where none is named.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub deletes: BTreeSet<String>,
     /// The project, where its files cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
@@ -107,6 +110,7 @@ impl SavedRequest {
             include_data: settings.include_data,
             overwrite_data: settings.overwrite_data,
             allowed: settings.allowed.clone(),
+            deletes: settings.deletes.clone(),
             project: settings.project.clone(),
             flavour_name: settings.flavour_name.clone(),
         }
@@ -140,6 +144,7 @@ impl SavedRequest {
             include_data: self.include_data,
             overwrite_data: self.overwrite_data,
             allowed: self.allowed.clone(),
+            deletes: self.deletes.clone(),
             reach: Reach {
                 cascade: self.cascade,
                 with_needs: self.with_needs,
@@ -164,6 +169,7 @@ impl SavedRequest {
             (typed.include_data && !self.include_data, "--include-data"),
             (typed.overwrite_data && !self.overwrite_data, "--overwrite-data"),
             (!typed.allowed.is_subset(&self.allowed), "--allow"),
+            (!typed.deletes.is_empty() && typed.deletes != self.deletes, "--delete"),
         ];
         let more = given.into_iter().find(|(is_given, _)| *is_given).map(|(_, option)| option);
         match more {
