@@ -77,7 +77,9 @@ impl Edit {
 
 fn drop_claim(lab: &mut Lab, claim: &ResourceId) {
     lab.desired.resources.remove(claim);
-    lab.desired.resources.values_mut().for_each(|resource| drop(resource.needs.remove(claim)));
+    for resource in lab.desired.resources.values_mut() {
+        resource.needs.remove(claim);
+    }
 }
 
 fn shrink(lab: &mut Lab, claim: &str) {

@@ -8,7 +8,7 @@ use super::{everything, is_of_others};
 use crate::model::{Class, Family, Found, Name, ObjectFound, ResourceId, ResourceKind, Scope};
 use crate::plan::Block;
 use crate::plan::decision::Entries;
-use crate::plan::place::World;
+use crate::plan::place::{DEEPEST, World};
 
 pub(super) struct Pruner<'w, 'a> {
     pub(super) world: &'w World<'a>,
@@ -88,7 +88,7 @@ impl<'a> Pruner<'_, 'a> {
         let fate = if let Some((what, said)) = self.world.protected_at(cluster) {
             let why = format!("`{what}` in it was protected by {}", said.says());
             Fate::Refused(Block::Protected { why })
-        } else if let Some(why) = self.lived_in(cluster).or_else(|| self.shelters_spared(cluster)) {
+        } else if let Some(why) = self.why_it_shelters(cluster, simulated) {
             Fate::Stays(why)
         } else if simulated {
             Fate::Goes
@@ -132,6 +132,29 @@ impl<'a> Pruner<'_, 'a> {
             discovered.map(|(id, _)| id).filter(|id| inside(id)).find(stays)
         };
         wanted.or_else(left).map(|id| format!("`{id}` lives in it"))
+    }
+
+    /// Why a cluster stays, whatever is said of itself.
+    fn why_it_shelters(&self, cluster: &'a ResourceId, simulated: bool) -> Option<String> {
+        let left = || self.left_in(cluster).filter(|_| !simulated);
+        self.lived_in(cluster)
+            .or_else(|| self.shelters_spared(cluster))
+            .or_else(|| left().map(|id| format!("`{id}` in it is kept")))
+    }
+
+    /// What would be kept, lies in a host that goes, and is wanted in another one.
+    fn left_in(&self, host: &ResourceId) -> Option<&'a ResourceId> {
+        let discovered = &self.world.request.snapshot.discovered.found;
+        let inside = |found: &'a Found| {
+            let chain = std::iter::successors(found.host.as_ref(), |at| {
+                discovered.get(*at).and_then(|found| found.host.as_ref())
+            });
+            chain.take(DEEPEST).any(|at| at == host)
+        };
+        let left = |found: &'a Found| found.class == Class::Data || found.keep;
+        let mut left =
+            discovered.iter().filter(|(id, found)| !self.going.contains_key(id) && left(found));
+        left.find(|(_, found)| inside(found)).map(|(id, _)| id)
     }
 
     /// Why a host stays: the user keeps something in it.
@@ -255,6 +278,7 @@ impl<'a> Pruner<'_, 'a> {
         });
         kept.map(|(id, _)| *id)
             .or(moved.map(|(id, _)| id))
+            .or_else(|| self.left_in(namespace))
             .map(|id| format!("`{id}` in it is kept"))
             .or_else(|| remains.map(|(_, object)| format!("{} in it is kept", object.object)))
             .or_else(foreign)
