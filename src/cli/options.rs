@@ -103,6 +103,9 @@ pub struct ConsentArgs {
     /// Allow a risky change of one object: it is made anew, or a definition loses fields or versions; may be repeated
     #[arg(long, value_name = "KIND/NAME", value_parser = object)]
     pub allow: Vec<String>,
+    /// Of all deletions do only those of this node, or of this instance; a host stands for all in it; may be repeated
+    #[arg(long, value_name = "NODE")]
+    pub delete: Vec<String>,
     /// Let this object go without what handles its finalizers, as Kind/namespace/name; may be repeated
     #[arg(long, value_name = "OBJECT")]
     pub strip_finalizers: Vec<String>,
@@ -351,6 +354,7 @@ impl Options {
                 include_data: self.consent.include_data || below.consent.include_data,
                 overwrite_data: self.consent.overwrite_data || below.consent.overwrite_data,
                 allow: joined(below.consent.allow, self.consent.allow),
+                delete: joined(below.consent.delete, self.consent.delete),
                 strip_finalizers: joined(
                     below.consent.strip_finalizers,
                     self.consent.strip_finalizers,
@@ -463,6 +467,7 @@ impl Options {
             (Group::Consent, "--include-data", self.consent.include_data),
             (Group::Consent, "--overwrite-data", self.consent.overwrite_data),
             (Group::Consent, "--allow", !self.consent.allow.is_empty()),
+            (Group::Consent, "--delete", !self.consent.delete.is_empty()),
             (Group::Consent, "--strip-finalizers", !self.consent.strip_finalizers.is_empty()),
             (Group::Consent, "--confirm-project", self.consent.confirm_project.is_some()),
             (Group::Preflight, "--skip-preflight", !self.preflight.skip_preflight.is_empty()),

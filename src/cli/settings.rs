@@ -182,6 +182,7 @@ pub fn resolve(request: &Request, around: &Surroundings) -> Result<Settings, Fai
         include_data: consent.include_data,
         overwrite_data: consent.overwrite_data,
         allowed: consent.allow.into_iter().collect(),
+        deletes: consent.delete.into_iter().collect(),
         strip_finalizers: consent.strip_finalizers,
         confirm_project: consent.confirm_project,
         reach: Reach {

@@ -106,7 +106,7 @@ async fn change(
     screen.show_plan(&drawing.plan, &scene.header());
     History::read(&scene).await.tell(screen, &drawing.plan);
     drawing.refuse(&scene, goal)?;
-    if !consent::approved(&scene, goal, &drawing.plan)? {
+    if !consent::approved(&scene, goal, &mut drawing).await? {
         screen.note("nothing was changed");
         return Ok(Ended::Well);
     }

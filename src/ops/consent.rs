@@ -1,12 +1,14 @@
 //! What a person says before a plan is carried out. `--yes` answers all but the loss of data and, in production, nothing by
 //! itself: those need the project's name.
 
+use std::collections::BTreeSet;
+
 use crate::config::Environment;
 use crate::model::{Class, Failure, FailureKind, ResourceId};
 use crate::plan::{Action, Effect, Plan, Step};
 use crate::ui::{Answer, Question};
 
-use super::draw::{self, Goal};
+use super::draw::{self, Drawing, Goal};
 use super::scene::Scene;
 use super::{Confirm, Settings};
 
@@ -50,22 +52,60 @@ fn named(id: &ResourceId, size: Option<&str>) -> String {
     }
 }
 
-/// Asks what is to be asked; whether the plan may be carried out.
-pub(super) fn approved(scene: &Scene<'_>, goal: Goal, plan: &Plan) -> Result<bool, Failure> {
+/// Asks what is to be asked until it is clear what is done, about each deletion by itself where that is wanted; whether the plan
+/// may be carried out.
+pub(super) async fn approved(
+    scene: &Scene<'_>,
+    goal: Goal,
+    drawing: &mut Drawing,
+) -> Result<bool, Failure> {
+    loop {
+        match answer(scene, goal, &drawing.plan)? {
+            Answer::Yes => return Ok(true),
+            Answer::No => return Ok(false),
+            Answer::Each => each(scene, drawing)?,
+        }
+        drawing.preflight(scene).await;
+        scene.screen.show_plan(&drawing.plan, &scene.header());
+        drawing.refuse(scene, goal)?;
+    }
+}
+
+/// Goes through all that goes. What is refused stays, and so does what then has to: that is not asked about any more.
+fn each(scene: &Scene<'_>, drawing: &mut Drawing) -> Result<(), Failure> {
+    let mut asked = BTreeSet::new();
+    while let Some(step) =
+        drawing.plan.steps.iter().find(|step| goes(step) && !asked.contains(&step.id))
+    {
+        let id = step.id.clone();
+        let size = step.found.as_ref().and_then(|found| found.size.as_deref());
+        let size = size.map(|size| format!(" ({size})")).unwrap_or_default();
+        let question = Question::yes_no(format!("Delete `{id}`{size}?"), format!("--delete {id}"));
+        if scene.screen.ask(&question)? != Answer::Yes {
+            drawing.spare(id.clone())?;
+        }
+        asked.insert(id);
+    }
+    Ok(())
+}
+
+fn goes(step: &Step) -> bool {
+    matches!(step.action, Action::Delete | Action::GoesWith { .. })
+}
+
+fn answer(scene: &Scene<'_>, goal: Goal, plan: &Plan) -> Result<Answer, Failure> {
     let project = &scene.identity.project;
     name_fits(scene.settings, project)?;
     if !plan.has_changes() {
-        return Ok(true);
+        return Ok(Answer::Yes);
     }
     let lost = lost(scene, plan);
-    match need(scene, goal, plan, &lost) {
-        Need::Nothing => Ok(true),
-        Need::Yes(text) => yes(scene, text),
-        Need::Name { text, flags } => {
-            let question = Question::type_name(text, project.clone(), flags);
-            Ok(scene.screen.ask(&question)? == Answer::Yes)
-        }
-    }
+    let question = match need(scene, goal, plan, &lost) {
+        Need::Nothing => return Ok(Answer::Yes),
+        Need::Yes(text) => Question::yes_no(text, "--yes"),
+        Need::Name { text, flags } => Question::type_name(text, project.clone(), flags),
+    };
+    scene.screen.ask(&question.or_each(plan.steps.iter().any(goes)))
 }
 
 /// The same for a plan that was approved before: only the loss of data is asked for again.
@@ -78,10 +118,6 @@ pub(super) fn data_approved(scene: &Scene<'_>, plan: &Plan) -> Result<bool, Fail
     let flags = format!("--confirm-project {project}");
     let question = Question::type_name(losing(&lost, project), project.clone(), flags);
     Ok(scene.screen.ask(&question)? == Answer::Yes)
-}
-
-fn yes(scene: &Scene<'_>, text: String) -> Result<bool, Failure> {
-    Ok(scene.screen.ask(&Question::yes_no(text, "--yes"))? == Answer::Yes)
 }
 
 /// What must be said.
@@ -135,7 +171,6 @@ fn need(scene: &Scene<'_>, goal: Goal, plan: &Plan, lost: &[String]) -> Need {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
     use std::sync::Arc;
 
     use super::*;

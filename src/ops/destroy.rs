@@ -35,7 +35,7 @@ pub async fn destroy(
     screen.show_plan(&drawing.plan, &scene.header());
     History::read(&scene).await.tell(screen, &drawing.plan);
     drawing.refuse(&scene, goal)?;
-    if !consent::approved(&scene, Goal::Destroy, &drawing.plan)? {
+    if !consent::approved(&scene, Goal::Destroy, &mut drawing).await? {
         screen.note("nothing was changed");
         return Ok(Ended::Well);
     }

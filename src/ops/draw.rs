@@ -9,7 +9,7 @@ use crate::model::{
 };
 use crate::plan::preflight::Check;
 use crate::plan::preflight::Finding;
-use crate::plan::{self, Action, Block, Plan, Request, Selection, Step};
+use crate::plan::{self, Action, Block, Permits, Plan, Request, Selection, Step};
 
 use super::load;
 use super::look::{Look, look};
@@ -34,9 +34,21 @@ pub(super) struct Drawing {
     pub(super) look: Look,
     pub(super) expansion: Expansion,
     pub(super) findings: Vec<Finding>,
+    selection: Selection,
+    permits: Permits,
+    /// What the files say beside what is planned.
+    notes: Vec<String>,
 }
 
 impl Drawing {
+    /// Decides again from the same look, with one more thing that the user keeps.
+    pub(super) fn spare(&mut self, id: ResourceId) -> Result<(), Failure> {
+        self.permits.spared.insert(id);
+        self.plan = decide(&self.look, &self.selection, &self.permits)?;
+        self.plan.notes.extend(self.notes.iter().cloned());
+        Ok(())
+    }
+
     /// Looks for what stands in the way, and writes it into the plan.
     pub(super) async fn preflight(&mut self, scene: &Scene<'_>) {
         self.findings = Box::pin(preflight::preflight(scene, &mut self.plan)).await;
@@ -93,13 +105,25 @@ pub(super) async fn draw(
         Goal::Uninstall | Goal::Destroy => Vec::new(),
     };
     let permits = scene.permits(include_data);
-    let request = Request {
-        desired: &look.desired,
-        snapshot: &look.snapshot,
-        selection: &selection,
-        permits: &permits,
-    };
-    let mut plan = plan::plan(&request).map_err(|error| {
+    let mut plan = decide(&look, &selection, &permits)?;
+    let mut notes = renamed;
+    notes.extend(scene.settings.strip_finalizers.iter().map(|object| {
+        format!("{object} goes without what handles its finalizers: `--strip-finalizers`")
+    }));
+    notes.extend(unknown_deletes(&permits, &plan));
+    if goal == Goal::Install {
+        notes.extend(pinned.iter().map(super::lock::Moved::says));
+        let resources = look.desired.resources.values();
+        notes.extend(scene.lock.differences(&scene.surroundings(), resources));
+    }
+    plan.notes.extend(notes.iter().cloned());
+    Ok(Drawing { plan, look, expansion, findings: Vec::new(), selection, permits, notes })
+}
+
+/// The decision, with its rules checked.
+fn decide(look: &Look, selection: &Selection, permits: &Permits) -> Result<Plan, Failure> {
+    let (desired, snapshot) = (&look.desired, &look.snapshot);
+    let plan = plan::plan(&Request { desired, snapshot, selection, permits }).map_err(|error| {
         Failure::new(FailureKind::Usage, "cannot make a plan").caused_by(&error)
     })?;
     plan::check(&plan).map_err(|broken| {
@@ -108,16 +132,14 @@ pub(super) async fn draw(
             .because(rules)
             .hint("report this with the flavour file: it is a fault of datamill")
     })?;
-    plan.notes.extend(renamed);
-    plan.notes.extend(scene.settings.strip_finalizers.iter().map(|object| {
-        format!("{object} goes without what handles its finalizers: `--strip-finalizers`")
-    }));
-    if goal == Goal::Install {
-        plan.notes.extend(pinned.iter().map(super::lock::Moved::says));
-        let resources = look.desired.resources.values();
-        plan.notes.extend(scene.lock.differences(&scene.surroundings(), resources));
-    }
-    Ok(Drawing { plan, look, expansion, findings: Vec::new() })
+    Ok(plan)
+}
+
+/// Words of `--delete` that name nothing: with what is gone already, the same command may run again.
+fn unknown_deletes(permits: &Permits, plan: &Plan) -> Vec<String> {
+    let there = |word: &&String| plan.steps.iter().any(|step| plan::names(word, &step.id));
+    let unknown = permits.deletes.iter().filter(|word| !there(word));
+    unknown.map(|word| format!("`--delete {word}` names nothing that is there")).collect()
 }
 
 /// All instances wired, for the cluster as it is or as it is declared.

@@ -165,6 +165,8 @@ impl Scene<'_> {
             overwrite_data: self.settings.overwrite_data,
             allowed: self.settings.allowed.clone(),
             takes_from: self.identity.adopts.from.clone(),
+            deletes: self.settings.deletes.clone(),
+            spared: BTreeSet::new(),
         }
     }
 

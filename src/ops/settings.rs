@@ -115,6 +115,8 @@ pub struct Settings {
     pub overwrite_data: bool,
     /// `--allow KIND/NAME`: objects whose risky change is allowed.
     pub allowed: BTreeSet<String>,
+    /// `--delete NODE`: the only things that may go; all where none is named.
+    pub deletes: BTreeSet<String>,
     /// `--strip-finalizers OBJECT`: what goes without what handles its finalizers.
     pub strip_finalizers: Vec<String>,
     /// `--confirm-project NAME`.

@@ -91,6 +91,10 @@ pub struct Permits {
     pub allowed: BTreeSet<String>,
     /// The flavour of which this run takes something over (`adopt --from`).
     pub takes_from: Option<String>,
+    /// The only things that may go, by id or instance (`--delete`); a host stands for all in it. Where none is named, all may.
+    pub deletes: BTreeSet<String>,
+    /// What the user keeps, asked about each deletion by itself.
+    pub spared: BTreeSet<ResourceId>,
 }
 
 impl Permits {
@@ -99,6 +103,18 @@ impl Permits {
         let name = allowance(&object.kind, &object.name);
         self.allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(&name))
     }
+
+    /// Whether the user leaves something where it is that would go. It lives in `hosts`.
+    pub(crate) fn spares(&self, id: &ResourceId, hosts: &[&ResourceId]) -> bool {
+        let named = |id: &ResourceId| self.deletes.iter().any(|word| names(word, id));
+        let chosen = self.deletes.is_empty() || named(id) || hosts.iter().any(|host| named(host));
+        !chosen || self.spared.contains(id)
+    }
+}
+
+/// Whether a word of `--delete` names a resource, or the instance that it belongs to.
+pub fn names(word: &str, id: &ResourceId) -> bool {
+    id.instance_name().is_some_and(|name| name.as_str() == word) || id.to_string() == word
 }
 
 /// How a risky change of an object is allowed.

@@ -38,7 +38,7 @@ pub(super) struct World<'a> {
 }
 
 /// Hosts nest a few levels at most; more is a circle.
-const DEEPEST: usize = 8;
+pub(super) const DEEPEST: usize = 8;
 
 impl<'a> World<'a> {
     /// Looks for the only cluster there is.

@@ -14,6 +14,8 @@ pub struct Question {
     pub kind: AnswerKind,
     /// The flags that answer it where nobody can be asked.
     pub answered_by: String,
+    /// Whether `each` is an answer, too.
+    pub each: bool,
 }
 
 /// What counts as an answer.
@@ -32,6 +34,8 @@ pub enum Answer {
     Yes,
     /// Leave everything as it is.
     No,
+    /// Ask about each deletion by itself.
+    Each,
 }
 
 /// What came from the keyboard.
@@ -48,7 +52,8 @@ pub enum Typed {
 impl Question {
     /// A question for yes or no.
     pub fn yes_no(text: impl Into<String>, answered_by: impl Into<String>) -> Self {
-        Self { text: text.into(), kind: AnswerKind::YesNo, answered_by: answered_by.into() }
+        let kind = AnswerKind::YesNo;
+        Self { text: text.into(), kind, answered_by: answered_by.into(), each: false }
     }
 
     /// A question that is answered by typing a name.
@@ -58,12 +63,23 @@ impl Question {
         answered_by: impl Into<String>,
     ) -> Self {
         let kind = AnswerKind::TypeName(name.into());
-        Self { text: text.into(), kind, answered_by: answered_by.into() }
+        Self { text: text.into(), kind, answered_by: answered_by.into(), each: false }
+    }
+
+    /// The same, where each deletion may be asked about by itself.
+    #[must_use]
+    pub fn or_each(self, each: bool) -> Self {
+        Self { each, ..self }
     }
 
     /// What a typed line means.
     pub fn judge(&self, line: &str) -> Answer {
         let line = line.trim();
+        // A project may be called `each`, and its name comes first.
+        let name = matches!(&self.kind, AnswerKind::TypeName(name) if name == line);
+        if self.each && !name && line.eq_ignore_ascii_case("each") {
+            return Answer::Each;
+        }
         let yes = match &self.kind {
             AnswerKind::YesNo => matches!(line.to_ascii_lowercase().as_str(), "y" | "yes"),
             AnswerKind::TypeName(name) => line == name,
@@ -80,9 +96,11 @@ impl Screen {
                 .because(format!("the question is: {}", question.text))
                 .hint(format!("to answer it beforehand, add:\n    {}", question.answered_by)));
         }
-        let suffix = match question.kind {
-            AnswerKind::YesNo => " [y/N] ",
-            AnswerKind::TypeName(_) => " ",
+        let suffix = match (&question.kind, question.each) {
+            (AnswerKind::YesNo, false) => " [y/N] ",
+            (AnswerKind::YesNo, true) => " [y/N/each] ",
+            (AnswerKind::TypeName(_), false) => " ",
+            (AnswerKind::TypeName(_), true) => " (or `each`, to be asked about each deletion) ",
         };
         let text = self.paint().text(Colour::Bold, &question.text);
         self.prompt(&format!("\n{text}{suffix}"));
@@ -115,6 +133,10 @@ mod tests {
         assert_eq!(question.judge("demo\n"), Answer::Yes);
         assert_eq!(question.judge("Demo"), Answer::No);
         assert_eq!(question.judge("y"), Answer::No);
+        assert_eq!(question.judge("each"), Answer::No, "it was not offered");
+        assert_eq!(question.or_each(true).judge("each"), Answer::Each);
+        let called_each = Question::type_name("Type the name:", "each", "").or_each(true);
+        assert_eq!(called_each.judge("each"), Answer::Yes);
     }
 
     #[test]

@@ -51,6 +51,27 @@ fn a_protected_release_and_a_protected_cluster_stay_until_that_is_lifted() {
 }
 
 #[test]
+fn of_all_deletions_only_those_named_are_done_and_a_saved_plan_holds_to_them() {
+    let sandbox = installed();
+    let on = |words: &[&str]| sandbox.datamill(words.iter().copied().chain(["-l", "-f", DEMO]));
+    let releases = || sandbox.helm(["ls", "-A", "--short"]);
+    let all = releases();
+    let plan = ["plan", "--uninstall", "--out", "x.plan", "--delete", "demo-ui"];
+    ends_with(&on(&plan), 0, &["demo-ui/release/page", "kept by you"]);
+    let wider = sandbox.datamill(["apply", "x.plan", "--delete", "demo-store"]);
+    ends_with(&wider, 10, &["a saved plan does not take `--delete`"]);
+    assert_eq!(releases(), all);
+    succeeds(&sandbox.datamill(["apply", "x.plan"]));
+    assert!(!releases().contains("demo-ui") && releases().contains("demo-store"), "{}", releases());
+    // The same words again: it is gone, and nothing else goes.
+    let left = releases();
+    let again = on(&["-u", "--yes", "--delete", "demo-ui"]);
+    ends_with(&again, 0, &["`--delete demo-ui` names nothing that is there"]);
+    assert_eq!(releases(), left);
+    succeeds(&on(&["-x"]));
+}
+
+#[test]
 fn production_keeps_data_until_its_protection_was_lifted_in_an_earlier_run() {
     let sandbox = with_demo();
     let context = host(&sandbox);

@@ -125,7 +125,7 @@ const NO_MATTER: [&str; 18] = [
     "yes",
 ];
 /// Options that are refused beside a saved plan unless it was made with them.
-const REFUSED: [(&str, &[&str]); 11] = [
+const REFUSED: [(&str, &[&str]); 12] = [
     ("component", &["--component", "thing"]),
     ("profile", &["--profile", "small"]),
     ("set", &["--set", "thing.size=9Gi"]),
@@ -136,6 +136,7 @@ const REFUSED: [(&str, &[&str]); 11] = [
     ("include-data", &["--include-data"]),
     ("overwrite-data", &["--overwrite-data"]),
     ("allow", &["--allow", "ConfigMap/thing"]),
+    ("delete", &["--delete", "thing"]),
     ("strip-finalizers", &["--strip-finalizers", "ConfigMap/one/thing"]),
 ];
 

@@ -7,4 +7,5 @@ mod rules;
 pub(crate) mod sandbox;
 pub(crate) mod schema;
 pub(crate) mod slot;
+pub(crate) mod weather;
 pub(crate) mod world;

@@ -148,7 +148,7 @@ fn asked(scene: &Scene<'_>, saved: &SavedPlan, fresh: &Plan) -> Result<plan::Def
     let question = Question::yes_no(question, "--approve-deferred any");
     Ok(match scene.screen.ask(&question)? {
         Answer::Yes => plan::Deferral::Anything,
-        Answer::No => plan::Deferral::CreateOnly,
+        Answer::No | Answer::Each => plan::Deferral::CreateOnly,
     })
 }
 

@@ -63,6 +63,9 @@ pub struct SavedRequest {
     /// Objects that go without what handles their finalizers, as `Kind/namespace/name`.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub strip_finalizers: BTreeSet<String>,
+    /// The only things that may go, by id or instance; all where none is named.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub deletes: BTreeSet<String>,
     /// The project, where its files cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
@@ -92,6 +95,7 @@ impl SavedRequest {
             include_data,
             overwrite_data,
             allowed,
+            deletes,
             strip_finalizers,
             reach: Reach { cascade, with_needs, all_flavours },
             project,
@@ -135,6 +139,7 @@ impl SavedRequest {
             overwrite_data: *overwrite_data,
             allowed: allowed.clone(),
             strip_finalizers: strip_finalizers.iter().cloned().collect(),
+            deletes: deletes.clone(),
             project: project.clone(),
             flavour_name: flavour_name.clone(),
         }
@@ -172,6 +177,7 @@ impl SavedRequest {
             overwrite_data: self.overwrite_data,
             allowed: self.allowed.clone(),
             strip_finalizers: self.strip_finalizers.iter().cloned().collect(),
+            deletes: self.deletes.clone(),
             reach: Reach {
                 cascade: self.cascade,
                 with_needs: self.with_needs,
@@ -210,6 +216,7 @@ impl SavedRequest {
                 !typed.strip_finalizers.iter().all(|object| self.strip_finalizers.contains(object)),
                 "--strip-finalizers",
             ),
+            (!typed.deletes.is_empty() && typed.deletes != self.deletes, "--delete"),
         ];
         let more = given.into_iter().find(|(is_given, _)| *is_given).map(|(_, option)| option);
         match more {

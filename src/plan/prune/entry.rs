@@ -26,6 +26,9 @@ impl Fate {
 /// Where a chart says that an object outlives its release.
 const POLICY: &str = "helm.sh/resource-policy";
 
+/// Why something stays that the user does not want to go.
+pub(super) const KEPT_BY_YOU: &str = "kept by you";
+
 pub(super) fn kept_because(found: &Found) -> String {
     match (found.class, &found.size) {
         (Class::Data, Some(size)) => format!("it holds data ({size})"),

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::entry::{Fate, kept_because, left_behind};
+use super::entry::{Fate, KEPT_BY_YOU, kept_because, left_behind};
 use super::held::Held;
 use super::{everything, is_of_others};
 use crate::model::{Class, Family, Found, Name, ObjectFound, ResourceId, ResourceKind, Scope};
 use crate::plan::Block;
 use crate::plan::decision::Entries;
-use crate::plan::place::World;
+use crate::plan::place::{DEEPEST, World};
 
 pub(super) struct Pruner<'w, 'a> {
     pub(super) world: &'w World<'a>,
@@ -31,6 +31,10 @@ impl<'a> Pruner<'_, 'a> {
         let kept = data && !permits.include_data
             || found.keep && (!permits.include_data || id.kind == ResourceKind::Crds)
             || remains;
+        if self.is_spared(id) {
+            let why = if kept { kept_because(found) } else { KEPT_BY_YOU.to_owned() };
+            return Fate::Stays(why);
+        }
         if let Some(block) = refused(id, found) {
             return Fate::Refused(block);
         }
@@ -57,6 +61,11 @@ impl<'a> Pruner<'_, 'a> {
         }
     }
 
+    /// Whether the user keeps it.
+    fn is_spared(&self, id: &ResourceId) -> bool {
+        self.world.request.permits.spares(id, &self.world.hosts(id))
+    }
+
     /// Lets what stays keep what it lives in and what it needs, and lets hosts take along what is in them.
     pub(super) fn settle(&mut self) {
         let clusters: Vec<_> =
@@ -79,7 +88,7 @@ impl<'a> Pruner<'_, 'a> {
         let fate = if let Some((what, said)) = self.world.protected_at(cluster) {
             let why = format!("`{what}` in it was protected by {}", said.says());
             Fate::Refused(Block::Protected { why })
-        } else if let Some(why) = self.lived_in(cluster) {
+        } else if let Some(why) = self.why_it_shelters(cluster, simulated) {
             Fate::Stays(why)
         } else if simulated {
             Fate::Goes
@@ -123,6 +132,36 @@ impl<'a> Pruner<'_, 'a> {
             discovered.map(|(id, _)| id).filter(|id| inside(id)).find(stays)
         };
         wanted.or_else(left).map(|id| format!("`{id}` lives in it"))
+    }
+
+    /// Why a cluster stays, whatever is said of itself.
+    fn why_it_shelters(&self, cluster: &'a ResourceId, simulated: bool) -> Option<String> {
+        let left = || self.left_in(cluster).filter(|_| !simulated);
+        self.lived_in(cluster)
+            .or_else(|| self.shelters_spared(cluster))
+            .or_else(|| left().map(|id| format!("`{id}` in it is kept")))
+    }
+
+    /// What would be kept, lies in a host that goes, and is wanted in another one.
+    fn left_in(&self, host: &ResourceId) -> Option<&'a ResourceId> {
+        let discovered = &self.world.request.snapshot.discovered.found;
+        let inside = |found: &'a Found| {
+            let chain = std::iter::successors(found.host.as_ref(), |at| {
+                discovered.get(*at).and_then(|found| found.host.as_ref())
+            });
+            chain.take(DEEPEST).any(|at| at == host)
+        };
+        let left = |found: &'a Found| found.class == Class::Data || found.keep;
+        let mut left =
+            discovered.iter().filter(|(id, found)| !self.going.contains_key(id) && left(found));
+        left.find(|(_, found)| inside(found)).map(|(id, _)| id)
+    }
+
+    /// Why a host stays: the user keeps something in it.
+    fn shelters_spared(&self, host: &ResourceId) -> Option<String> {
+        let mut going = self.going.keys();
+        let kept = going.find(|id| self.world.hosts(id).contains(&host) && self.is_spared(id))?;
+        Some(format!("`{kept}` in it is {KEPT_BY_YOU}"))
     }
 
     /// Why a host stays: data in it does.
@@ -178,6 +217,13 @@ impl<'a> Pruner<'_, 'a> {
                 let bystander = self.lived_in(cluster);
                 kept.map(|other| format!("it says whose `{other}` is")).or(bystander)
             }
+            ResourceKind::Removal => {
+                let needs = &self.world.discovered(id)?.needs;
+                let kept = needs.iter().find(|need| {
+                    matches!(self.going.get(need), Some(Fate::Stays(_))) && self.is_spared(need)
+                })?;
+                Some(format!("it says how `{kept}` goes"))
+            }
             ResourceKind::Cluster
             | ResourceKind::Network
             | ResourceKind::FileSystem
@@ -189,7 +235,6 @@ impl<'a> Pruner<'_, 'a> {
             | ResourceKind::Release
             | ResourceKind::Objects
             | ResourceKind::Job
-            | ResourceKind::Removal
             | ResourceKind::Wait
             | ResourceKind::Health => None,
         }
@@ -233,6 +278,7 @@ impl<'a> Pruner<'_, 'a> {
         });
         kept.map(|(id, _)| *id)
             .or(moved.map(|(id, _)| id))
+            .or_else(|| self.left_in(namespace))
             .map(|id| format!("`{id}` in it is kept"))
             .or_else(|| remains.map(|(_, object)| format!("{} in it is kept", object.object)))
             .or_else(foreign)
