@@ -109,6 +109,14 @@ const SLIPS: &[(&str, &str)] = &[
         "`timeout` is a duration such as `10m` or `1h30m`, and here stands text",
     ),
     (
+        "steps: [{id: a, kind: helm, chart: {path: x}, rollback: true}]",
+        "a release that fails is not rolled back | take `rollback` out: what failed stays as it is, with its cause, and the next apply goes on from there; `helm rollback` by hand works",
+    ),
+    (
+        "steps: [{id: a, kind: job, image: x, rerun: always}]",
+        "a job that runs at every apply would leave something to do for ever | write `rerun: onChange`, or bring it as a hook of a chart or as a CronJob",
+    ),
+    (
         "secrets: [{id: a, keys: {k: {value: x, generate: hex}}}]",
         "key `k` says 2 times where its value comes from | write exactly one of: generate, value, param, template, copy",
     ),

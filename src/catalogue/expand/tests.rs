@@ -321,16 +321,8 @@ fn what_is_not_built_yet_says_so_when_it_is_used() {
 }
 
 #[test]
-fn what_the_format_leaves_out_says_why() {
+fn a_pattern_is_a_regular_expression_and_stands_alone() {
     let table = [
-        (
-            "steps: [{id: a, kind: helm, chart: {path: x}, rollback: true}]",
-            "a release that fails is not rolled back",
-        ),
-        (
-            "steps: [{id: a, kind: job, image: x, rerun: always}]",
-            "a job that runs at every apply would leave something to do for ever",
-        ),
         (
             "health: [{field: {ref: v1/Pod/x, path: a, matches: 'b('}}]",
             "`b(` is no regular expression: unclosed group",
