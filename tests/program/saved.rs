@@ -104,7 +104,7 @@ fn an_approved_plan_is_not_widened() {
 
 /// Options of `apply` that change nothing of what a saved plan does: where its target is on this machine, who is asked, what is
 /// shown, and how much goes on at a time.
-const NO_MATTER: [&str; 18] = [
+const NO_MATTER: [&str; 19] = [
     "approve-deferred",
     "confirm-project",
     "context",
@@ -117,6 +117,7 @@ const NO_MATTER: [&str; 18] = [
     "new-target",
     "output",
     "parallel",
+    "parallel-others",
     "provider",
     "remote",
     "skip-preflight",

@@ -143,13 +143,17 @@ fn inputs(chart: &Chart, filled: &Filled, rules: &Rules, spec: &ReleaseSpec) -> 
         CrdPolicy::Skip => "skip",
         CrdPolicy::Chart => "chart",
     };
-    Digest::of_json(&json!({
+    let mut inputs = json!({
         "chart": chart.digest.as_str(),
         "values": filled.hashed,
         "rules": rules.digest().as_str(),
         "crds": crds,
-        "hooks": spec.hooks,
-    }))
+    });
+    // What is usual is not named, so that releases made before somebody could say otherwise stay as they are.
+    if !spec.hooks {
+        merge(&mut inputs, &json!({"hooks": false}));
+    }
+    Digest::of_json(&inputs)
 }
 
 /// What is drawn.
