@@ -89,7 +89,7 @@ pub async fn stop(
         )
         .because("kind makes and deletes clusters only")
         .hint(format!(
-            "what works in practice, and `datamill start` ends:\n    docker stop $(docker ps -q --filter label=io.x-k8s.kind.cluster={name})"
+            "its containers can be stopped, though kind does not promise it; `datamill start` starts them again:\n    docker stop $(docker ps -q --filter label=io.x-k8s.kind.cluster={name})"
         ))
         .hint("take away what is installed and keep cluster and data:\n    datamill uninstall")
         .hint("take everything away:\n    datamill destroy")),

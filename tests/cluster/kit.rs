@@ -60,10 +60,15 @@ pub(crate) fn destroy(sandbox: &Sandbox) {
 }
 
 /// Tries until something is so, for at most a minute.
-pub(crate) fn eventually(what: &str, mut so: impl FnMut() -> bool) {
+pub(crate) fn eventually(what: &str, so: impl FnMut() -> bool) {
+    within(Duration::from_mins(1), what, so);
+}
+
+/// Waits until something is so, and fails the test when it takes longer than that.
+pub(crate) fn within(most: Duration, what: &str, mut so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !so() {
-        assert!(start.elapsed() < Duration::from_mins(1), "not within a minute: {what}");
+        assert!(start.elapsed() < most, "not within {} s: {what}", most.as_secs());
         std::thread::sleep(Duration::from_millis(100));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::cluster::kit::within;
 use crate::cluster::{ends_with, succeeds};
 use crate::support::node::{self, Image, Registry, Serve};
 
@@ -60,16 +61,13 @@ metadata: {name: data}
 spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}
 ",
     );
-    let class =
-        space.kubectl(&["get", "storageclass", "-o", "jsonpath={.items[*].volumeBindingMode}"]);
-    assert_eq!(class, "WaitForFirstConsumer");
+    let class = ["get", "storageclass", "standard", "-o", "jsonpath={.volumeBindingMode}"];
+    assert_eq!(space.kubectl(&class), "WaitForFirstConsumer");
     // The controller says that it waits, so the claim was looked at and left.
-    let waits = "--for=jsonpath={.reason}=WaitForFirstConsumer";
-    let events = space.kubectl(&["get", "events", "-o", "name"]);
-    let event = events.lines().next().map(str::to_owned);
-    if let Some(event) = event {
-        space.kubectl(&["wait", waits, &event, "--timeout=60s"]);
-    }
+    let reasons = ["get", "events", "-o", "jsonpath={.items[*].reason}"];
+    within(Duration::from_mins(5), "the controller looks at the claim", || {
+        space.kubectl(&reasons).contains("WaitForFirstConsumer")
+    });
     let phase = ["get", "pvc", "data", "-o", "jsonpath={.status.phase}"];
     assert_eq!(space.kubectl(&phase), "Pending");
     space.apply(&format!(
@@ -194,7 +192,7 @@ fn the_demos_images_run_what_its_charts_call() {
         ["run", "try", "--image", &image.names[0], "--image-pull-policy=Never", "--restart=Never"];
     space.kubectl(&[&run[..], &["--", "sh", "-c", script]].concat());
     let until = "--for=jsonpath={.status.phase}=Succeeded";
-    let ended = space.try_kubectl(&["wait", until, "pod/try", "--timeout=60s"]);
+    let ended = space.try_kubectl(&["wait", until, "pod/try", "--timeout=300s"]);
     assert!(ended.status.success(), "{}", space.kubectl(&["logs", "try"]));
 }
 

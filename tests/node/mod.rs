@@ -4,6 +4,7 @@
 mod basics;
 mod demo;
 mod failures;
+mod kind;
 mod residue;
 mod streams;
 mod workloads;

@@ -1,11 +1,13 @@
 //! Nothing is left of a run, however it ends; and the next run is not in its way.
 
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::cluster::kit::within;
 use crate::support::node::{self, Mark, leftovers};
 
 /// What a run of its own does in a process that this file starts.
@@ -35,7 +37,7 @@ fn start(test: &str) -> Child {
 fn command(test: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", &format!("node::{test}"), "--ignored"]);
-    command.env("DATAMILL_NODE_TESTS", "required");
+    command.env("DATAMILL_NODE_TESTS", "required").env(node::PART, "1");
     command.stdin(Stdio::null()).stderr(Stdio::null());
     command
 }
@@ -43,7 +45,7 @@ fn command(test: &str) -> Command {
 /// Waits until nothing of a run is there: its keeper may be at it.
 fn expect_nothing_left(mark: &Mark) {
     let mut left = Vec::new();
-    for _ in 0..600 {
+    for _ in 0..3000 {
         left = leftovers(mark);
         if left.is_empty() {
             return;
@@ -53,15 +55,26 @@ fn expect_nothing_left(mark: &Mark) {
     panic!("left of {}: {left:#?}", mark.name());
 }
 
-/// Waits until the engine of a run answers and its cluster is being made.
+/// Waits until the engine of a run answers and its cluster is being made: its node's container is there.
 fn wait_for_the_middle(run: &mut Child) -> Mark {
     let mark = Mark::of(run.id()).unwrap();
-    let config = mark.folder().join("kind.yaml");
-    while !config.exists() && run.try_wait().unwrap().is_none() {
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    std::thread::sleep(Duration::from_secs(3));
+    let socket = mark.folder().join("docker.sock");
+    let label = format!("label=io.x-k8s.kind.cluster={}", mark.name());
+    within(Duration::from_mins(10), "a run makes its cluster", || {
+        assert!(run.try_wait().unwrap().is_none(), "the run ended before it made a cluster");
+        let mut docker = Command::new("docker");
+        docker.args(["ps", "--quiet", "--filter", &label]).stdin(Stdio::null());
+        if socket.exists() {
+            docker.env("DOCKER_HOST", format!("unix://{}", socket.display()));
+        }
+        docker.output().is_ok_and(|output| !output.stdout.trim_ascii().is_empty())
+    });
     mark
+}
+
+/// What the tier said of this run.
+fn note() -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_TARGET_TMPDIR")).join("node-tier.txt")).unwrap()
 }
 
 fn end(process: u32) {
@@ -71,11 +84,13 @@ fn end(process: u32) {
 #[test]
 fn a_run_that_panicked_leaves_nothing() {
     let Some(_) = node::cluster() else { return };
+    let noted = note();
     let mut child = start("a_run_that_panics");
     let mark = Mark::of(child.id()).unwrap();
     // The harness's own code: the test ran, and failed.
     assert_eq!(child.wait().unwrap().code(), Some(101));
     expect_nothing_left(&mark);
+    assert_eq!(note(), noted, "a run inside a test says nothing of the tier");
 }
 
 #[test]

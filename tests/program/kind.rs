@@ -149,6 +149,12 @@ fn a_known_failure_says_what_to_do_and_leaves_nothing() {
             ["cgroup v1", "cgroup v2"],
         ),
         ("echo 'write: no space left on device' >&2; exit 1", "", ["is full", "docker system"]),
+        // The image was there; these words are the kubelet's, of its own parts.
+        (
+            "echo 'ERROR: failed to init node with kubeadm' >&2; exit 1",
+            "dial tcp 127.0.0.1:10248: connect: connection refused\nlookup node: no such host\nUnauthorized: operation not permitted",
+            ["did not come up in a node", "docker info"],
+        ),
         ("exit 0", "", ["kind ended well and left no cluster", "cannot create"]),
     ] {
         let stage = Stage::new(kind);

@@ -30,7 +30,7 @@ pub(crate) struct Run {
 impl Sandbox {
     /// A sandbox without tools: whatever needs one must get it itself, which fails.
     pub(crate) fn bare() -> Self {
-        let root = tempfile::Builder::new().prefix("datamill-test-").tempdir().unwrap();
+        let root = tempfile::Builder::new().prefix(&mark()).tempdir().unwrap();
         let mut sandbox = Self { root, env: BTreeMap::new(), prefix: Vec::new(), turn: None };
         for folder in ["home", "project"] {
             std::fs::create_dir_all(sandbox.root.path().join(folder)).unwrap();
@@ -197,6 +197,15 @@ impl Drop for Sandbox {
             }
         }
     }
+}
+
+/// What the folders of this process's sandboxes begin with. On Linux its id and start time are in it, so that a later run can
+/// tell those of dead processes and sweep them up.
+fn mark() -> String {
+    #[cfg(target_os = "linux")]
+    return format!("{}-", super::node::Mark::own().name());
+    #[cfg(not(target_os = "linux"))]
+    "datamill-test-".to_owned()
 }
 
 /// The program under test.

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use super::*;
-use crate::cluster::kit::eventually;
+use crate::cluster::kit::within;
 use crate::support::sandbox::{BINARY, finish};
 
 #[test]
@@ -11,14 +11,14 @@ use crate::support::sandbox::{BINARY, finish};
 fn a_node_that_goes_away_is_named_and_waited_for() {
     let case =
         Case::open("away", &["late"]).expect("the process that started this one has a cluster");
-    let late = answer("{name: READY_AFTER, value: 20s}");
-    // Longer than the control plane waits before it believes that a node is gone.
-    case.chart("late", Duration::from_secs(65), &[&deployment(&late, "")]);
+    let late = answer("{name: READY_AFTER, value: 60s}");
+    // Much longer than the 50 s that the control plane waits before it believes that a node is gone.
+    case.chart("late", Duration::from_secs(120), &[&deployment(&late, "")]);
     let mut command = case.sandbox.command(BINARY);
     command.args(["-k", "-i", "-f", FLAVOUR]).stdout(Stdio::piped()).stderr(Stdio::piped());
     let run = command.spawn().unwrap();
     let phase = ["get", "pods", "-n", "away", "-o", "jsonpath={.items[*].status.phase}"];
-    eventually("the pod runs", || case.cluster.kubectl(&phase) == "Running");
+    within(Duration::from_mins(5), "the pod runs", || case.cluster.kubectl(&phase) == "Running");
     case.cluster.on_node(&["systemctl", "stop", "kubelet"]).unwrap();
     let run = finish(run);
     case.cluster.on_node(&["systemctl", "start", "kubelet"]).unwrap();

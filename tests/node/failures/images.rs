@@ -14,7 +14,7 @@ fn an_image_that_does_not_come_says_whether_it_is_missing_or_locked_away() {
     let registry = Registry::start(case.cluster);
     let closed = registry.serve("locked", Image::answer().unwrap(), Serve::Unauthorised);
     let missing = registry.name("nobody");
-    let stall = Duration::from_secs(10);
+    let stall = Duration::from_secs(20);
     case.chart("missing", stall, &[&pulled(&missing, "")]);
     case.chart("closed", stall, &[&pulled(&closed, "")]);
     let run = case.install();
@@ -46,10 +46,11 @@ fn an_image_that_comes_slowly_is_waited_for_however_short_the_patience() {
     let registry = Registry::start(case.cluster);
     // Other bytes than any image of the other tests: what is there is not pulled.
     let image = Image::answer().unwrap().heavier_by(3 << 20);
-    let slow = registry.serve("heavy", image, Serve::Slowly(Duration::from_millis(1500)));
-    // Its controller gives up counting before the image is there, too.
+    let slow = registry.serve("heavy", image, Serve::Slowly(Duration::from_secs(3)));
+    // The image takes 30 s, twice the patience; what comes before and after it does with the patience alone. Its controller
+    // gives up counting before the image is there, too.
     let template = pulled(&slow, "  progressDeadlineSeconds: 7\n");
-    case.chart("slow", Duration::from_secs(6), &[&template]);
+    case.chart("slow", Duration::from_secs(15), &[&template]);
     let run = case.install();
     ends_with(&run, 0, &[&format!("pulls image {slow}")]);
     let took = case.kubectl(&[

@@ -10,16 +10,29 @@ metadata: {name: ghost, labels: {ghost: 'yes'}}
 spec: {taints: [{key: reserved, value: others, effect: NoSchedule}]}
 ";
 
+/// What belongs to no namespace, and goes however the test ends.
+struct Everywhere(&'static Cluster);
+
+impl Drop for Everywhere {
+    fn drop(&mut self) {
+        for what in [["node", "ghost"], ["storageclass", "idle"]] {
+            let delete = ["delete", "--wait=false", "--ignore-not-found"];
+            self.0.kubectl_command().args(delete).args(what).output().ok();
+        }
+    }
+}
+
 #[test]
 fn pods_that_no_node_takes_say_so_in_numbers_and_names() {
     let names = ["large", "tainted", "unbound", "unclaimed"];
     let Some(case) = Case::open("scheduling", &names) else { return };
+    let _everywhere = Everywhere(case.cluster);
     let file = case.sandbox.write("ghost.yaml", GHOST);
     case.cluster.kubectl(&["apply", "-f", file.to_str().unwrap()]);
     let class = "apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: idle}\nprovisioner: example.org/nobody\n";
     let file = case.sandbox.write("class.yaml", class);
     case.cluster.kubectl(&["apply", "-f", file.to_str().unwrap()]);
-    let stall = Duration::from_secs(6);
+    let stall = Duration::from_secs(10);
     let container = answer("");
     let large = container.clone() + "\nresources: {requests: {cpu: \"1000\"}}";
     case.chart("large", stall, &[&deployment(&large, "")]);
@@ -64,6 +77,4 @@ fn pods_that_no_node_takes_say_so_in_numbers_and_names() {
         case.mend(name, &[&deployment(&container, "")]);
     }
     case.converges();
-    case.cluster.kubectl(&["delete", "node", "ghost"]);
-    case.cluster.kubectl(&["delete", "storageclass", "idle"]);
 }

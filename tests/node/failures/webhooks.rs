@@ -16,13 +16,13 @@ fn guard(case: &Case) {
 
 /// Three webhooks, asked about what bears their label in the case's namespace.
 fn configuration(authority: &str) -> String {
-    let hook = |name: &str, service: &str, path: &str| {
+    let hook = |name: &str, service: &str, path: &str, patience: u8| {
         format!(
             r"
   - name: {name}.example.org
     sideEffects: None
     admissionReviewVersions: [v1]
-    timeoutSeconds: 1
+    timeoutSeconds: {patience}
     failurePolicy: Fail
     clientConfig: {{service: {{namespace: hooks, name: {service}, path: {path}}}, caBundle: {authority}}}
     rules: [{{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [configmaps, pods]}}]
@@ -32,9 +32,10 @@ fn configuration(authority: &str) -> String {
     };
     format!(
         "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingWebhookConfiguration\nmetadata: {{name: hooks}}\nwebhooks:{}{}{}\n",
-        hook("deny", "guard", "/deny"),
-        hook("hang", "guard", "/hang"),
-        hook("gone", "nobody", "/"),
+        // What answers may take its time on a machine under load.
+        hook("deny", "guard", "/deny", 10),
+        hook("hang", "guard", "/hang", 1),
+        hook("gone", "nobody", "/", 10),
     )
 }
 
@@ -55,7 +56,7 @@ fn webhooks_that_refuse_or_do_not_answer_are_named() {
     case.cluster.kubectl(&["apply", "-f", file.to_str().unwrap()]);
     let names = ["guard", "denied", "pods", "silent", "gone"];
     case.flavour(&names, "");
-    let stall = Duration::from_secs(6);
+    let stall = Duration::from_secs(10);
     case.chart("denied", stall, &[&map("deny")]);
     let pods = deployment(&answer(""), "").replace("labels: {app:", "labels: {hook: deny, app:");
     case.chart("pods", stall, &[&pods]);

@@ -1,6 +1,7 @@
 //! What Go and Debian's packages give: programs, the image of a node, the tree of the demo's image. Made once, kept in the
 //! user's cache under the digest of what it is made of.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,8 +11,10 @@ use std::time::{Duration, SystemTime};
 use datamill::model::Digest;
 use datamill::toolchain::{ETCD, KIND, KUBERNETES};
 
+use tempfile::TempDir;
+
 use super::engine::Engine;
-use super::run::{said, text_of};
+use super::run::{Mark, said, text_of};
 use crate::support::sandbox::{repository, tools};
 
 const COREDNS: &str = "github.com/coredns/coredns@v1.15.0";
@@ -72,8 +75,29 @@ fn cache() -> Result<PathBuf> {
     Ok(folder.ok_or("there is no HOME")?.join("datamill-tests"))
 }
 
-fn go(args: &[&str]) -> Command {
-    let mut command = Command::new("go");
+/// A folder for work, gone when it is dropped; below the folder of this run, so that a run that is killed leaves none.
+fn workshop() -> Result<TempDir> {
+    let folder = Mark::own().folder().join("work");
+    let made = fs::create_dir_all(&folder).and_then(|()| TempDir::new_in(&folder));
+    made.map_err(|error| format!("{}: {error}", folder.display()))
+}
+
+/// Something that builds: it works in such a folder, and it and all that it starts bear the name of the run.
+fn builder(program: impl AsRef<OsStr>, work: &TempDir) -> Command {
+    let mut command = Command::new(program);
+    command.env("TMPDIR", work.path()).env("DATAMILL_NODE_RUN", Mark::own().name());
+    command
+}
+
+/// The same with root's rights, and with mounts of its own: those that it leaves go with it.
+fn builder_with_mounts(program: impl AsRef<OsStr>, work: &TempDir) -> Command {
+    let mut command = builder("unshare", work);
+    command.arg("--mount").arg(program.as_ref());
+    command
+}
+
+fn go(args: &[&str], work: &TempDir) -> Command {
+    let mut command = builder("go", work);
     command.args(args).current_dir(here("programs"));
     command.env("CGO_ENABLED", "0").env("GOFLAGS", "-mod=readonly -buildvcs=false");
     command.env("GO111MODULE", "on").env("GOWORK", "off");
@@ -87,18 +111,20 @@ fn kind_module() -> String {
 
 /// A program of somebody's module.
 fn install(package: &str, into: &Path) -> Result<()> {
-    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let mut call = go(&["install", "-trimpath", "-ldflags", "-s -w", package]);
+    let folder = workshop()?;
+    let bin = folder.path().join("bin");
+    let mut call = go(&["install", "-trimpath", "-ldflags", "-s -w", package], &folder);
     // In no module: the package's own go.mod decides.
-    said(call.current_dir(folder.path()).env("GOBIN", folder.path()))?;
-    let entry = fs::read_dir(folder.path()).ok().and_then(|mut entries| entries.next());
+    said(call.current_dir(folder.path()).env("GOBIN", &bin))?;
+    let entry = fs::read_dir(&bin).ok().and_then(|mut entries| entries.next());
     let built = entry.and_then(std::result::Result::ok).ok_or("Go left nothing")?.path();
     fs::copy(&built, into).map(drop).map_err(|error| format!("{}: {error}", into.display()))
 }
 
 /// A program of the module in `programs/`.
 fn build(package: &str, flags: &str, into: &Path) -> Result<()> {
-    let mut call = go(&["build", "-trimpath", "-ldflags", flags, "-o"]);
+    let work = workshop()?;
+    let mut call = go(&["build", "-trimpath", "-ldflags", flags, "-o"], &work);
     said(call.arg(into).arg(package)).map(drop)
 }
 
@@ -125,7 +151,18 @@ pub(super) fn minio() -> Result<PathBuf> {
 /// The tree of the demo's image, as an archive.
 pub(super) fn demo() -> Result<PathBuf> {
     let script = text_of(&here("image/demo"));
-    cached("demo", [&*script], |into| said(Command::new(here("image/demo")).arg(into)).map(drop))
+    cached("demo", [&*script], |into| {
+        said(builder_with_mounts(here("image/demo"), &workshop()?).arg(into)).map(drop)
+    })
+}
+
+/// What takes a compiler minutes on a machine that never built it, before any test waits for something that needs the cores.
+pub(super) fn warm_up(engine: &Engine) -> Result<()> {
+    minio()?;
+    if engine.is_own() {
+        demo()?;
+    }
+    Ok(())
 }
 
 /// The image of a node, in an engine under the name that comes back.
@@ -148,7 +185,7 @@ pub(super) fn node(engine: &Engine) -> Result<String> {
 
 fn make_node(engine: &Engine, name: &str) -> Result<()> {
     let io = |error: std::io::Error| error.to_string();
-    let work = tempfile::tempdir().map_err(io)?;
+    let work = workshop()?;
     let programs = work.path().join("programs");
     fs::create_dir(&programs).map_err(io)?;
     let version = "k8s.io/component-base/version";
@@ -166,13 +203,13 @@ fn make_node(engine: &Engine, name: &str) -> Result<()> {
     {
         std::os::unix::fs::symlink(tools().join(program), programs.join(program)).map_err(io)?;
     }
-    let module = said(&mut go(&["mod", "download", "-json", &kind_module()]))?;
+    let module = said(&mut go(&["mod", "download", "-json", &kind_module()], &work))?;
     let module: serde_json::Value =
         serde_json::from_str(&module).map_err(|error| error.to_string())?;
     let tree = work.path().join("tree");
     let root = here("image/root");
-    said(Command::new(root).arg(&tree).arg(module["Dir"].as_str().unwrap_or_default()))?;
-    let mut call = Command::new(here("image/node"));
+    said(builder_with_mounts(root, &work).arg(&tree).arg(module["Dir"].as_str().unwrap_or_default()))?;
+    let mut call = builder_with_mounts(here("image/node"), &work);
     call.arg(&tree).arg(&programs).arg(name);
     if let Some(host) = engine.host() {
         call.env("DOCKER_HOST", host);

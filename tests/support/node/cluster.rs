@@ -28,6 +28,7 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(super) fn create(engine: Engine) -> Result<Self, String> {
+        build::warm_up(&engine)?;
         let image = if engine.is_own() {
             Some(build::node(&engine)?)
         } else {
@@ -38,7 +39,7 @@ impl Cluster {
         fs::write(&config, configuration()).map_err(|error| error.to_string())?;
         let cluster = Self { engine, kubeconfig, image, loaded: Mutex::default() };
         let mut create = cluster.kind();
-        create.args(["create", "cluster", "--wait", "120s", "--name", &cluster.name()]);
+        create.args(["create", "cluster", "--wait", "300s", "--name", &cluster.name()]);
         create.arg("--config").arg(config).arg("--kubeconfig").arg(&cluster.kubeconfig);
         if let Some(image) = &cluster.image {
             create.args(["--image", image]);
@@ -57,6 +58,16 @@ impl Cluster {
             return Ok(());
         }
         let public = "docker.io/library/busybox:1.37";
+        let was_there = said(self.engine.docker().args(["image", "inspect", public])).is_ok();
+        let brought = self.bring_public(public);
+        self.engine.forget(BUSYBOX);
+        if !was_there {
+            self.engine.forget(public);
+        }
+        brought
+    }
+
+    fn bring_public(&self, public: &str) -> Result<(), String> {
         said(self.engine.docker().args(["pull", "-q", public]))?;
         // Its files as an image of one platform: an engine may know of others, and then kind does not load it.
         let container = said(self.engine.docker().args(["create", public]))?;
@@ -75,11 +86,11 @@ impl Cluster {
         let pod =
             ["run", "names", "--image", BUSYBOX, "--image-pull-policy=Never", "--restart=Never"];
         // The first Pod is forbidden until its ServiceAccount exists.
-        self.try_kubectl(&["wait", "--for=create", "serviceaccount/default", "--timeout=60s"])?;
+        self.try_kubectl(&["wait", "--for=create", "serviceaccount/default", "--timeout=300s"])?;
         let all: Vec<_> = pod.into_iter().chain(["--", "sh", "-c", ask]).collect();
         self.try_kubectl(&all)?;
         let until = "--for=jsonpath={.status.phase}=Succeeded";
-        self.try_kubectl(&["wait", until, "pod/names", "--timeout=120s"])?;
+        self.try_kubectl(&["wait", until, "pod/names", "--timeout=300s"])?;
         self.try_kubectl(&["delete", "pod", "names", "--now"]).map(drop)
     }
 
@@ -142,7 +153,7 @@ impl Cluster {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("test-{}", NEXT.fetch_add(1, Ordering::Relaxed));
         self.kubectl(&["create", "namespace", &name]);
-        let wait = ["wait", "--for=create", "serviceaccount/default", "--timeout=60s", "-n", &name];
+        let wait = ["wait", "--for=create", "serviceaccount/default", "--timeout=300s", "-n", &name];
         self.kubectl(&wait);
         Namespace { cluster: self, name }
     }

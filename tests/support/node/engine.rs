@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::run::{Mark, children, keeper, said, text_of};
 use super::{Image, Stop, build};
@@ -54,23 +54,30 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Waits until dockerd answers. Where it does not, the machine cannot run it.
+    /// Waits until dockerd answers. Where it ends instead, the machine cannot run it; one that lives and does not answer is no
+    /// reason to leave the tests out.
     fn wait(&mut self) -> Result<(), Stop> {
+        const PATIENCE: Duration = Duration::from_mins(2);
+        let ended = self.mark.folder().join("dockerd.ended");
+        let begun = Instant::now();
         let mut last = String::new();
-        for _ in 0..300 {
+        let mut lives = true;
+        while lives && begun.elapsed() < PATIENCE {
             match said(self.docker().args(["info", "--format", "{{.ServerVersion}}"])) {
                 Ok(version) if !version.trim().is_empty() => return Ok(()),
                 Ok(_) => {}
                 Err(why) => last = why,
             }
-            if self.keeper.try_wait().ok().flatten().is_some() {
-                break;
-            }
+            lives = self.keeper.try_wait().ok().flatten().is_none() && !ended.exists();
             std::thread::sleep(Duration::from_millis(100));
         }
         let log = text_of(&self.mark.folder().join("dockerd.log"));
         let line = log.lines().next_back().map_or(last, str::to_owned);
-        Err(Stop::Skip(format!("dockerd does not start here: {line}")))
+        Err(if lives {
+            Stop::Failure(format!("dockerd does not answer in {} s: {line}", PATIENCE.as_secs()))
+        } else {
+            Stop::Skip(format!("dockerd does not start here: {line}"))
+        })
     }
 
     /// An engine may answer and run nothing, or nothing that has the rights of a node.
@@ -83,7 +90,14 @@ impl Engine {
         said?;
         let name = format!("{}-probe", self.name());
         let why = refuses_privileged(&|| self.docker(), &name, &image.names[0]);
+        // Where other runs use it, it stays until the last of them.
+        self.forget(&image.names[0]);
         why.map_or(Ok(()), |why| Err(Stop::Skip(why)))
+    }
+
+    /// Removes an image; one that a container still needs stays.
+    pub(super) fn forget(&self, image: &str) {
+        said(self.docker().args(["rmi", image])).ok();
     }
 
     /// The docker client for this engine.

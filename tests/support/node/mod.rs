@@ -23,6 +23,9 @@ pub(crate) use run::{Mark, leftovers};
 
 use place::Place;
 
+/// Set for a process that a test starts to be a run of its own.
+pub(crate) const PART: &str = "DATAMILL_NODE_PART";
+
 /// The cluster of this run; nothing where none can be, after saying why.
 pub(crate) fn cluster() -> Option<&'static Cluster> {
     static SHARED: OnceLock<Result<Option<Cluster>, String>> = OnceLock::new();
@@ -78,6 +81,10 @@ fn start() -> Result<Cluster, Stop> {
 /// Says once what became of the tier: past the harness, which swallows what passing tests print, and in a file for `.ci/run`.
 fn tell(what: &str) {
     writeln!(std::io::stderr(), "node tier: {what}").ok();
+    // A run that a test started for itself is no news.
+    if std::env::var_os(PART).is_some() {
+        return;
+    }
     let note = Path::new(env!("CARGO_TARGET_TMPDIR")).join("node-tier.txt");
     std::fs::write(note, format!("{what}\n")).ok();
 }

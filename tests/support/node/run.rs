@@ -1,6 +1,7 @@
 //! The marks of a run: a folder and a cgroup named by process id and start time, so that the next run can tell the dead from
 //! the living; and what calls of programs give.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -97,12 +98,14 @@ pub(super) fn sweep(place: Place) -> Result<(), String> {
     if place == Place::Running {
         sweep_clusters()?;
     }
-    let entries = fs::read_dir(base()).map_err(|error| error.to_string())?;
-    for entry in entries.flatten() {
+    // Sandboxes lie among the machine's temporary files.
+    let folders = BTreeSet::from([base(), std::env::temp_dir()]);
+    let entries = folders.iter().map(fs::read_dir).collect::<Result<Vec<_>, _>>();
+    let entries = entries.map_err(|error| error.to_string())?;
+    for entry in entries.into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        if Mark::read(&name).is_none_or(|mark| mark.lives()) {
-            continue;
-        }
+        let Some(mark) = Mark::read(&name).filter(|mark| !mark.lives()) else { continue };
+        let name = mark.name();
         // Its keeper may be at it.
         for _ in 0..600 {
             if !entry.path().exists() || !keepers(&name) {
@@ -136,13 +139,14 @@ fn sweep_clusters() -> Result<(), String> {
 
 /// Whether a process other than this one has a name in its arguments.
 fn keepers(name: &str) -> bool {
-    !named(name).is_empty()
+    !named("cmdline", name).is_empty()
 }
 
-fn named(name: &str) -> Vec<String> {
+/// Processes with a name in their arguments or environment.
+fn named(place: &str, name: &str) -> Vec<String> {
     let own = std::process::id();
     let line = |pid: u32| {
-        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let line = fs::read(format!("/proc/{pid}/{place}")).unwrap_or_default();
         String::from_utf8_lossy(&line).replace('\0', " ")
     };
     let others = processes().filter(|pid| *pid != own);
@@ -152,15 +156,18 @@ fn named(name: &str) -> Vec<String> {
 /// What of a run is still there: processes, mounts, cgroups, its folder.
 pub(crate) fn leftovers(mark: &Mark) -> Vec<String> {
     let name = mark.name();
-    let mut left = named(&name);
+    let mut left = named("cmdline", &name);
+    left.extend(named("environ", &name));
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     left.extend(mounts.lines().filter(|line| line.contains(&name)).map(str::to_owned));
     let mut find = Command::new("find");
     find.args(["/sys/fs/cgroup", "-type", "d", "-name", &name]).stdin(Stdio::null());
     let found = find.output().map(|output| output.stdout).unwrap_or_default();
     left.extend(String::from_utf8_lossy(&found).lines().map(str::to_owned));
-    if mark.folder().exists() {
-        left.push(mark.folder().display().to_string());
+    for folder in [base(), std::env::temp_dir()] {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        let own = entries.filter(|one| one.file_name().to_string_lossy().starts_with(&name));
+        left.extend(own.map(|one| one.path().display().to_string()));
     }
     left
 }

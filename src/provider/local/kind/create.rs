@@ -109,8 +109,20 @@ impl Kind {
         let short = image.split('@').next().unwrap_or(image);
         (run.progress)(format!("pulling the node image {short}, some 400 MB"));
         engine.pull(image, &run.stop).await.map_err(|error| {
-            let EngineError::NoAnswer { seconds, .. } = &error else { return failed(error) };
-            self.failure("create")
+            let failure = self.failure("create");
+            let seconds = match &error {
+                EngineError::Refused { says } | EngineError::NoSuchThing { says } => {
+                    return says::explain_image(failure, says);
+                }
+                EngineError::NoAnswer { seconds, .. } => seconds,
+                EngineError::NotInstalled { .. }
+                | EngineError::NotSupported { .. }
+                | EngineError::NotRunning { .. }
+                | EngineError::NoPermission { .. }
+                | EngineError::Garbled { .. }
+                | EngineError::Stopped => return failed(error),
+            };
+            failure
                 .because(format!("the node image `{short}` did not arrive within {seconds} s"))
                 .hint(format!(
                     "pull it by hand, which goes on where it stopped:\n    docker pull {image}"

@@ -6,6 +6,7 @@ mod create;
 mod failure;
 mod live;
 mod load;
+mod reasons;
 mod says;
 mod shape;
 

@@ -1,5 +1,6 @@
 //! What kind and its nodes say: the words for a progress line, and why something failed. Pure.
 
+use super::reasons::{OF_ALL, OF_AN_IMAGE, Reason};
 use crate::model::Failure;
 
 /// The words of a line for people; nothing for pictures, advice and blank lines.
@@ -27,127 +28,33 @@ pub(super) fn words(line: &str) -> Option<String> {
     Some(letters.next()?.to_lowercase().chain(letters).collect())
 }
 
-/// A known reason: words of which one is there, why that is, what to do.
-struct Reason {
-    words: &'static [&'static str],
-    why: &'static str,
-    todo: &'static str,
-}
-
-/// From the most telling to the least: a log holds many words.
-const REASONS: [Reason; 13] = [
-    Reason {
-        words: &["node(s) already exist for a cluster with the name"],
-        why: "containers of a kind cluster of this name are there",
-        todo: "run the same command again; if they are not datamill's, remove them:\n    kind delete cluster --name CLUSTER",
-    },
-    Reason {
-        words: &["no space left on device", "disk quota exceeded"],
-        why: "the disk that holds the container engine's data is full",
-        todo: "see what takes the space, and free some:\n    docker system df\n    docker system prune",
-    },
-    Reason {
-        words: &["port is already allocated", "address already in use", "ports are not available"],
-        why: "a port of this machine is taken",
-        todo: "free it, or write another one under `ports:` of the target",
-    },
-    Reason {
-        words: &["too many open files", "inotify"],
-        why: "this machine allows too few inotify instances or watches for the nodes",
-        todo: "allow more, and keep it in /etc/sysctl.d:\n    sudo sysctl fs.inotify.max_user_instances=512 fs.inotify.max_user_watches=524288",
-    },
-    Reason {
-        words: &[
-            "configured to not run on a host using cgroup v1",
-            "cgroup v1 support is unsupported",
-        ],
-        why: "the kubelet of this version refuses this machine's cgroup v1",
-        todo: "move the machine to cgroup v2 (`systemd.unified_cgroup_hierarchy=1`), or write `version: 1.34`",
-    },
-    Reason {
-        words: &[
-            "unable to apply caps",
-            "running kind with rootless provider requires",
-            "operation not permitted",
-        ],
-        why: "the container engine may not give a node the rights it needs",
-        todo: "run the engine as root, or set up what kind asks for: https://kind.sigs.k8s.io/docs/user/rootless/",
-    },
-    Reason {
-        words: &[
-            "bind source path does not exist",
-            "mounts denied",
-            "invalid mount config",
-            "are not shared from the host",
-        ],
-        why: "a folder of `mounts:` cannot be given to the nodes",
-        todo: "make the folder, and share it with the engine's virtual machine if it has one",
-    },
-    Reason {
-        words: &[
-            "unauthorized",
-            "authentication required",
-            "pull access denied",
-            "requested access to the resource is denied",
-        ],
-        why: "the registry refuses the node image: it does not exist there, or needs a login",
-        todo: "check `node_image`, or log in:\n    docker login REGISTRY",
-    },
-    Reason {
-        words: &[
-            "manifest unknown",
-            "manifest for",
-            "not found: manifest",
-            "failed to resolve reference",
-        ],
-        why: "the registry has no such node image",
-        todo: "check `version` and `node_image` of the target",
-    },
-    Reason {
-        words: &["no matching manifest", "exec format error"],
-        why: "the node image is not built for this machine's processor",
-        todo: "name one that is by `node_image`",
-    },
-    Reason {
-        words: &[
-            "no such host",
-            "i/o timeout",
-            "tls handshake timeout",
-            "connection refused",
-            "failed to pull image",
-        ],
-        why: "the node image cannot be fetched",
-        todo: "check the network and the engine's proxy; or name an image that is there by `node_image`",
-    },
-    Reason {
-        words: &["all predefined address pools", "pool overlaps"],
-        why: "the container engine has no network left for kind",
-        todo: "remove networks that nobody uses:\n    docker network prune",
-    },
-    Reason {
-        words: &["could not find a log line that matches"],
-        why: "a node did not boot within 30 s",
-        todo: "often too few inotify instances, or a machine under load:\n    sudo sysctl fs.inotify.max_user_instances=512",
-    },
-];
-
 /// Adds what a log tells about a failure: the reason in plain words when it is a known one, the lines that matter.
 pub(super) fn explain(failure: Failure, log: &str) -> Failure {
-    let low = log.to_lowercase();
-    let known = REASONS.iter().find(|reason| reason.words.iter().any(|word| low.contains(word)));
-    let Some(reason) = known else {
-        return last_words(log, 4).into_iter().fold(failure, Failure::because);
-    };
-    let told = log.lines().find(|line| {
-        let line = line.to_lowercase();
-        reason.words.iter().any(|word| line.contains(word))
+    told_by(OF_ALL.iter(), failure, log)
+}
+
+/// The same for what was said while an image was fetched. Only then are the words of networks and registries about it: a node
+/// that does not come up says `connection refused` of its own parts.
+pub(super) fn explain_image(failure: Failure, log: &str) -> Failure {
+    told_by(OF_AN_IMAGE.iter().chain(&OF_ALL), failure, log)
+}
+
+fn told_by<'a>(
+    mut reasons: impl Iterator<Item = &'a Reason>,
+    failure: Failure,
+    log: &str,
+) -> Failure {
+    let lines: Vec<_> = log.lines().map(|line| (line, line.to_lowercase())).collect();
+    let known = reasons.find_map(|reason| {
+        let line = lines.iter().find(|(_, low)| reason.is_told_by(low))?.0;
+        Some((reason, line))
     });
-    let failure = failure.because(reason.why);
-    let failure = match told {
-        Some(line) => failure.because(cut(line.trim())),
-        None => failure,
-    };
-    failure.hint(reason.todo)
+    match known {
+        Some((reason, line)) => {
+            failure.because(reason.why).because(cut(line.trim())).hint(reason.todo)
+        }
+        None => last_words(log, 4).into_iter().fold(failure, Failure::because),
+    }
 }
 
 /// The last lines that tell why something failed.
@@ -211,6 +118,38 @@ mod tests {
             ("Failed to create inotify object: Too many open files", "inotify"),
             ("write /var/lib/docker/tmp: no space left on device", "full"),
             ("kubelet is configured to not run on a host using cgroup v1", "cgroup v1"),
+            ("inotify_add_watch /sys: no space left on device", "inotify"),
+            (
+                "docker: Error response from daemon: open /dev/dma_heap: permission denied",
+                "SELinux",
+            ),
+            (
+                "Error response from daemon: iptables: No chain/target/match by that name.",
+                "a firewall",
+            ),
+            (
+                "failed to save image: invalid output path: directory \"/tmp/images-tar1\" does not exist",
+                "as a snap",
+            ),
+            (
+                "failed to get device for dir \"/var/lib/kubelet\": could not find device with major: 0, minor: 31 in cached partitions map",
+                "btrfs and zfs",
+            ),
+            (
+                "docker: Error response from daemon: failed to create shim task: operation not permitted",
+                "rights",
+            ),
+            ("could not find a log line that matches \"Reached\"", "did not boot"),
+        ] {
+            let failure = explain(Failure::new(FailureKind::Preflight, "x"), log);
+            assert!(failure.causes[0].contains(why), "{log}: {failure:?}");
+            assert_eq!(failure.hints.len(), 1);
+        }
+    }
+
+    #[test]
+    fn what_a_registry_says_counts_while_an_image_is_fetched() {
+        for (log, why) in [
             (
                 "Error response from daemon: manifest for kindest/node:v9 not found: manifest unknown",
                 "no such node image",
@@ -223,12 +162,24 @@ mod tests {
                 "Get \"https://registry-1.docker.io/v2/\": dial tcp: lookup x: no such host",
                 "cannot be fetched",
             ),
-            ("could not find a log line that matches \"Reached\"", "did not boot"),
+            ("write /var/lib/docker/tmp: no space left on device", "full"),
         ] {
-            let failure = explain(Failure::new(FailureKind::Preflight, "x"), log);
+            let failure = explain_image(Failure::new(FailureKind::Preflight, "x"), log);
             assert!(failure.causes[0].contains(why), "{log}: {failure:?}");
-            assert_eq!(failure.hints.len(), 1);
         }
+    }
+
+    #[test]
+    fn a_node_that_does_not_come_up_is_not_taken_for_an_image_that_does_not_come() {
+        let log = "[kubelet-check] The kubelet is not healthy after 4m0s\n\
+            ERROR: failed to create cluster: failed to init node with kubeadm\n\
+            dial tcp 127.0.0.1:10248: connect: connection refused\n\
+            Failed to watch: Get \"https://x-control-plane:6443\": dial tcp: i/o timeout\n\
+            lookup x-control-plane: no such host\nUnable to register node: Unauthorized\n\
+            failed to set oom_score_adj: operation not permitted\n";
+        let failure = explain(Failure::new(FailureKind::Preflight, "x"), log);
+        assert!(failure.causes[0].contains("did not come up in a node"), "{failure:?}");
+        assert!(failure.causes[1].contains("The kubelet is not healthy"), "{failure:?}");
     }
 
     #[test]
