@@ -13,7 +13,7 @@ fn a_node_that_goes_away_is_named_and_waited_for() {
         Case::open("away", &["late"]).expect("the process that started this one has a cluster");
     let late = answer("{name: READY_AFTER, value: 60s}");
     // Much longer than the 50 s that the control plane waits before it believes that a node is gone.
-    case.chart("late", Duration::from_secs(120), &[&deployment(&late, "")]);
+    case.chart("late", Duration::from_mins(2), &[&deployment(&late, "")]);
     let mut command = case.sandbox.command(BINARY);
     command.args(["-k", "-i", "-f", FLAVOUR]).stdout(Stdio::piped()).stderr(Stdio::piped());
     let run = command.spawn().unwrap();

@@ -208,7 +208,9 @@ fn make_node(engine: &Engine, name: &str) -> Result<()> {
         serde_json::from_str(&module).map_err(|error| error.to_string())?;
     let tree = work.path().join("tree");
     let root = here("image/root");
-    said(builder_with_mounts(root, &work).arg(&tree).arg(module["Dir"].as_str().unwrap_or_default()))?;
+    said(
+        builder_with_mounts(root, &work).arg(&tree).arg(module["Dir"].as_str().unwrap_or_default()),
+    )?;
     let mut call = builder_with_mounts(here("image/node"), &work);
     call.arg(&tree).arg(&programs).arg(name);
     if let Some(host) = engine.host() {

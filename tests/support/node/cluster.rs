@@ -153,7 +153,8 @@ impl Cluster {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("test-{}", NEXT.fetch_add(1, Ordering::Relaxed));
         self.kubectl(&["create", "namespace", &name]);
-        let wait = ["wait", "--for=create", "serviceaccount/default", "--timeout=300s", "-n", &name];
+        let wait =
+            ["wait", "--for=create", "serviceaccount/default", "--timeout=300s", "-n", &name];
         self.kubectl(&wait);
         Namespace { cluster: self, name }
     }
