@@ -75,7 +75,7 @@ impl Project {
                 // Without a file the cluster that is there is meant.
                 provider: named_provider(request).unwrap_or(LocalProvider::Auto),
                 nodes: Vec::new(),
-                settings: LocalSettings::default(),
+                settings: Box::new(LocalSettings::default()),
             },
         };
         let (catalogue, _) = Catalogue::load(Vec::new(), None);

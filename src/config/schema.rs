@@ -203,6 +203,7 @@ fn local() -> Json {
         ("ports", ports()),
         ("kubeadm_patches", patches("kind: YAML for kubeadm.")),
         ("containerd_patches", patches("kind: TOML for containerd.")),
+        ("load", patches("kind: images of this machine, or archives of some, for the nodes.")),
     ]))
 }
 

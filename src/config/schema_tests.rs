@@ -137,6 +137,7 @@ fn a_target_of_kind_may_say_all_that_is_read() {
         "provider": "kind", "node_image": "kindest/node:v1.35.8", "nodes": [node], "ports": ["1:2"],
         "mounts": [{"host": "a", "node": "/b", "read_only": true}], "kubeadm_patches": [{"kind": "x"}, "y"],
         "containerd_patches": "[a]",
+        "load": ["a:1"],
     }});
     let found = faults(&schema(SchemaKind::Target), &target, "");
     assert!(found.is_empty(), "{found:#?}");

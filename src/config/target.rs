@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::model::{KindNode, NodeSpec};
+use crate::model::{KindNode, NodeImage, NodeSpec};
 use crate::yaml::{Located, Problems, Span};
 
 use super::request::Location;
@@ -18,7 +18,7 @@ pub enum Target {
         /// Simulated nodes, for `kwok`.
         nodes: Vec<NodeSpec>,
         /// What else the section says.
-        settings: LocalSettings,
+        settings: Box<LocalSettings>,
     },
     /// A cluster in a cloud.
     Remote {
@@ -177,6 +177,8 @@ pub struct KindSettings {
     pub kubeadm_patches: Vec<String>,
     /// Patches of containerd's configuration.
     pub containerd_patches: Vec<String>,
+    /// Images that its nodes get from this machine.
+    pub load: Vec<NodeImage>,
 }
 
 /// The section `remote:` beside the provider.

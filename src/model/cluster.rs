@@ -49,6 +49,18 @@ pub struct KindSpec {
     pub kubeadm_patches: Vec<String>,
     /// Patches of containerd's configuration, TOML each.
     pub containerd_patches: Vec<String>,
+    /// Images that its nodes get from this machine.
+    #[serde(default)]
+    pub load: Vec<NodeImage>,
+}
+
+/// An image that nodes get from this machine.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum NodeImage {
+    /// One that the container engine has, by name.
+    OfEngine(String),
+    /// A file as `docker save` writes it.
+    Archive(PathBuf),
 }
 
 impl KindSpec {

@@ -22,8 +22,8 @@ mod value;
 
 pub use census::Census;
 pub use cluster::{
-    ClusterFacts, ClusterSpec, KindNode, KindRole, KindSpec, Mount, NodeFound, NodeSpec, Port,
-    StorageFound, Survey, Taint,
+    ClusterFacts, ClusterSpec, KindNode, KindRole, KindSpec, Mount, NodeFound, NodeImage, NodeSpec,
+    Port, StorageFound, Survey, Taint,
 };
 pub use digest::Digest;
 pub use endpoint::{Endpoint, Login, LoginPart};

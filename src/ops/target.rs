@@ -165,6 +165,7 @@ fn kind(project: &Project, settings: &KindSettings) -> Result<Resource, Failure>
         nodes: settings.nodes.clone(),
         kubeadm_patches: settings.kubeadm_patches.clone(),
         containerd_patches: settings.containerd_patches.clone(),
+        load: settings.load.clone(),
     };
     let mut cluster = Resource::new(project.cluster_id(), Spec::Cluster(ClusterSpec::Kind(spec)));
     cluster.class = Class::Stateful;

@@ -172,6 +172,7 @@ mod tests {
                 nodes,
                 kubeadm_patches: Vec::new(),
                 containerd_patches: Vec::new(),
+                load: Vec::new(),
             })
         };
         let one = || vec![node(KindRole::ControlPlane)];

@@ -1,11 +1,11 @@
 //! What the section `local:` says about a cluster of kind: nodes with roles, mounts and ports, the node image, patches.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::nodes::{labels_and_taints, size_keys};
 use crate::config::reader::{Reader, text_of, whole_of};
 use crate::config::target::{KindSettings, LocalProvider};
-use crate::model::{KindNode, KindRole, Mount, Port};
+use crate::model::{KindNode, KindRole, Mount, NodeImage, Port};
 use crate::yaml::{Located, Node, Problem, Problems, Span};
 
 /// The node images that kind 0.33.0 was released with, by the release's own notes
@@ -38,6 +38,7 @@ pub(super) fn read(
     let ports = ports(reader, problems);
     let kubeadm_patches = patches(reader, "kubeadm_patches", problems);
     let containerd_patches = patches(reader, "containerd_patches", problems);
+    let load = images(reader, beside, problems);
     let meant = provider == LocalProvider::Kind;
     let mut own = Problems::default();
     let image = chosen.clone().or_else(|| image_of(version, section, &mut own));
@@ -59,7 +60,7 @@ pub(super) fn read(
     if meant {
         taken_twice(&nodes, section, problems);
     }
-    KindSettings { image, nodes, kubeadm_patches, containerd_patches }
+    KindSettings { image, nodes, kubeadm_patches, containerd_patches, load }
 }
 
 /// The version that an image's tag names, without the `v`.
@@ -232,6 +233,22 @@ fn patches(reader: &mut Reader<'_>, key: &'static str, problems: &mut Problems) 
         }
     }
     all
+}
+
+/// Images for the nodes: names of the container engine, or archives beside the file.
+fn images(reader: &mut Reader<'_>, beside: Beside<'_>, problems: &mut Problems) -> Vec<NodeImage> {
+    let items = reader.list("load", problems);
+    let mut images = Vec::new();
+    for item in items {
+        match item.as_text().map(str::trim).filter(|text| !text.is_empty()) {
+            Some(text) if Path::new(text).extension().is_some_and(|end| end == "tar") => {
+                images.push(NodeImage::Archive(beside(&item.span, text)));
+            }
+            Some(text) => images.push(NodeImage::OfEngine(text.to_owned())),
+            None => reader.wrong("load", item, "an image, or a file that ends in `.tar`", problems),
+        }
+    }
+    images
 }
 
 /// Mounts: `HOST:NODE`, `HOST:NODE:ro`, or maps.
@@ -426,6 +443,15 @@ mod tests {
         let (_, problems) = kind("nodes: [{name: big, cpus: 4, gpus: 1}]");
         assert_eq!(problems.len(), 3, "{problems:?}");
         assert!(problems.iter().all(|message| message.contains("does nothing on kind")));
+    }
+
+    #[test]
+    fn images_to_be_loaded_are_names_or_archives_beside_the_file() {
+        let (settings, _) = kind("load: ['mine:1', ./all.tar]\n");
+        let archive = NodeImage::Archive("/base/all.tar".into());
+        assert_eq!(settings.load, [NodeImage::OfEngine("mine:1".to_owned()), archive]);
+        let (_, problems) = kind("load: [{a: b}]\n");
+        assert!(problems[0].contains("an image, or a file that ends in `.tar`"), "{problems:?}");
     }
 
     #[test]

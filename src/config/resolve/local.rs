@@ -46,7 +46,7 @@ fn read_for(
         if let Some(mut reader) = Reader::of(&nothing, "local", problems) {
             settings.kind = kind::read(&mut reader, &nothing, provider, None, beside, problems);
         }
-        return (Target::Local { provider, nodes, settings }, Vec::new());
+        return (Target::Local { provider, nodes, settings: Box::new(settings) }, Vec::new());
     };
     let written = reader.word("provider", &LocalProvider::WORDS, problems);
     let provider = flag.or(written).unwrap_or(LocalProvider::Auto);
@@ -79,7 +79,7 @@ fn read_for(
     }
     let adds = section.get("istio_support").filter(|_| settings.istio_support);
     let adds = adds.map(|value| ("istio", value.span.clone())).into_iter().collect();
-    (Target::Local { provider, nodes, settings }, adds)
+    (Target::Local { provider, nodes, settings: Box::new(settings) }, adds)
 }
 
 /// Keys that only some providers know are answered with a warning elsewhere.
@@ -114,7 +114,9 @@ fn only_for(
         without("nodes", "kwok and kind");
     }
     if free(LocalProvider::Kind) {
-        for key in ["node_image", "mounts", "ports", "kubeadm_patches", "containerd_patches"] {
+        for key in
+            ["node_image", "mounts", "ports", "kubeadm_patches", "containerd_patches", "load"]
+        {
             without(key, "kind");
         }
     }

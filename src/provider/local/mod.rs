@@ -31,7 +31,6 @@ use crate::toolchain::{ToolEvent, Toolchain};
 pub use existing::contexts;
 pub use facts::{declared, facts};
 pub use folder::Marker;
-pub use kind::Images;
 
 /// Names of the outputs of a cluster.
 pub mod output {
@@ -128,11 +127,6 @@ impl Local {
     /// Whether the container engine has a kind cluster of this name that a project of ours made.
     pub async fn has_kind(&self, name: &str, project: &str) -> Result<bool, EngineError> {
         self.kind(name).is_there(project).await
-    }
-
-    /// Loads images into the nodes of a cluster.
-    pub async fn load(&self, name: &str, images: &Images, says: &Says) -> Result<(), Failure> {
-        self.kind(name).load(images, says).await
     }
 
     /// Removes what an interrupted run left of a cluster that is not there, and what a cluster left that somebody removed by hand.

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::adapter::files;
-use crate::model::{InstallationId, Owner, RunId};
+use crate::model::{InstallationId, NodeImage, Owner, RunId};
 use crate::toolchain::ToolSettings;
 
 fn local(root: &Path) -> Local {
@@ -112,12 +112,13 @@ async fn images_are_loaded_by_kind_and_a_missing_one_says_where_it_is_missing() 
     settings.toolchain = Arc::new(Toolchain::new(tools));
     let local = Local::new(settings);
     let says: Says = Arc::new(|_| {});
-    let of_engine = |name: &str| Images::OfEngine(vec![name.to_owned()]);
-    local.load("datamill-demo", &of_engine("mine:1"), &says).await.unwrap();
-    local.load("datamill-demo", &Images::Archive("/x.tar".into()), &says).await.unwrap();
-    let failure = local.load("datamill-demo", &of_engine("gone:1"), &says).await.unwrap_err();
+    let of_engine = |name: &str| NodeImage::OfEngine(name.to_owned());
+    let kind = local.kind("datamill-demo");
+    let archive = NodeImage::Archive("/x.tar".into());
+    kind.load(&[of_engine("mine:1"), archive, of_engine("yours:1")], &says).await.unwrap();
+    let failure = kind.load(&[of_engine("gone:1")], &says).await.unwrap_err();
     assert!(failure.causes[0].contains("does not have it"), "{failure:?}");
     let calls = files::read(&log).unwrap();
-    assert!(calls.contains("load docker-image mine:1 --name datamill-demo"), "{calls}");
+    assert!(calls.contains("load docker-image mine:1 yours:1 --name datamill-demo"), "{calls}");
     assert!(calls.contains("load image-archive /x.tar --name datamill-demo"), "{calls}");
 }

@@ -103,7 +103,7 @@ impl Image {
     }
 
     /// Writes it as `docker save` does.
-    pub(super) fn save(&self, path: &Path) -> std::io::Result<()> {
+    pub(crate) fn save(&self, path: &Path) -> std::io::Result<()> {
         let mut tar = tar::Builder::new(fs::File::create(path)?);
         let manifest =
             json!([{"Config": "config.json", "RepoTags": self.names, "Layers": ["layer.tar"]}]);

@@ -125,6 +125,7 @@ pub(super) mod tests {
             nodes: vec![first, node(KindRole::Worker)],
             kubeadm_patches: vec!["kind: ClusterConfiguration".to_owned()],
             containerd_patches: Vec::new(),
+            load: Vec::new(),
         }
     }
 

@@ -228,6 +228,7 @@ impl Kind {
         let names: Vec<_> =
             shape::in_order(containers).into_iter().map(|(_, one)| one.name.clone()).collect();
         live.put_nodes(&spec.nodes, &names).await.map_err(failed)?;
+        self.load(&spec.load, says).await?;
         let version = live.cluster().version().await.map_err(failed)?;
         let known = self.folder.marker().or_else(|| self.folder.begun());
         let known = known.ok_or_else(|| self.failure("set up").because("its marker is gone"))?;

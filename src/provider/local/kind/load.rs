@@ -1,55 +1,52 @@
 //! Images of this machine into the nodes.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
 use std::time::Duration;
 
 use super::{Kind, says};
 use crate::adapter::process::{Invocation, ProcessError};
-use crate::model::Failure;
+use crate::model::{Failure, NodeImage};
 use crate::provider::local::Says;
 use crate::toolchain::Tool;
 
 /// How long saving and loading an image may take.
 const LOAD: Duration = Duration::from_mins(15);
 
-/// Images to be loaded into a cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Images {
-    /// Images that the container engine has, by name.
-    OfEngine(Vec<String>),
-    /// A file as `docker save` writes it.
-    Archive(PathBuf),
-}
-
 impl Kind {
     /// Loads images into all nodes; those that have them already are left alone.
     pub(in crate::provider::local) async fn load(
         &self,
-        images: &Images,
+        images: &[NodeImage],
         says: &Says,
     ) -> Result<(), Failure> {
-        let mut args: Vec<std::ffi::OsString> = vec!["load".into()];
-        let what = match images {
-            Images::OfEngine(names) if names.is_empty() => return Ok(()),
-            Images::OfEngine(names) => {
-                args.push("docker-image".into());
-                args.extend(names.iter().map(Into::into));
-                names.join(", ")
+        let (mut names, mut archives) = (Vec::new(), Vec::new());
+        for image in images {
+            match image {
+                NodeImage::OfEngine(name) => names.push(OsString::from(name)),
+                NodeImage::Archive(path) => archives.push(path.as_os_str().to_owned()),
             }
-            Images::Archive(path) => {
-                args.push("image-archive".into());
-                args.push(path.into());
-                path.display().to_string()
+        }
+        for (verb, what) in [("docker-image", names), ("image-archive", archives)] {
+            if !what.is_empty() {
+                self.load_by(verb, what, says).await?;
             }
-        };
+        }
+        Ok(())
+    }
+
+    async fn load_by(&self, verb: &str, what: Vec<OsString>, says: &Says) -> Result<(), Failure> {
+        let named: Vec<_> = what.iter().map(|one| one.to_string_lossy()).collect();
+        let named = named.join(", ");
+        let mut args: Vec<OsString> = vec!["load".into(), verb.into()];
+        args.extend(what);
         args.extend(["--name".into(), (&self.name).into()]);
         let on_tool = &self.settings.on_tool;
         let tools = self.settings.toolchain.ensure(&[Tool::Kind], &|event| on_tool(event)).await?;
-        says(format!("loading {what} into the nodes"));
+        says(format!("loading {named} into the nodes"));
         let mut call = Invocation::new(tools.path(Tool::Kind), args).deadline(LOAD);
         call.redactor = self.settings.redactor.clone();
         let Err(error) = call.run().await else { return Ok(()) };
-        let failure = self.failure(&format!("load {what} into"));
+        let failure = self.failure(&format!("load {named} into"));
         let ProcessError::Status { says: log, .. } = &error else {
             return Err(failure.caused_by(&error));
         };

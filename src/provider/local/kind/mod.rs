@@ -16,7 +16,6 @@ use std::time::Duration;
 use serde_json::json;
 
 pub(super) use self::failure::foreign;
-pub use self::load::Images;
 
 use self::live::{Live, settling};
 use super::folder::{Folder, Marker};

@@ -94,6 +94,7 @@ pub(super) fn fields(
     if let Some(recorded) = recorded {
         fields.insert("kubeadm_patches".to_owned(), json!(recorded.kubeadm_patches));
         fields.insert("containerd_patches".to_owned(), json!(recorded.containerd_patches));
+        fields.insert("load".to_owned(), json!(recorded.load));
     }
     json!({"Kind": fields})
 }
