@@ -124,7 +124,7 @@ fn an_instance_goes_in_order_and_only_when_its_guards_let_it() {
 }
 
 /// A `StatefulSet` whose two claims differ by a label.
-const KEEPER: &str = r#"
+const KEEPER: &str = r"
 steps:
   - id: keeper
     kind: objects
@@ -143,7 +143,7 @@ steps:
               spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
             - metadata: {name: data, labels: {part: data}}
               spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
-"#;
+";
 
 #[test]
 fn a_selector_says_which_claims_go_with_an_instance() {

@@ -126,8 +126,8 @@ fn contexts(sandbox: &Sandbox, file: &std::path::Path) -> (Vec<String>, String) 
     let run = sandbox.run("kubectl", ["--kubeconfig", file, "config", "view", "-o", "json"]);
     assert_eq!(run.code, Some(0), "{run:?}");
     let json: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
-    let named = json["contexts"].as_array().into_iter().flatten();
-    let mut names: Vec<_> = named.map(|c| c["name"].as_str().unwrap().to_owned()).collect();
+    let listed = json["contexts"].as_array().into_iter().flatten();
+    let mut names: Vec<_> = listed.map(|c| c["name"].as_str().unwrap().to_owned()).collect();
     names.sort();
     (names, json["current-context"].as_str().unwrap_or_default().to_owned())
 }
