@@ -254,12 +254,24 @@ pub(super) fn yaml_files(folder: &Path) -> BTreeMap<String, PathBuf> {
 /// Reads a text file, on disk or inside the binary.
 pub(super) fn read(here: &Path, embedded: &Embedded, path: &Path) -> Result<Arc<Source>, Problem> {
     let Some(relative) = inside(path) else {
+        let shown = shown(here, path);
         if files::is_folder(path) {
-            let message = format!("`{}` is a folder, not a file", shown(here, path).display());
-            return Err(Problem::error("folder", message));
+            let message = format!("`{}` is a folder, not a file", shown.display());
+            let names: Vec<_> = yaml_files(path).into_keys().collect();
+            return Err(Problem::error("folder", message).help(if names.is_empty() {
+                "name a YAML file; there is none in it".to_owned()
+            } else {
+                format!("name a file in it: {}", names.join(", "))
+            }));
         }
-        let text = files::read(path).map_err(|error| unreadable(&error))?;
-        return Ok(Source::new(shown(here, path), text));
+        let text = files::read(path).map_err(|error| {
+            if error.source.kind() != std::io::ErrorKind::InvalidData {
+                return unreadable(&error);
+            }
+            let message = format!("`{}` is no text in UTF-8", shown.display());
+            Problem::error("not-text", message).help("save it as UTF-8, or name another file")
+        })?;
+        return Ok(Source::new(shown, text));
     };
     let bytes = embedded.0.get(&relative).map(AsRef::as_ref).unwrap_or_default();
     Ok(Source::new(path, String::from_utf8_lossy(bytes).into_owned()))

@@ -329,7 +329,9 @@ impl Page {
         };
         self.wrapped(LineKind::Section, "", &text);
         for step in plan.steps.iter().filter(|step| is_left_alone(step)) {
-            for note in step.notes.iter().filter(|note| note.starts_with(IGNORED)) {
+            // That a thing is not ours is said in the line above.
+            let said = |note: &&String| step.action == Action::Keep || note.starts_with(IGNORED);
+            for note in step.notes.iter().filter(said) {
                 self.wrapped(LineKind::Note, "  note: ", &format!("{}: {note}", step.id));
             }
         }

@@ -65,6 +65,13 @@ impl Problem {
         self
     }
 
+    /// Names the place that led to the file, where the problem has none in the file itself.
+    #[must_use]
+    pub fn or_at(mut self, span: Option<&Span>) -> Self {
+        self.at = self.at.or_else(|| span.cloned());
+        self
+    }
+
     /// Says what stands at the place.
     #[must_use]
     pub fn label(mut self, label: impl Into<Box<str>>) -> Self {

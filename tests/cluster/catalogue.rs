@@ -123,6 +123,64 @@ fn an_instance_goes_in_order_and_only_when_its_guards_let_it() {
     assert_eq!(sandbox.processes(), Vec::<String>::new());
 }
 
+/// A `StatefulSet` whose two claims differ by a label.
+const KEEPER: &str = r"
+steps:
+  - id: keeper
+    kind: objects
+    objects:
+      - apiVersion: apps/v1
+        kind: StatefulSet
+        metadata: {name: keeper}
+        spec:
+          serviceName: keeper
+          selector: {matchLabels: {app: keeper}}
+          template:
+            metadata: {labels: {app: keeper}}
+            spec: {containers: [{name: keeper, image: keeper}]}
+          volumeClaimTemplates:
+            - metadata: {name: cache, labels: {part: cache}}
+              spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+            - metadata: {name: data, labels: {part: data}}
+              spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+";
+
+#[test]
+fn a_selector_says_which_claims_go_with_an_instance() {
+    let head = COMPONENT.split("secrets:").next().unwrap();
+    let both = "cache-keeper-0 data-keeper-0";
+    let sandbox = project(&format!("{head}{KEEPER}"));
+    for (rule, stays) in [
+        ("pvcs: {remove: part=cache}", "data-keeper-0"),
+        ("pvcs: {keep: part=cache}", "cache-keeper-0"),
+        ("pvcs: keep", both),
+    ] {
+        let text = format!("{head}{KEEPER}delete: {{{rule}}}\n");
+        sandbox.write("components/thing/component.yaml", &text);
+        succeeds(&sandbox.datamill(["-l", "-i", "-f", FLAVOUR]));
+        assert_eq!(names(&sandbox, "pvc"), both, "{rule}");
+        succeeds(&uninstall(&sandbox));
+        sandbox.kubectl(["wait", "--for=delete", "statefulset/keeper", "-n", "ends"]);
+        assert_eq!(names(&sandbox, "pvc"), stays, "{rule}");
+    }
+    succeeds(&sandbox.datamill(["destroy", "-l", "-f", FLAVOUR]));
+}
+
+#[test]
+fn a_helm_that_a_component_cannot_use_is_said_before_anything_is_made() {
+    let head = COMPONENT.split("secrets:").next().unwrap();
+    let steps = "steps:\n  - {id: map, kind: objects, objects: [{apiVersion: v1, kind: ConfigMap, metadata: {name: map}}]}\n";
+    let sandbox = project(&format!("{head}requires: {{helm: \">=99\"}}\n{steps}"));
+    let found = sandbox.run("helm", ["version", "--template", "{{.Version}}"]).stdout;
+    let says =
+        format!("`thing`: Helm >=99 is needed, and {} is used", found.trim_start_matches('v'));
+    for command in [&["plan", "-l"][..], &["-l", "-i"]] {
+        let run = sandbox.datamill(command.iter().copied().chain(["-f", FLAVOUR]));
+        ends_with(&run, 8, &[&says, "component.yaml, line 7"]);
+    }
+    assert_eq!(sandbox.processes(), Vec::<String>::new());
+}
+
 #[test]
 fn a_failure_that_a_step_names_ends_its_wait_at_once() {
     let steps = r#"

@@ -77,11 +77,15 @@ fn charts_that_cannot_be_had_are_named_before_anything_is_created() {
     ends_with(&install(&sandbox), 10, &["thing", "sha256"]);
     // A repository that answers with an error.
     repository.fail("index.yaml", 503);
-    assert_ne!(install(&sandbox).code, Some(0));
+    let index = format!("`{}/index.yaml` cannot be fetched", repository.url());
+    let chart = format!("cannot get chart `thing` from `{}`", repository.url());
+    let again = ["try again later", "mirrors:"];
+    ends_with(&install(&sandbox), 8, &[&chart, &index, "answers 503", again[0], again[1]]);
     // An answer that ends in the middle.
     repository.serve(&[good()]);
     repository.truncate("thing-1.0.0.tgz");
-    assert_ne!(install(&sandbox).code, Some(0));
+    let archive = format!("`{}/thing-1.0.0.tgz` cannot be fetched", repository.url());
+    ends_with(&install(&sandbox), 8, &[&chart, &archive, "end of file", again[0], again[1]]);
     // All well again: the rerun converges.
     repository.serve(&[good()]);
     succeeds(&install(&sandbox));
@@ -106,7 +110,7 @@ fn an_object_the_server_rejects_is_named_and_the_rerun_converges() {
     let sandbox = project(&repository, "1.0.0");
     let run = install(&sandbox);
     assert_ne!(run.code, Some(0));
-    ends_with(&run, run.code.unwrap(), &["99999"]);
+    ends_with(&run, run.code.unwrap(), &["thing/release/chart", "Service", "bad", "99999"]);
     std::fs::remove_dir_all(sandbox.home().join(".cache/datamill/charts")).ok();
     std::fs::remove_file(sandbox.project().join("datamill.lock")).ok();
     repository.serve(&[good()]);

@@ -98,8 +98,17 @@ fn a_job_that_runs_once_stays_as_it_ran() {
     let first = uid();
     ends_with(&on(&sandbox, &["-i"]), 0, &["nothing to do"]);
     job("second");
-    ends_with(&on(&sandbox, &["-i"]), 0, &["nothing to do"]);
+    let note = "it runs once, and ran with other inputs: delete the Job to run it again";
+    ends_with(&on(&sandbox, &["plan"]), 0, &["loader/job/load", note]);
+    ends_with(&on(&sandbox, &["-i"]), 0, &["nothing to do", note]);
     assert_eq!(uid(), first);
+    // Another name for the instance is no reason to run it again, and is said.
+    job("first");
+    flavour(&sandbox, "filler", "filler: {component: loader, moved: loader}\n");
+    ends_with(&on(&sandbox, &["plan"]), 0, &["filler/job/load", "renamed from `loader`"]);
+    succeeds(&on(&sandbox, &["-i"]));
+    assert_eq!(uid(), first);
+    job("second");
     sandbox.kubectl(["delete", "job", "load", "-n", "kit"]);
     succeeds(&on(&sandbox, &["-i"]));
     assert_ne!(uid(), first);

@@ -107,3 +107,63 @@ fn a_flavour_may_have_several_clusters_and_then_the_context_is_named() {
         succeeds(&sandbox.datamill(["destroy", "-l", "-f", &file]));
     }
 }
+
+/// A kubeconfig of somebody who works with another cluster.
+const WORK: &str = "apiVersion: v1
+kind: Config
+current-context: work
+clusters:
+  - {name: work, cluster: {server: \"https://127.0.0.1:1\"}}
+contexts:
+  - {name: work, context: {cluster: work, user: work}}
+users:
+  - {name: work, user: {token: t}}
+";
+
+/// The contexts of a kubeconfig, and which one is the current one.
+fn contexts(sandbox: &Sandbox, file: &std::path::Path) -> (Vec<String>, String) {
+    let file = file.to_str().unwrap();
+    let run = sandbox.run("kubectl", ["--kubeconfig", file, "config", "view", "-o", "json"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let json: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let listed = json["contexts"].as_array().into_iter().flatten();
+    let mut names: Vec<_> = listed.map(|c| c["name"].as_str().unwrap().to_owned()).collect();
+    names.sort();
+    (names, json["current-context"].as_str().unwrap_or_default().to_owned())
+}
+
+#[test]
+fn the_kubeconfig_and_its_current_context_are_the_users_to_choose() {
+    let sandbox = Sandbox::with_tools();
+    component(&sandbox, "thing", "steps: []\n");
+    flavour(&sandbox, "thing", "");
+    let with = |words: &[&str]| on(&sandbox, words);
+    let usual = sandbox.home().join(".kube/config");
+    std::fs::create_dir_all(usual.parent().unwrap()).unwrap();
+    std::fs::write(&usual, WORK).unwrap();
+    let pair = |names: &[&str], current: &str| {
+        (names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>(), current.to_owned())
+    };
+
+    // In another file: the usual one is not touched, and the other goes with its context.
+    let other = sandbox.project().join("other");
+    succeeds(&with(&["-s", "--kubeconfig", "other"]));
+    assert_eq!(std::fs::read_to_string(&usual).unwrap(), WORK);
+    assert_eq!(contexts(&sandbox, &other).0, ["datamill-kit"]);
+    let words = ["--kubeconfig", "other", "--context", "datamill-kit", "get", "--raw", "/readyz"];
+    let asked = sandbox.run("kubectl", words);
+    assert_eq!(asked.stdout, "ok", "{asked:?}");
+    succeeds(&with(&["destroy", "--kubeconfig", "other"]));
+    assert_eq!(std::fs::read_to_string(&usual).unwrap(), WORK);
+    if other.exists() {
+        assert_eq!(contexts(&sandbox, &other).0, Vec::<String>::new());
+    }
+
+    // In the usual file: beside what is there, and current only when that is asked for.
+    succeeds(&with(&["-s"]));
+    assert_eq!(contexts(&sandbox, &usual), pair(&["datamill-kit", "work"], "work"));
+    succeeds(&with(&["-s", "--use-context"]));
+    assert_eq!(contexts(&sandbox, &usual), pair(&["datamill-kit", "work"], "datamill-kit"));
+    succeeds(&with(&["destroy"]));
+    assert_eq!(contexts(&sandbox, &usual), pair(&["work"], ""));
+}

@@ -64,6 +64,33 @@ fn webhook(kind: &str) -> String {
     )
 }
 
+const BALANCER: &str = "apiVersion: v1
+kind: Service
+metadata: {name: {{ .Release.Name }}-front}
+spec: {type: LoadBalancer, selector: {app: x}, ports: [{port: 80}]}
+";
+
+#[test]
+fn a_kwok_cluster_asks_no_webhook_and_gives_load_balancers_an_address() {
+    let sandbox = Sandbox::with_tools();
+    component(&sandbox, "thing", &helm_step("{}"));
+    chart(&sandbox, "thing", "text: hello\n", &[MAP, BALANCER]);
+    flavour(&sandbox, "thing", "thing: {setup_timeout: 120}\n");
+    succeeds(&on(&sandbox, &["-s"]));
+    for kind in ["ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"] {
+        let file = sandbox.write("webhook.json", &webhook(kind));
+        sandbox.kubectl(["apply", "-f", file.to_str().unwrap()]);
+    }
+    succeeds(&on(&sandbox, &["-i"]));
+    assert!(list(&sandbox, "configmaps", "kit").iter().any(|m| m["data"]["text"] == "hello"));
+    let services = list(&sandbox, "services", "kit");
+    let address = services[0]["status"]["loadBalancer"]["ingress"][0]["ip"].as_str();
+    let address = address.unwrap_or_else(|| panic!("no address: {services:?}"));
+    assert!(address.parse::<std::net::IpAddr>().is_ok(), "{address}");
+    ends_with(&on(&sandbox, &["-i"]), 0, &["nothing to do"]);
+    destroy(&sandbox);
+}
+
 #[test]
 fn a_webhook_that_nobody_answers_is_named_and_the_rerun_converges() {
     let sandbox = Sandbox::with_tools();

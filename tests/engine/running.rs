@@ -174,6 +174,28 @@ async fn a_throttled_call_is_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_step_ends_after_as_many_tries_as_it_says_itself() {
+    // Fewer than any other, and more.
+    for most in [1, 2, 7] {
+        for (faults, goes_well) in [(most - 1, true), (most, false)] {
+            let mut lab = Lab::new();
+            lab.objects("app/objects/main", &[Value::text("x")], &[]).patience.tries = Some(most);
+            lab.world.faults_of("app/objects/main", &vec![Fault::Throttle; faults]);
+            let report = lab.apply().await;
+            let outcome = &report.outcomes[&id("app/objects/main")];
+            assert_eq!(*outcome == Outcome::Done, goes_well, "{most}: {outcome:?}");
+            let retries = |event: &&Event| matches!(event, Event::Retrying { .. });
+            assert_eq!(lab.events().iter().filter(retries).count(), most - 1);
+            if most > 1 && !goes_well {
+                let Outcome::Failed(failure) = outcome else { panic!("{outcome:?}") };
+                let says = failure.causes.last().unwrap();
+                assert_eq!(says, &format!("tried {most} times"));
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_panic_in_a_provider_is_a_failed_step() {
     let mut lab = Lab::new();
     lab.instance("app", "v", &[]);

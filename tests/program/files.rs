@@ -122,6 +122,37 @@ fn a_folder_or_nothing_in_place_of_a_file_is_named() {
 }
 
 #[test]
+fn a_folder_or_no_text_where_a_word_names_a_file_says_where_and_what_to_name() {
+    let sandbox = project();
+    sandbox.write("flavours/mine/b.yaml", "x: 1\n");
+    sandbox.write("flavours/mine/a.yaml", "x: 1\n");
+    std::fs::create_dir_all(sandbox.project().join("empty")).unwrap();
+    let flavour = |target: &str, file: &str| {
+        let text = format!(
+            "project: {{name: one, flavour: thing}}\n{target}\nthing:\n  config_file: {file}\n"
+        );
+        sandbox.write("flavours/one.yaml", &text);
+    };
+    let local = "local: {provider: kwok}";
+    flavour(local, "mine");
+    let words = ["`flavours/mine` is a folder", "one.yaml:4", "name a file in it: a.yaml, b.yaml"];
+    ends_with(&validate(&sandbox), 10, &words);
+    let bytes = sandbox.write("flavours/latin.yaml", "");
+    std::fs::write(&bytes, b"name: caf\xe9\n").unwrap();
+    flavour(local, "latin.yaml");
+    let words = ["`flavours/latin.yaml` is no text in UTF-8", "one.yaml:4", "save it as UTF-8"];
+    ends_with(&validate(&sandbox), 10, &words);
+
+    // A flag has no place in a file.
+    sandbox.write("flavours/one.yaml", "project: {name: one, flavour: thing}\n");
+    let on = |file: &str| sandbox.datamill(["validate", "-f", "flavours/one.yaml", "-t", file]);
+    let words = ["`flavours/mine` is a folder", "name a file in it: a.yaml, b.yaml"];
+    ends_with(&on("flavours/mine"), 10, &words);
+    ends_with(&on("empty"), 10, &["`empty` is a folder", "name a YAML file"]);
+    ends_with(&on("flavours/latin.yaml"), 10, &["`flavours/latin.yaml` is no text in UTF-8"]);
+}
+
+#[test]
 fn a_values_file_that_is_no_map_is_named() {
     let sandbox = project();
     sandbox.write("flavours/list.yaml", "- a\n");

@@ -152,7 +152,7 @@ fn named_file(input: &Input<'_>, named: &str, problems: &mut Problems) -> Option
         problems.push(not_found(input, named, "-t"));
         return None;
     };
-    read(input.overlay, &path, problems)
+    read(input.overlay, &path, None, problems)
 }
 
 fn in_configs(overlay: &Overlay<'_>, named: &str) -> Option<PathBuf> {
@@ -176,14 +176,19 @@ fn default_file(
 ) -> Result<Option<Located>, Problem> {
     let path = in_configs(input.overlay, name)
         .ok_or_else(|| not_found(input, name, "project.k8s_default_config").at(span))?;
-    Ok(read(input.overlay, &path, problems))
+    Ok(read(input.overlay, &path, Some(span), problems))
 }
 
-fn read(overlay: &Overlay<'_>, path: &Path, problems: &mut Problems) -> Option<Located> {
+fn read(
+    overlay: &Overlay<'_>,
+    path: &Path,
+    named: Option<&Span>,
+    problems: &mut Problems,
+) -> Option<Located> {
     let tree = match overlay.read(path).and_then(|source| parse(&source)) {
         Ok(tree) => tree,
         Err(problem) => {
-            problems.push(problem);
+            problems.push(problem.or_at(named));
             return None;
         }
     };

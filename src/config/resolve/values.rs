@@ -94,7 +94,7 @@ impl ValuesFiles {
             return None;
         };
         self.users.entry(path.clone()).or_default().push(instance.to_owned());
-        self.file(folders.overlay, &path, problems)
+        self.file(folders.overlay, &path, Some(at), problems)
     }
 
     /// A values file, read once; problems are reported once.
@@ -102,6 +102,7 @@ impl ValuesFiles {
         &mut self,
         overlay: &Overlay<'_>,
         path: &Path,
+        named: Option<&Span>,
         problems: &mut Problems,
     ) -> Option<Located> {
         if let Some(known) = self.read.get(path) {
@@ -111,7 +112,7 @@ impl ValuesFiles {
         let values = match tree {
             Ok(tree) => values(tree, &overlay.shown(path), problems),
             Err(problem) => {
-                problems.push(problem);
+                problems.push(problem.or_at(named));
                 None
             }
         };

@@ -77,10 +77,12 @@ impl Kubernetes {
             return Ok(step.found.iter().flat_map(|found| found.outputs.clone()).collect());
         }
         let run = &with_fields(&session, step, run).await?;
+        // What made a claim tells whose it is; once that is gone, the marks alone do.
+        let makes = [ResourceKind::Release, ResourceKind::Objects, ResourceKind::Claim];
+        if step.action == Action::Delete && makes.contains(&step.id.kind) {
+            mark_made(&session, step).await?;
+        }
         let outputs = if step.id.kind == ResourceKind::Release {
-            if step.action == Action::Delete {
-                mark_made(&session, step).await?;
-            }
             let applied = release::apply(&session, &self.settings.helm, step, run);
             let outputs = Box::pin(applied).await?;
             session.cluster.refresh_kinds();

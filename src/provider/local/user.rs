@@ -26,9 +26,19 @@ pub(super) fn check(settings: &LocalSettings) -> Result<(), Failure> {
         .map_err(|error| failure(settings, &error))
 }
 
-/// Whether the context is there as it should be; a file that cannot be read says why.
-pub(super) fn holds(settings: &LocalSettings, entry: &Entry) -> Result<bool, String> {
-    kubeconfig::holds(&settings.user_kubeconfig, entry).map_err(|error| error.to_string())
+/// What is not as it should be with the context, if anything.
+pub(super) fn lacks(settings: &LocalSettings, entry: &Entry) -> Option<String> {
+    let path = &settings.user_kubeconfig;
+    let shown = path.display();
+    match (kubeconfig::holds(path, entry), kubeconfig::contexts(path)) {
+        (Err(error), _) | (_, Err(error)) => Some(error.to_string()),
+        (Ok(false), _) => Some(format!("its context is not in `{shown}`")),
+        (Ok(true), Ok(there)) => {
+            let is_current = there.current.as_ref() == Some(&entry.name);
+            (settings.use_context && !is_current)
+                .then(|| format!("its context is not the current one of `{shown}`"))
+        }
+    }
 }
 
 fn failure(settings: &LocalSettings, error: &KubeconfigError) -> Failure {

@@ -250,11 +250,14 @@ fn differs(key: &str, wanted: &Digest, found: &Digest) -> Failure {
 }
 
 fn unfetched(what: String, error: &FetchError) -> Failure {
-    let kind = match error {
-        FetchError::Missing { .. } => FailureKind::Usage,
-        FetchError::Failed { .. } => FailureKind::Preflight,
+    let (kind, url, hint) = match error {
+        FetchError::Missing { url, .. } => (FailureKind::Usage, url, "check the address"),
+        FetchError::Failed { url, .. } => (FailureKind::Preflight, url, "try again later"),
     };
-    Failure::new(kind, what).caused_by(error)
+    let host = url.split("://").last().and_then(|rest| rest.split('/').next()).unwrap_or(url);
+    Failure::new(kind, what).caused_by(error).hint(format!(
+        "{hint}, or name another place of it in the flavour:\n    mirrors: {{{host}: \"https://…\"}}"
+    ))
 }
 
 fn folder(path: &Path) -> Result<Chart, Failure> {

@@ -134,7 +134,7 @@ impl One<'_> {
         let (params, secrets) = layers.into_params();
         let mut values = reserved.values.clone();
         for (_, path) in overrides.iter().filter(|(name, _)| name == self.name()) {
-            let file = values_files.file(self.input.overlay, path, problems);
+            let file = values_files.file(self.input.overlay, path, None, problems);
             values = file.map(|file| laid(values.take(), file)).or(values);
         }
         if let Some(set) = set_values {

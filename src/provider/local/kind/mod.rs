@@ -151,15 +151,13 @@ impl Kind {
 
     /// Its name; with words behind when the user's kubeconfig does not have its context, so that `apply` mends that.
     fn shown_name(&self, containers: &[Container]) -> String {
-        let path = self.settings.user_kubeconfig.display();
-        let holds = match self.entry(containers) {
-            Some(entry) => user::holds(&self.settings, &entry),
-            None => Ok(false),
+        let lacks = match self.entry(containers) {
+            Some(entry) => user::lacks(&self.settings, &entry),
+            None => Some("its address is not known".to_owned()),
         };
-        match holds {
-            Ok(true) => self.name.clone(),
-            Ok(false) => format!("{} (its context is not in `{path}`)", self.name),
-            Err(because) => format!("{} ({because})", self.name),
+        match lacks {
+            None => self.name.clone(),
+            Some(lacks) => format!("{} ({lacks})", self.name),
         }
     }
 

@@ -117,14 +117,13 @@ impl Kwok {
         let found = node::in_order(nodes.iter().filter_map(node::spec).collect(), wanted);
         let same = |name: &str| wanted.iter().find(|spec| spec.name == name);
         let nodes: Vec<_> = found.iter().map(|n| node::fields(n, same(&n.name))).collect();
-        let path = self.settings.user_kubeconfig.display();
-        let name = match self.folder.entry(marker) {
-            Ok(entry) => match user::holds(&self.settings, &entry) {
-                Ok(true) => self.name.clone(),
-                Ok(false) => format!("{} (its context is not in `{path}`)", self.name),
-                Err(because) => format!("{} ({because})", self.name),
-            },
-            Err(error) => format!("{} ({error})", self.name),
+        let lacks = match self.folder.entry(marker) {
+            Ok(entry) => user::lacks(&self.settings, &entry),
+            Err(error) => Some(error.to_string()),
+        };
+        let name = match lacks {
+            None => self.name.clone(),
+            Some(lacks) => format!("{} ({lacks})", self.name),
         };
         json!({"Kwok": {"name": name, "nodes": nodes}})
     }
