@@ -1,12 +1,14 @@
 //! Ctrl-C at a real terminal: once, what runs comes to its end; twice, all stops at once.
 
 use std::io::Write as _;
-use std::process::{Child, Stdio};
+use std::process::Child;
 use std::time::Duration;
 
 use super::kit::*;
 use super::*;
-use crate::support::sandbox::{BINARY, finish};
+use crate::support::sandbox::finish;
+
+const INSTALL: [&str; 6] = ["-l", "-i", "-f", FLAVOUR, "--skip-preflight", "capacity"];
 
 /// `thing` has a hook that ends when the test says so, and `later` needs `thing`.
 fn project() -> Sandbox {
@@ -22,21 +24,6 @@ fn project() -> Sandbox {
     sandbox
 }
 
-/// Starts an install on a pseudo-terminal of its own; what is written to its input is typed there.
-#[expect(clippy::print_stderr, reason = "a test that is left out says why")]
-fn at_a_terminal(sandbox: &Sandbox) -> Option<Child> {
-    if cfg!(not(target_os = "linux")) || which::which("script").is_err() {
-        eprintln!("skipped: it takes script(1) of util-linux to make a terminal");
-        return None;
-    }
-    let line = format!("'{BINARY}' -l -i -f {FLAVOUR} --skip-preflight capacity");
-    let log = sandbox.project().join("typescript");
-    let mut command = sandbox.command("script");
-    command.args(["--quiet", "--return", "--flush", "--command", &line]).arg(log);
-    command.env("TERM", "xterm").stdin(Stdio::piped());
-    Some(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
-}
-
 fn ctrl_c(child: &mut Child) {
     child.stdin.as_mut().unwrap().write_all(&[3]).unwrap();
 }
@@ -44,7 +31,7 @@ fn ctrl_c(child: &mut Child) {
 #[test]
 fn once_lets_helm_come_to_its_end() {
     let sandbox = project();
-    let Some(mut run) = at_a_terminal(&sandbox) else { return };
+    let Some(mut run) = at_a_terminal(&sandbox, &INSTALL) else { return };
     let helm = running_helm(&sandbox, "upgrade");
     let gate = pod(&sandbox, "kit", "gate");
     ctrl_c(&mut run);
@@ -64,7 +51,7 @@ fn once_lets_helm_come_to_its_end() {
 #[test]
 fn twice_stops_at_once_and_a_rerun_goes_on() {
     let sandbox = project();
-    let Some(mut run) = at_a_terminal(&sandbox) else { return };
+    let Some(mut run) = at_a_terminal(&sandbox, &INSTALL) else { return };
     let helm = running_helm(&sandbox, "upgrade");
     let gate = pod(&sandbox, "kit", "gate");
     ctrl_c(&mut run);

@@ -1,5 +1,7 @@
 //! Projects whose components stand in the test, and what a test does to their cluster by hand.
 
+use std::io::{Read as _, Write as _};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -7,6 +9,7 @@ use nix::unistd::Pid;
 use serde_json::Value as Json;
 
 use super::*;
+use crate::support::sandbox::BINARY;
 
 /// The flavour that tests write.
 pub(crate) const FLAVOUR: &str = "flavours/one.yaml";
@@ -119,7 +122,7 @@ pub(crate) fn lives(pid: Pid) -> bool {
 }
 
 /// Sends a signal to a started command.
-pub(crate) fn signal(child: &std::process::Child, signal: Signal) {
+pub(crate) fn signal(child: &Child, signal: Signal) {
     kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
 }
 
@@ -155,4 +158,41 @@ pub(crate) fn host(sandbox: &Sandbox) -> String {
 /// Ends the host.
 pub(crate) fn end_host(sandbox: &Sandbox) {
     succeeds(&sandbox.datamill(["destroy", "-l", "-f", "host/flavours/host.yaml"]));
+}
+
+/// Starts datamill on a pseudo-terminal of its own; what is written to its input is typed there.
+#[expect(clippy::print_stderr, reason = "a test that is left out says why")]
+pub(crate) fn at_a_terminal(sandbox: &Sandbox, words: &[&str]) -> Option<Child> {
+    if cfg!(not(target_os = "linux")) || which::which("script").is_err() {
+        eprintln!("skipped: it takes script(1) of util-linux to make a terminal");
+        return None;
+    }
+    let line = format!("'{BINARY}' {}", words.join(" "));
+    let log = sandbox.project().join("typescript");
+    let mut command = sandbox.command("script");
+    command.args(["--quiet", "--return", "--flush", "--command", &line]).arg(log);
+    command.env("TERM", "xterm").stdin(Stdio::piped());
+    Some(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+}
+
+/// Answers each question of a run at a terminal, and gives all that it printed.
+pub(crate) fn answered(mut run: Child, answer: impl Fn(&str) -> &'static str) -> (String, bool) {
+    let (mut input, mut output) = (run.stdin.take().unwrap(), run.stdout.take().unwrap());
+    let mut printed = Vec::new();
+    let mut seen = 0;
+    let mut byte = [0];
+    while output.read(&mut byte).unwrap() == 1 {
+        printed.push(byte[0]);
+        if printed.ends_with(b"] ") {
+            let since = String::from_utf8_lossy(&printed[seen..]).into_owned();
+            if since.contains("[y/N") {
+                let question = since.lines().last().unwrap_or_default();
+                input.write_all(answer(question).as_bytes()).unwrap();
+                input.write_all(b"\n").unwrap();
+                seen = printed.len();
+            }
+        }
+    }
+    let well = run.wait().unwrap().success();
+    (String::from_utf8_lossy(&printed).into_owned(), well)
 }

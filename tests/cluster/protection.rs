@@ -72,6 +72,26 @@ fn of_all_deletions_only_those_named_are_done_and_a_saved_plan_holds_to_them() {
 }
 
 #[test]
+fn at_a_terminal_each_deletion_can_be_asked_about_by_itself() {
+    let sandbox = installed();
+    let Some(run) = at_a_terminal(&sandbox, &["-l", "-u", "-f", DEMO]) else { return };
+    let asked = std::cell::Cell::new(0);
+    let (printed, well) = answered(run, |question| {
+        if question.contains("[y/N/each]") {
+            asked.set(asked.get() + 1);
+            return if asked.get() == 1 { "each" } else { "y" };
+        }
+        if question.contains("`demo-ui/") { "y" } else { "n" }
+    });
+    assert!(well, "{printed}");
+    assert!(printed.contains("kept by you"), "{printed}");
+    let left = sandbox.helm(["ls", "-A", "--short"]);
+    assert!(!left.contains("demo-ui") && left.contains("demo-api"), "{left}\n{printed}");
+    assert!(left.contains("demo-store"), "what is needed stays: {left}");
+    succeeds(&sandbox.datamill(["-l", "-x", "-f", DEMO]));
+}
+
+#[test]
 fn production_keeps_data_until_its_protection_was_lifted_in_an_earlier_run() {
     let sandbox = with_demo();
     let context = host(&sandbox);

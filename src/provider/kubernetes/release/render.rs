@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
 
+use super::super::compare::merge;
 use super::cache::{self, Drawing};
 use super::scope::Scopes;
 use super::values::{self, Filled};
