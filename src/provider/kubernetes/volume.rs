@@ -75,13 +75,20 @@ pub(super) async fn follow(
         | Action::Repair
         | Action::Replace
         | Action::Delete
-        | Action::Mark { how: Marking::Volume }
-            if seen.before.is_some() =>
-        {
-            false
-        }
-        _ => return Ok(()),
+        | Action::Mark { how: Marking::Volume } => false,
+        Action::Adopt
+        | Action::Mark { how: Marking::Orphan | Marking::Protect { .. } }
+        | Action::Keep
+        | Action::Use
+        | Action::GoesWith { .. }
+        | Action::Start
+        | Action::Deferred { .. }
+        | Action::Waiting { .. }
+        | Action::Blocked { .. } => return Ok(()),
     };
+    if !outlives && seen.before.is_none() {
+        return Ok(());
+    }
     let name = reference(&seen.name);
     let claim = found.objects.iter().find(|object| object.object.kind == "PersistentVolumeClaim");
     let claim = claim.and_then(|claim| claim.version.uid.as_deref());
