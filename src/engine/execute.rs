@@ -155,6 +155,7 @@ impl<'a> State<'a> {
                 Some(Work::Make)
             }
             Action::Adopt | Action::Mark { .. } => Some(Work::Mark),
+            Action::Retain { .. } if step.saves_volume() => Some(Work::Mark),
             Action::Delete => Some(Work::Delete),
             Action::Keep | Action::Use => {
                 let healthy = step.found.as_ref().is_some_and(|found| found.health.lets_go_on());

@@ -44,6 +44,8 @@ pub mod annotation {
     pub const PROTECT: &str = "datamill.dev/protect";
     /// The rules by which something of an instance goes, as JSON.
     pub const REMOVAL: &str = "datamill.dev/removal";
+    /// On the volume of a kept claim: its reclaim policy before it was made to outlive the claim.
+    pub const RECLAIM_POLICY: &str = "datamill.dev/reclaim-policy";
     /// `started` on a Job that counts as ready as soon as it runs.
     pub const READY: &str = "datamill.dev/ready";
 }

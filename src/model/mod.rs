@@ -40,7 +40,8 @@ pub use mark::{Marks, annotation, label, label_value};
 pub use object::{Object, ObjectRef, is_cluster_wide};
 pub use observed::{
     AfterApply, Applied, Cause, Discovery, Found, Health, LastApplied, ObjectFound, Observed,
-    Owner, Power, Progress, ReleaseFound, ReleaseStatus, Snapshot, Version, Why, Writer, Written,
+    Owner, Power, Progress, ReleaseFound, ReleaseStatus, Snapshot, Version, Volume, Why, Writer,
+    Written,
 };
 pub use output::{Known, OutputName, Outputs};
 pub use protection::Protection;

@@ -86,6 +86,29 @@ pub struct Found {
     pub moved_from: Option<Name>,
     /// What a person said about whether it may go.
     pub protection: Option<Protection>,
+    /// Of a bound claim: the volume that holds its bytes.
+    pub volume: Option<Volume>,
+}
+
+/// The volume of a claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Volume {
+    /// Its name.
+    pub name: String,
+    /// What becomes of it once its claim is gone; nothing where that could not be looked at.
+    pub policy: Option<String>,
+    /// The policy it had before it was made to outlive its claim.
+    pub before: Option<String>,
+}
+
+impl Volume {
+    /// The policy by which a volume outlives its claim.
+    pub const RETAIN: &str = "Retain";
+
+    /// Whether it is known to go with its claim.
+    pub fn goes_with_claim(&self) -> bool {
+        self.policy.as_ref().is_some_and(|policy| policy != Self::RETAIN)
+    }
 }
 
 impl Found {
@@ -116,6 +139,7 @@ impl Found {
             extra: false,
             moved_from: None,
             protection: None,
+            volume: None,
         }
     }
 }

@@ -62,7 +62,7 @@ pub(super) fn present(
     let mut decision = match &wanted.spec {
         Spec::Cluster(spec) => super::fields::cluster(spec, found, permits),
         Spec::Cloud(spec) => super::fields::cloud(wanted, spec, found, permits, fill),
-        Spec::Kubernetes(_) => kubernetes(wanted, found, permits),
+        Spec::Kubernetes(_) => super::volume::wanted(found, kubernetes(wanted, found, permits)),
     };
     if decision.action.changes_something() {
         decision.precondition = Precondition::of(found);

@@ -26,6 +26,7 @@ mod risky;
 mod saved;
 mod seal;
 mod text;
+mod volume;
 mod whole;
 mod words;
 
@@ -239,6 +240,8 @@ pub enum Marking {
         /// What is said.
         said: Protection,
     },
+    /// The volume of a claim that is wanted again gets the reclaim policy back that it had.
+    Volume,
 }
 
 /// Why a step cannot be done; each has an exit code (`semantics.md` 5).
@@ -346,6 +349,7 @@ impl Action {
             Self::Mark { how: Marking::Orphan } => "orphan",
             Self::Mark { how: Marking::Protect { said } } if said.on => "protect",
             Self::Mark { how: Marking::Protect { .. } } => "unprotect",
+            Self::Mark { how: Marking::Volume } => "restore",
             Self::Blocked { .. } => "blocked",
         }
     }

@@ -1,6 +1,7 @@
 //! A fresh plan cut down to what was approved: nothing is widened, nothing is planned again in silence.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::saved::{self, SavedChange, SavedEffect, SavedPrecondition, SavedStep};
 use super::seal::Seal;
@@ -31,6 +32,13 @@ pub fn restrict(fresh: &Plan, approved: &[SavedStep], seal: &Seal, deferral: Def
             refused_in.entry(host.clone()).or_insert_with(|| format!("`{}` in it: {why}", step.id));
         }
         step.action = Action::Blocked { by: Block::Stale { why } };
+    }
+    // Nor is a volume changed whose claim was not to be left behind.
+    for step in plan.steps.iter_mut().filter(|step| step.saves_volume()) {
+        let said = approved.get(&step.id).is_some_and(|said| said.action == step.action.verb());
+        if let (false, Some(found)) = (said, step.found.as_mut()) {
+            Arc::make_mut(found).volume = None;
+        }
     }
     // A host does not go with something in it that nobody approved.
     for step in &mut plan.steps {

@@ -369,6 +369,7 @@ fn remark(step: &Step) -> String {
         Action::Mark { how: Marking::Orphan } => "stays, and is ours no more".to_owned(),
         Action::Mark { how: Marking::Protect { said } } if said.on => "must stay".to_owned(),
         Action::Mark { how: Marking::Protect { .. } } => "may go".to_owned(),
+        Action::Mark { how: Marking::Volume } => "is wanted again".to_owned(),
         Action::Deferred { on } => format!("known after {on}"),
         Action::Waiting { on } => format!("waiting for {on}"),
         Action::Blocked { by } => by.says(),

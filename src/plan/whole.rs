@@ -371,5 +371,13 @@ fn left_elsewhere(host: &ResourceId, found: &Found) -> Option<Found> {
 
 /// Whether a thing's outputs stay what they are.
 fn stays_itself(action: &Action) -> bool {
-    matches!(action, Action::Keep | Action::Use | Action::Update | Action::Repair | Action::Adopt)
+    matches!(
+        action,
+        Action::Keep
+            | Action::Use
+            | Action::Update
+            | Action::Repair
+            | Action::Adopt
+            | Action::Mark { .. }
+    )
 }

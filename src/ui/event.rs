@@ -26,6 +26,7 @@ pub(super) fn done_word(id: &ResourceId, action: &Action, outcome: &Outcome) -> 
         Action::Replace => "replaced",
         Action::Adopt => "adopted",
         Action::Mark { how: Marking::Orphan } => "orphaned",
+        Action::Mark { how: Marking::Volume } => "restored",
         Action::Mark { how: Marking::Protect { said } } if said.on => "protected",
         Action::Mark { how: Marking::Protect { .. } } => "unprotected",
         Action::Delete => "deleted",

@@ -53,3 +53,56 @@ fn a_foreign_object_stops_the_run_before_any_change() {
     let service = sandbox.kubectl(["get", "service", "demo-api", "-n", "data-mill", "-o", "json"]);
     assert!(!service.contains("datamill.dev/"), "{service}");
 }
+
+/// The volume of the demo's claim: its name, its reclaim policy, and the one that is remembered.
+fn volume(sandbox: &Sandbox) -> Option<(String, String, Option<String>)> {
+    let all = sandbox.kubectl(["get", "pv", "-o", "json"]);
+    let all: serde_json::Value = serde_json::from_str(&all).unwrap();
+    let mut all = all["items"].as_array().unwrap().iter();
+    let volume = all.find(|volume| volume["spec"]["claimRef"]["name"] == "demo-store-data")?;
+    let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+    Some((
+        text(&volume["metadata"]["name"]).unwrap(),
+        text(&volume["spec"]["persistentVolumeReclaimPolicy"]).unwrap(),
+        text(&volume["metadata"]["annotations"]["datamill.dev/reclaim-policy"]),
+    ))
+}
+
+#[test]
+fn the_volume_of_a_kept_claim_outlives_it_until_the_claim_is_wanted_again() {
+    let (sandbox, context) = existing();
+    let target = ["-k", "--context", &context, "-f", DEMO];
+    let on =
+        |first: &[&'static str]| -> Run { sandbox.datamill(first.iter().copied().chain(target)) };
+    succeeds(&on(&["-i"]));
+    let (name, before, remembered) = volume(&sandbox).unwrap();
+    assert_eq!((before.as_str(), remembered), ("Delete", None));
+    let kept = Some((name.clone(), "Retain".to_owned(), Some("Delete".to_owned())));
+
+    let says = format!("its volume {name} will outlive it: reclaim policy Delete -> Retain");
+    ends_with(&on(&["-u", "--yes"]), 0, &[&says]);
+    assert_eq!(volume(&sandbox), kept);
+    // It is said and done once.
+    let again = on(&["-u", "--yes"]);
+    ends_with(&again, 0, &["demo-store/claim/data"]);
+    assert!(!again.stdout.contains("will outlive"), "{}", again.stdout);
+
+    let says = format!("its volume {name} goes with it again: reclaim policy back to Delete");
+    ends_with(&on(&["-i"]), 0, &[&says]);
+    assert_eq!(volume(&sandbox), Some((name.clone(), "Delete".to_owned(), None)));
+    ends_with(&on(&["-i"]), 0, &["nothing to do"]);
+
+    succeeds(&on(&["-x", "--yes", "--confirm-project", "demo"]));
+    assert_eq!(volume(&sandbox), kept);
+    // With the data named, claim and volume go: only a volume of its old policy does.
+    succeeds(&on(&["-x", "--yes", "--include-data", "--confirm-project", "demo"]));
+    let claims = sandbox.kubectl(["get", "pvc", "-A", "-o", "name"]);
+    assert!(!claims.contains("demo-store-data"), "{claims}");
+    let start = std::time::Instant::now();
+    while let Some(left) = volume(&sandbox) {
+        assert_eq!((left.1.as_str(), &left.2), ("Delete", &None));
+        assert!(start.elapsed() < std::time::Duration::from_mins(1), "{left:?} is still there");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    succeeds(&sandbox.datamill(["destroy", "-l", "-f", "host/flavours/host.yaml"]));
+}

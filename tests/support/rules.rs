@@ -454,6 +454,7 @@ impl Provider for Side {
                             thing.owner = Owner::Unmarked { manager: None, suitable: false };
                         }
                         Marking::Protect { said } => thing.protection = Some(said.clone()),
+                        Marking::Volume => {}
                     }
                     Ok(thing.outputs(&step.id))
                 }

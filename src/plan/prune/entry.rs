@@ -6,7 +6,7 @@ use crate::model::{Class, Found, ObjectFound, ResourceId, ResourceKind};
 use crate::plan::decide::whole;
 use crate::plan::decision::{Decision, Entry};
 use crate::plan::place::World;
-use crate::plan::{Action, Block, Change, Effect, Origin, Precondition, Shown};
+use crate::plan::{Action, Block, Change, Effect, Origin, Precondition, Shown, volume};
 
 /// What becomes of a thing that is wanted no more.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +69,7 @@ pub(super) fn entry(world: &World<'_>, id: &ResourceId, found: &Found, fate: &Fa
         decision.changes = removed(found, &kept);
         decision.notes.extend(kept.iter().map(|object| format!("{} is kept", object.object)));
     }
+    decision.notes.extend(volume::note(found, &decision.action));
     if fate.is_gone() && id.kind == ResourceKind::Cluster && !found.foreign.is_empty() {
         let names: Vec<_> = found.foreign.iter().map(ToString::to_string).collect();
         decision.notes.push(format!("not ours, and goes with it: {}", names.join(", ")));

@@ -5,12 +5,13 @@ mod held;
 mod pruner;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use self::entry::{Fate, entry};
 use self::pruner::Pruner;
-use super::Selection;
-use super::decision::Entries;
+use super::decision::{Decision, Entries, Entry};
 use super::place::World;
+use super::{Action, Precondition, Selection, volume};
 use crate::model::{Found, Name, Owner, ResourceId, ResourceKind};
 
 /// Why something is kept that would go if more could be seen.
@@ -100,12 +101,33 @@ fn candidates<'a>(world: &World<'a>, taken: &BTreeSet<Name>) -> BTreeSet<&'a Res
         .collect()
 }
 
+/// Claims that no file names, in use again after they were kept: their volumes are as they were before.
+fn in_use_again(world: &World<'_>, leaving: &BTreeSet<&ResourceId>) -> Entries {
+    let discovered = world.request.snapshot.discovered.found.iter();
+    let again = discovered.filter(|(id, found)| {
+        found.owner == Owner::Ours
+            && !leaving.contains(id)
+            && world.desired(id).is_none()
+            && world.is_selected(id)
+            && !is_of_others(world, id)
+            && is_in_use(world, id, found)
+    });
+    let entry = |found: &Found| {
+        let mut decision = volume::wanted(found, Decision::plain(Action::Keep));
+        decision.precondition = Precondition::of(found);
+        let changes = decision.action.changes_something();
+        changes.then(|| Entry { decision, wanted: None, found: Some(Arc::new(found.clone())) })
+    };
+    again.filter_map(|(id, found)| Some((id.clone(), entry(found)?))).collect()
+}
+
 /// Decides all that is wanted no more.
 pub(super) fn prune(world: &World<'_>, taken: &BTreeSet<Name>, staying: &Entries) -> Pruned {
     let candidates = candidates(world, taken);
     let mut pruned = Pruned { notes: notes(world), ..Pruned::default() };
     let unlisted = &world.request.snapshot.discovered.unlisted;
     let mut fates = Pruner { world, taken, staying, going: BTreeMap::new() };
+    pruned.entries = in_use_again(world, &candidates);
     for id in candidates {
         let fate = match (fates.own(id), unlisted.first()) {
             (fate @ Fate::Stays(_), _) | (fate, None) => fate,

@@ -9,7 +9,7 @@ use super::render::secrets_in;
 use super::session::Session;
 use super::{
     Kubernetes, claim, discover, installation, manager, mark, namespace, objects, outputs_of,
-    release, removal, secret, snapshot,
+    release, removal, secret, snapshot, volume,
 };
 use crate::adapter::kube::KubeError;
 use crate::model::{
@@ -49,7 +49,6 @@ impl Kubernetes {
     ) -> Result<Outputs, ProviderError> {
         match &step.action {
             Action::Keep
-            | Action::Retain { .. }
             | Action::Use
             | Action::GoesWith { .. }
             | Action::Start
@@ -57,7 +56,8 @@ impl Kubernetes {
             | Action::Blocked { .. } => {
                 return Ok(step.found.iter().flat_map(|found| found.outputs.clone()).collect());
             }
-            Action::Create
+            Action::Retain { .. }
+            | Action::Create
             | Action::Update
             | Action::Repair
             | Action::Replace
@@ -71,6 +71,10 @@ impl Kubernetes {
         }
         let session = self.session_for(step, run).await?;
         self.forget_marked();
+        volume::follow(&session, step, run).await?;
+        if step.action.retained().is_some() {
+            return Ok(step.found.iter().flat_map(|found| found.outputs.clone()).collect());
+        }
         if matches!(step.action, Action::Adopt | Action::Mark { .. }) {
             mark::carry_out(&session, step).await?;
             self.forget_marked();

@@ -27,6 +27,8 @@ pub(super) async fn carry_out(session: &Session, step: &Step) -> Result<(), Prov
         match how {
             Marking::Orphan => orphan(session, step).await,
             Marking::Protect { said } => protect(session, step, said).await,
+            // It stands on the volume, and was written there.
+            Marking::Volume => Ok(()),
         }
     } else {
         adopt(session, step).await

@@ -36,6 +36,7 @@ pub mod session;
 mod several;
 mod snapshot;
 mod survey;
+mod volume;
 pub mod wait;
 mod words;
 
@@ -222,6 +223,7 @@ impl Kubernetes {
         };
         let mut all = discover::discovery(&session, &marked);
         all.found.extend(record);
+        volume::add(&session, &marked, all.found.iter_mut()).await;
         let releases = marked
             .objects
             .iter()

@@ -17,6 +17,7 @@ use super::several::several;
 use super::snapshot::sealed;
 use super::{
     AT_A_TIME, Kubernetes, crds, health, installation, manager, namespace, outputs_of, secret,
+    volume,
 };
 use crate::adapter::kube::KubeError;
 use crate::model::{
@@ -81,6 +82,11 @@ impl Kubernetes {
         );
         let mut all: BTreeMap<_, _> = others.into_iter().chain(releases).collect();
         later::take_back_refusals(wanted, &mut all);
+        let there = all.iter_mut().filter_map(|(id, observed)| match observed {
+            Observed::Present(found) => Some((id, found.as_mut())),
+            Observed::Absent | Observed::Unreachable { .. } => None,
+        });
+        volume::add(&session, &marked, there).await;
         if let Err(error) = history::tell(&session, wanted, &mut all).await {
             return of_all(&unreachable(error));
         }
