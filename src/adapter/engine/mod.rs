@@ -16,6 +16,9 @@ use super::process::{Invocation, ProcessError};
 pub use error::EngineError;
 pub use inspect::{Container, Published, State};
 
+/// How often containers that come or go are looked for in all, and how long is waited before each further look.
+const LOOKS: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(200);
 /// How long an engine may take for an answer; one that hangs is one that does not answer.
 const ANSWER: Duration = Duration::from_secs(20);
 /// How long starting and removing containers may take.
@@ -93,8 +96,8 @@ impl Engine {
         value: &str,
     ) -> Result<Vec<Container>, EngineError> {
         let filter = format!("label={label}={value}");
-        // One that goes between the two calls is looked for once more.
-        for last in [false, true] {
+        // One that comes or goes is listed before it can be inspected, and after: it is looked for again.
+        for left in (0..LOOKS).rev() {
             let listed = self
                 .call(
                     ["ps", "--all", "--no-trunc", "--filter", &filter, "--format", "{{.ID}}"],
@@ -108,7 +111,7 @@ impl Engine {
             let args = ["container", "inspect"].into_iter().chain(ids);
             match self.call(args, ANSWER).await {
                 Ok(text) => return inspect::containers(&text),
-                Err(EngineError::NoSuchThing { .. }) if !last => {}
+                Err(EngineError::NoSuchThing { .. }) if left > 0 => tokio::time::sleep(PAUSE).await,
                 Err(error) => return Err(error),
             }
         }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const STALL: Duration = Duration::from_secs(30);
+const STALL: Duration = Duration::from_secs(12);
 
 #[test]
 fn containers_that_do_not_get_ready_say_why_with_their_last_words() {
@@ -38,7 +38,7 @@ fn containers_that_do_not_get_ready_say_why_with_their_last_words() {
     ends_with(&run, 7, &[]);
     let ended = [
         "did not become ready",
-        "no progress for 30 s",
+        "no progress for 12 s",
         "Deployment containers/crash: 0 of 1 ready",
         "container main ended",
         "with exit code 3",
