@@ -89,6 +89,15 @@ impl Owner {
 }
 
 #[test]
+fn a_run_that_was_killed_while_kind_worked_is_made_good_by_the_next() {
+    let Some(cluster) = node::cluster() else { return };
+    let owner = Owner::begin(cluster, "killed");
+    owner.is_killed_once("a container is there", || !owner.containers().is_empty());
+    owner.goes_on(&["created"]);
+    owner.destroy();
+}
+
+#[test]
 fn a_run_that_was_killed_after_kind_had_worked_goes_on_with_its_cluster() {
     let Some(cluster) = node::cluster() else { return };
     let owner = Owner::begin(cluster, "later");

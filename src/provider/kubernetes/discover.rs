@@ -139,7 +139,8 @@ impl Marked {
         }
         if let Some(id) = id_of(&object).map(|id| claim::home(renames.id(id), &object)) {
             self.objects.entry(id).or_default().push(object);
-        } else if !is_memory(&object) {
+        } else if !is_memory(&object) && object.kind() != "Node" {
+            // A node is its cluster's part, whose provider marked it.
             self.strays.extend(object.reference());
         }
     }

@@ -13,7 +13,7 @@ use crate::toolchain::Tool;
 const LOAD: Duration = Duration::from_mins(15);
 
 impl Kind {
-    /// Loads images into all nodes; those that have them already are left alone.
+    /// Loads images into all nodes; kind leaves those of the engine alone that a node has already.
     pub(in crate::provider::local) async fn load(
         &self,
         images: &[NodeImage],
