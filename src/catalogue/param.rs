@@ -214,7 +214,7 @@ pub(super) fn is_quantity(text: &str) -> bool {
 }
 
 /// Whether a quantity is more than nothing: a volume of no size can be claimed and never made.
-pub(super) fn is_some(quantity: &str) -> bool {
+pub(super) fn is_above_zero(quantity: &str) -> bool {
     let number = quantity.split_once(['e', 'E']).map_or(quantity, |(number, _)| number);
     number.contains(|c: char| c.is_ascii_digit() && c != '0')
 }
@@ -273,7 +273,7 @@ mod tests {
         for (quantity, some) in
             [("0", false), ("0Gi", false), ("0.0e3", false), ("0.5Gi", true), ("10", true)]
         {
-            assert_eq!(is_some(quantity), some, "{quantity}");
+            assert_eq!(is_above_zero(quantity), some, "{quantity}");
         }
     }
 

@@ -245,8 +245,8 @@ fn parts_of(pointer: &str) -> Vec<String> {
     pointer.split('/').skip(1).map(|part| part.replace("~1", "/").replace("~0", "~")).collect()
 }
 
-/// The place below another.
-fn below(path: &str, key: &str) -> String {
+/// The JSON pointer to a key below another one.
+pub fn pointer_to(path: &str, key: &str) -> String {
     format!("{path}/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
@@ -267,7 +267,7 @@ fn take(value: &mut Json, at: &str, parts: &[String], why: &Reason<'_>, taken: &
         Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => return,
     };
     for key in keys {
-        let place = below(at, &key);
+        let place = pointer_to(at, &key);
         if !rest.is_empty() {
             if let Some(inner) = child(value, &key) {
                 take(inner, &place, rest, why, taken);

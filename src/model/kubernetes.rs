@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Object, ObjectRef, SecretRef, Value};
+use super::{Leaf, Object, ObjectRef, SecretRef, Value};
 
 /// A namespace.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,6 +93,32 @@ pub enum SecretRule {
     Param(super::Secret),
     /// A copy of a key of another Secret; follows it when it changes.
     Copy(SecretRef),
+}
+
+impl SecretRule {
+    /// The keys of other Secrets that it reads.
+    pub fn sources(&self) -> Vec<SecretRef> {
+        match self {
+            Self::Copy(at) => vec![at.clone()],
+            Self::Given(value) => value
+                .leaves()
+                .into_iter()
+                .filter_map(|leaf| match leaf {
+                    Leaf::Secret(at) => Some(at),
+                    Leaf::Output(..) => None,
+                })
+                .collect(),
+            Self::Alnum { .. }
+            | Self::Hex { .. }
+            | Self::Base64 { .. }
+            | Self::Uuid
+            | Self::Rsa { .. }
+            | Self::Tls { .. }
+            | Self::Part { .. }
+            | Self::Htpasswd { .. }
+            | Self::Param(_) => Vec::new(),
+        }
+    }
 }
 
 /// What comes with a key that is drawn.

@@ -30,7 +30,7 @@ pub use endpoint::{Endpoint, Login, LoginPart};
 pub use failure::{Failure, FailureKind};
 pub use id::{Family, Name, NameError, ResourceId, ResourceIdError, ResourceKind, Scope};
 pub use identity::{Adopts, Identity, InstallationId, Renames, RunId};
-pub use ignore::{Ignore, Ignored, ScaleTarget};
+pub use ignore::{Ignore, Ignored, ScaleTarget, pointer_to};
 pub use kubernetes::{
     ChartSource, ClaimSpec, Condition, ConditionTest, CrdPolicy, CrdsSpec, FieldTest, HelmWait,
     JobReady, JobSpec, Manifests, NamespaceSpec, ObjectsSpec, ReleaseSpec, RemoteFile, Rerun,

@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json};
 
 use super::origin::{Holders, Moved, is_empty};
 use super::{Effect, Shown};
-use crate::model::{Object, Writer, Written};
+use crate::model::{Object, Writer, Written, pointer_to};
 
 /// One differing field.
 #[derive(Debug, Clone, PartialEq)]
@@ -186,7 +186,7 @@ fn maps(path: &str, sides: &Sides<'_>, tell: Tell<'_>) {
         .flat_map(Map::keys)
         .collect();
     for key in keys {
-        let path = format!("{path}/{}", key.replace('~', "~0").replace('/', "~1"));
+        let path = pointer_to(path, key);
         compare(&path, sides.key(key), tell);
     }
 }

@@ -8,8 +8,7 @@ use serde_json::Value as Json;
 use super::decision::{Entries, Entry};
 use super::{Action, Change, Effect, Origin, Precondition, Shown};
 use crate::model::{
-    KubernetesSpec, Leaf, Object, ObjectRef, Resource, ResourceId, SecretRef, SecretRule,
-    SecretSpec,
+    KubernetesSpec, Object, ObjectRef, Resource, ResourceId, SecretRef, SecretSpec, pointer_to,
 };
 
 /// The kinds whose pods go on with what they read at their start.
@@ -54,7 +53,7 @@ fn at(spec: &SecretSpec, key: &str) -> SecretRef {
 
 /// Whether the value of a key is another one after this plan, as far as can be told before.
 fn comes_anew(entry: &Entry, spec: &SecretSpec, key: &str) -> bool {
-    let path = format!("/data/{}", key.replace('~', "~0").replace('/', "~1"));
+    let path = pointer_to("/data", key);
     let names = |change: &Change| change.path == path || change.path == "/data";
     let all = |change: &Change| {
         change.path.is_empty() && change.object.as_ref().is_some_and(|o| o.name == spec.name)
@@ -78,35 +77,11 @@ fn comes_anew(entry: &Entry, spec: &SecretSpec, key: &str) -> bool {
     }
 }
 
-/// The keys of a Secret that are read from elsewhere.
-fn sources(rule: &SecretRule) -> Vec<SecretRef> {
-    match rule {
-        SecretRule::Copy(at) => vec![at.clone()],
-        SecretRule::Given(value) => {
-            let leaves = value.leaves().into_iter();
-            let secrets = leaves.filter_map(|leaf| match leaf {
-                Leaf::Secret(at) => Some(at),
-                Leaf::Output(..) => None,
-            });
-            secrets.collect()
-        }
-        SecretRule::Alnum { .. }
-        | SecretRule::Hex { .. }
-        | SecretRule::Base64 { .. }
-        | SecretRule::Uuid
-        | SecretRule::Rsa { .. }
-        | SecretRule::Tls { .. }
-        | SecretRule::Part { .. }
-        | SecretRule::Htpasswd { .. }
-        | SecretRule::Param(_) => Vec::new(),
-    }
-}
-
 /// A Secret that looks as wanted, and whose source does not stay what it is, is written after it.
 fn take_over(entry: &mut Entry, spec: &SecretSpec, moving: &BTreeMap<SecretRef, ResourceId>) {
     let mut from = BTreeSet::new();
     for (key, held) in &spec.keys {
-        let Some(of) = sources(&held.rule).iter().find_map(|source| moving.get(source)) else {
+        let Some(of) = held.rule.sources().iter().find_map(|source| moving.get(source)) else {
             continue;
         };
         from.insert(of.clone());
@@ -117,7 +92,7 @@ fn take_over(entry: &mut Entry, spec: &SecretSpec, moving: &BTreeMap<SecretRef, 
                 namespace: Some(spec.namespace.clone()),
                 name: spec.name.clone(),
             }),
-            path: format!("/data/{}", key.replace('~', "~0").replace('/', "~1")),
+            path: pointer_to("/data", key),
             from: Shown::Masked,
             to: Shown::Unknown,
             effect: Effect::InPlace,

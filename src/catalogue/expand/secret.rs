@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use super::{Site, not_built};
 use crate::catalogue::component::Keeping;
-use crate::catalogue::param::{is_quantity, is_some};
+use crate::catalogue::param::{is_above_zero, is_quantity};
 use crate::catalogue::rule::{
     ClaimKind, ClaimWish, Generate, Generator, KeyOrigin, KeyWish, SecretWish,
 };
 use crate::catalogue::template::mentions_use;
 use crate::catalogue::world::ParamValue;
 use crate::model::{
-    ClaimSpec, KubernetesSpec, Leaf, ResourceId, ResourceKind, SecretKey, SecretRef, SecretRule,
+    ClaimSpec, KubernetesSpec, ResourceId, ResourceKind, SecretKey, SecretRef, SecretRule,
     SecretSpec, Value,
 };
 use crate::yaml::{Located, Problem};
@@ -30,7 +30,7 @@ impl Site<'_, '_, '_, '_> {
         let mut sources = Vec::new();
         for key in &wish.keys {
             if let Some(rule) = self.key(key) {
-                sources.extend(sources_of(&rule));
+                sources.extend(rule.sources());
                 keys.insert(key.key.clone(), SecretKey { rule });
             }
         }
@@ -204,7 +204,7 @@ impl Site<'_, '_, '_, '_> {
 
     fn quantity(&mut self, tree: &Located) -> Option<String> {
         let text = self.scope.text(tree, &mut self.yard.problems)?;
-        if is_quantity(&text) && is_some(&text) {
+        if is_quantity(&text) && is_above_zero(&text) {
             return Some(text);
         }
         let message = format!("`{text}` is no size such as `10Gi`");
@@ -219,29 +219,5 @@ fn uses_a_provider(key: &KeyWish) -> bool {
             mentions_use(tree)
         }
         KeyOrigin::Generate(_) | KeyOrigin::Part { .. } | KeyOrigin::Param(_) => false,
-    }
-}
-
-/// The keys that a rule reads.
-fn sources_of(rule: &SecretRule) -> Vec<SecretRef> {
-    match rule {
-        SecretRule::Copy(at) => vec![at.clone()],
-        SecretRule::Given(value) => value
-            .leaves()
-            .into_iter()
-            .filter_map(|leaf| match leaf {
-                Leaf::Secret(at) => Some(at),
-                Leaf::Output(..) => None,
-            })
-            .collect(),
-        SecretRule::Alnum { .. }
-        | SecretRule::Hex { .. }
-        | SecretRule::Base64 { .. }
-        | SecretRule::Uuid
-        | SecretRule::Rsa { .. }
-        | SecretRule::Tls { .. }
-        | SecretRule::Part { .. }
-        | SecretRule::Htpasswd { .. }
-        | SecretRule::Param(_) => Vec::new(),
     }
 }

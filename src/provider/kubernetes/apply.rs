@@ -253,8 +253,6 @@ async fn remove(
         namespace::refuse_unless_free(session, &step.id.name).await?;
     } else if step.id.kind == ResourceKind::Crds {
         objects::refuse_foreign_instances(session, found).await?;
-    } else if step.id.kind == ResourceKind::Objects {
-        mark_made(session, step).await?;
     }
     if step.id.kind == ResourceKind::Removal {
         Box::pin(removal::carry_out(session, &step.id, found, &*run.progress)).await?;

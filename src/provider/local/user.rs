@@ -41,6 +41,11 @@ pub(super) fn lacks(settings: &LocalSettings, entry: &Entry) -> Option<String> {
     }
 }
 
+/// The name of a cluster with what its context lacks behind: another name than the wanted one, so that `apply` mends it.
+pub(super) fn shown_name(name: &str, lacks: Option<String>) -> String {
+    lacks.map_or_else(|| name.to_owned(), |lacks| format!("{name} ({lacks})"))
+}
+
 fn failure(settings: &LocalSettings, error: &KubeconfigError) -> Failure {
     let path = settings.user_kubeconfig.display();
     Failure::new(FailureKind::Preflight, format!("cannot write the context to `{path}`"))

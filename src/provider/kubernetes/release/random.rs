@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use super::render::{Manner, Subject, run_helm};
 use super::{RenderContext, cache};
 use crate::adapter::helm::chart::{pins, with_key};
-use crate::model::Failure;
+use crate::model::{Failure, pointer_to};
 use crate::yaml;
 
 /// Stands in a field whose values key was set; long enough for charts that ask for long passwords.
@@ -156,8 +156,7 @@ fn places_of(one: &Json, two: &Json, at: &str, places: &mut Vec<String>) {
         (Json::Object(one), Json::Object(two)) if one.keys().eq(two.keys()) => {
             for (key, value) in one {
                 if let Some(other) = two.get(key) {
-                    let key = key.replace('~', "~0").replace('/', "~1");
-                    places_of(value, other, &format!("{at}/{key}"), places);
+                    places_of(value, other, &pointer_to(at, key), places);
                 }
             }
         }

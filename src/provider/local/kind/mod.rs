@@ -155,10 +155,7 @@ impl Kind {
             Some(entry) => user::lacks(&self.settings, &entry),
             None => Some("its address is not known".to_owned()),
         };
-        match lacks {
-            None => self.name.clone(),
-            Some(lacks) => format!("{} ({lacks})", self.name),
-        }
+        user::shown_name(&self.name, lacks)
     }
 
     /// The entry of our private kubeconfig, at the address where the server listens now.

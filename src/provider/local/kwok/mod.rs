@@ -121,10 +121,7 @@ impl Kwok {
             Ok(entry) => user::lacks(&self.settings, &entry),
             Err(error) => Some(error.to_string()),
         };
-        let name = match lacks {
-            None => self.name.clone(),
-            Some(lacks) => format!("{} ({lacks})", self.name),
-        };
+        let name = user::shown_name(&self.name, lacks);
         json!({"Kwok": {"name": name, "nodes": nodes}})
     }
 
