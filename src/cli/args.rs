@@ -181,9 +181,11 @@ pub enum Command {
         after_help = "Examples:\n  datamill adopt demo-store -l -f flavours/demo.yaml   all that bears no mark\n  datamill adopt demo-store/release/server -l          one node\n  datamill adopt demo-store --from small -l            what another flavour has"
     )]
     Adopt(AdoptArgs),
-    /// Stop managing an instance or a node, and keep all of it
-    #[command(after_help = "Example:\n  datamill orphan demo-store -l -f flavours/demo.yaml")]
-    Orphan(MarkArgs),
+    /// Stop managing instances or nodes, and keep all of them
+    #[command(
+        after_help = "Examples:\n  datamill orphan demo-ui -l -f flavours/demo.yaml\n  datamill orphan demo-ui demo-api -l -f flavours/demo.yaml    what needs it as well"
+    )]
+    Orphan(OrphanArgs),
     /// Say whether something may go: on the live object, in a run of its own
     #[command(
         after_help = "Example:\n  datamill protect on demo-store/claim/data -l -f flavours/demo.yaml"
@@ -390,7 +392,21 @@ pub struct UnlockArgs {
     pub yes: bool,
 }
 
-/// `orphan`, `protect on` and `protect off`.
+/// `orphan`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct OrphanArgs {
+    /// Instances, or nodes as plans name them
+    #[arg(value_name = "NAME", required = true)]
+    pub what: Vec<String>,
+    /// What it is about.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// Do not ask
+    #[arg(short, long, help_heading = "Answers")]
+    pub yes: bool,
+}
+
+/// `adopt`, `protect on` and `protect off`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct MarkArgs {
     /// An instance, or a node as plans name it

@@ -41,8 +41,8 @@ pub enum Action {
         /// From which flavour.
         from: Option<String>,
     },
-    /// `orphan NAME`
-    Orphan(String),
+    /// `orphan NAME…`
+    Orphan(Vec<String>),
     /// `protect on|off NODE`
     Protect {
         /// Whether it must stay.

@@ -68,7 +68,10 @@ pub(super) fn split(command: Command) -> (Action, Options) {
             let from = args.from;
             marked(args.mark, |what| Action::Adopt { what, from })
         }
-        Command::Orphan(args) => marked(args, Action::Orphan),
+        Command::Orphan(args) => {
+            let consent = ConsentArgs { yes: args.yes, ..ConsentArgs::default() };
+            (Action::Orphan(args.what), Options { place: args.place, consent, ..none })
+        }
         Command::Protect { action } => protected(action),
         Command::Stop(args) => (Action::Stop, Options { place: args.place, ..none }),
         Command::Tools { action: None } => (Action::Tools, none),

@@ -1,5 +1,6 @@
 //! The nouns: ids, specs, what was seen, secrets. No I/O, no `async`, no clock; every other module may use them.
 
+mod apart;
 mod census;
 mod cluster;
 mod digest;

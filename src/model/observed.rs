@@ -84,6 +84,8 @@ pub struct Found {
     pub extra: bool,
     /// The name of its instance that is still written on it, when the flavour renames that.
     pub moved_from: Option<Name>,
+    /// The id written on it, where that stands for another one: it lies elsewhere than that is wanted, or several bear it.
+    pub bears: Option<ResourceId>,
     /// What a person said about whether it may go.
     pub protection: Option<Protection>,
     /// Of a bound claim: the volume that holds its bytes.
@@ -138,6 +140,7 @@ impl Found {
             flavour: None,
             extra: false,
             moved_from: None,
+            bears: None,
             protection: None,
             volume: None,
         }

@@ -53,7 +53,7 @@ pub async fn adopt(
             .to_owned(),
     );
     let question = format!("Take over {} of `{typed}`?", count(plan.steps.len()));
-    Box::pin(marking::carry_out(&scene, &plan, question, cancel)).await
+    Box::pin(marking::carry_out(&scene, &plan, question, None, cancel)).await
 }
 
 fn count(nodes: usize) -> String {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::model::{
     Discovery, Failure, FailureKind, Found, ObjectRef, Observed, ResourceId, ResourceKind,
 };
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Plan, Step};
 use crate::provider::Provider as _;
 
 use super::draw::{Goal, draw};
@@ -78,11 +78,16 @@ fn stray(object: &ObjectRef) -> String {
 
 /// What is there though the plan did not say that it stays, each with its objects.
 fn survivors(plan: &Plan, there: &Discovery) -> Vec<(ResourceId, String)> {
-    let stays = |id: &ResourceId| {
-        let steps = plan.steps.iter().filter(|step| step.id == *id);
-        steps.into_iter().any(|step| step.action.retained().is_some())
+    let kept: Vec<&Step> =
+        plan.steps.iter().filter(|step| step.action.retained().is_some()).collect();
+    // What shares its id with others goes by another one once those are gone.
+    let claim = |step: &Step| step.found.as_ref().and_then(|found| found.claim().cloned());
+    let stays = |id: &ResourceId, found: &Found| {
+        let same =
+            |step: &&Step| found.claim().is_some_and(|own| claim(step).as_ref() == Some(own));
+        kept.iter().any(|step| step.id == *id || same(step))
     };
-    let left = there.found.iter().filter(|(id, _)| !stays(id));
+    let left = there.found.iter().filter(|(id, found)| !stays(id, found));
     left.map(|(id, found)| (id.clone(), survivor(id, found))).collect()
 }
 
@@ -100,7 +105,7 @@ fn survivor(id: &ResourceId, found: &Found) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Precondition, Step};
+    use crate::plan::Precondition;
 
     #[test]
     fn what_was_said_to_stay_is_no_residue() {

@@ -162,7 +162,13 @@ fn need(scene: &Scene<'_>, goal: Goal, plan: &Plan, lost: &[String]) -> Need {
     let destructive = draw::destructive(plan).len();
     match settings.confirm {
         Confirm::Destructive if destructive > 0 => {
-            Need::Yes(format!("{destructive} things will be deleted or replaced. Go on?"))
+            // Parts of what comes or changes are named among what goes, and counted with it.
+            let parts = plan.steps.iter().filter(|step| step.takes_parts_away()).count();
+            let things = match destructive + parts {
+                1 => "1 thing".to_owned(),
+                several => format!("{several} things"),
+            };
+            Need::Yes(format!("{things} will be deleted or replaced. Go on?"))
         }
         Confirm::Changes => Need::Yes("Make these changes?".to_owned()),
         Confirm::Destructive | Confirm::Nothing => Need::Nothing,

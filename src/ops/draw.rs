@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use crate::catalogue::Expansion;
 use crate::config::Environment;
 use crate::model::{
-    Desired, Failure, FailureKind, Name, Owner, ResourceId, ResourceKind, label_value,
+    Desired, Failure, FailureKind, KubernetesSpec, Name, Owner, ResourceId, ResourceKind,
+    label_value,
 };
 use crate::plan::preflight::Check;
 use crate::plan::preflight::Finding;
@@ -230,15 +231,25 @@ fn with_needs(desired: &Desired, named: &BTreeSet<Name>) -> BTreeSet<Name> {
 /// The failure of a plan that cannot be carried out: its cause decides the exit code, the first of several by
 /// `semantics.md` 5.
 pub(super) fn refuse_blocked(scene: &Scene<'_>, goal: Goal, plan: &Plan) -> Result<(), Failure> {
+    refuse_with(scene, plan, &|step, by| hints(scene, goal, step, by))
+}
+
+/// The same, where something else is to be done about a block.
+pub(super) fn refuse_with(
+    scene: &Scene<'_>,
+    plan: &Plan,
+    hints: &dyn Fn(&Step, &Block) -> Vec<String>,
+) -> Result<(), Failure> {
     let blocked: Vec<_> =
         plan.steps.iter().filter_map(|step| Some((step, step.action.block()?))).collect();
     let Some(kind) = blocked.iter().map(|(_, by)| by.kind()).min_by_key(|kind| kind.rank()) else {
         return Ok(());
     };
     let mut failure = Failure::new(kind, "the plan cannot be carried out; nothing was changed");
+    failure.hints.extend(to_allow(&scene.settings.allowed, blocked.iter().map(|(_, by)| *by)));
     for (step, by) in &blocked {
         failure.causes.push(format!("`{}`: {}", step.id, by.says()));
-        for hint in hints(scene, goal, step, by) {
+        for hint in hints(step, by) {
             if !failure.hints.contains(&hint) {
                 failure.hints.push(hint);
             }
@@ -247,8 +258,36 @@ pub(super) fn refuse_blocked(scene: &Scene<'_>, goal: Goal, plan: &Plan) -> Resu
     Err(failure)
 }
 
+/// The command that allows all that waits for the user's word.
+fn to_allow<'b>(
+    said: &'b BTreeSet<String>,
+    blocks: impl Iterator<Item = &'b Block>,
+) -> Option<String> {
+    let mut objects: BTreeSet<&String> = blocks
+        .filter_map(|by| match by {
+            Block::Unapproved { allow, .. } => Some(allow),
+            Block::Foreign { .. }
+            | Block::Protected { .. }
+            | Block::Preflight { .. }
+            | Block::Needed { .. }
+            | Block::MissingNeed { .. }
+            | Block::Held { .. }
+            | Block::Stale { .. }
+            | Block::Unreachable { .. } => None,
+        })
+        .flatten()
+        .collect();
+    if objects.is_empty() {
+        return None;
+    }
+    objects.extend(said);
+    let flags: Vec<_> = objects.into_iter().map(|object| format!("--allow {object}")).collect();
+    let flags = flags.join(" ");
+    Some(format!("if that is what you want, say so:\n    datamill apply {flags}"))
+}
+
 /// What to do about a block. The screen completes commands with the user's own options.
-fn hints(scene: &Scene<'_>, goal: Goal, step: &Step, by: &Block) -> Vec<String> {
+pub(super) fn hints(scene: &Scene<'_>, goal: Goal, step: &Step, by: &Block) -> Vec<String> {
     let id = &step.id;
     match by {
         Block::Foreign { .. } => foreign(scene, step),
@@ -274,13 +313,8 @@ fn hints(scene: &Scene<'_>, goal: Goal, step: &Step, by: &Block) -> Vec<String> 
                 "data goes only when it is named:\n    datamill {command} --include-data --confirm-project {project}"
             )]
         }
-        Block::Unapproved { allow, .. } => {
-            let flags: Vec<_> = allow.iter().map(|object| format!("--allow {object}")).collect();
-            vec![format!(
-                "if that is what you want, say so:\n    datamill apply {}",
-                flags.join(" ")
-            )]
-        }
+        // One command says it for all of them.
+        Block::Unapproved { .. } => Vec::new(),
         Block::Needed { .. } => {
             let name = id.instance_name().map(ToString::to_string).unwrap_or_default();
             vec![format!("take along what needs it:\n    datamill uninstall -c {name} --cascade")]
@@ -342,10 +376,14 @@ fn foreign(scene: &Scene<'_>, step: &Step) -> Vec<String> {
         Owner::Other(whose) => whose.strip_prefix("instance "),
         Owner::Ours | Owner::Unmarked { .. } => None,
     }) {
-        return vec![
-            alone,
-            format!("if that instance was renamed, write `moved: {old}` in its section"),
-        ];
+        let release = step.wanted.as_deref().and_then(|wanted| match wanted.kubernetes() {
+            Some(KubernetesSpec::Release(spec)) => Some(spec.release.as_str()),
+            _ => None,
+        });
+        let lines = super::moved::lines(old, release);
+        return vec![format!(
+            "it belongs to the instance `{old}` of this flavour: if that was renamed, write {lines} in the section of the instance; if both are wanted, give this one another `release` or `namespace`"
+        )];
     }
     let gone = format!(
         "its owner can let go of it (`orphan`), or is gone; then take it over:\n    datamill adopt {id}"

@@ -22,6 +22,7 @@ pub(super) async fn look(scene: &Scene<'_>, desired: Desired) -> Result<Look, Fa
     let mut known = scene.known.clone();
     if scene.runs() {
         snapshot.discovered = scene.kubernetes.discover(&scene.identity, &scene.known).await;
+        snapshot.discovered.tell_apart(&desired);
         look_into_what_may_go(scene, &desired, &mut snapshot.discovered).await;
         count_what_may_go(scene, &desired, &mut snapshot.discovered).await;
         for (id, found) in &snapshot.discovered.found {

@@ -9,7 +9,7 @@ use crate::engine::Cancel;
 use crate::model::{
     Discovery, Failure, FailureKind, Family, Name, Owner, ResourceId, ResourceKind,
 };
-use crate::plan::Plan;
+use crate::plan::{Block, Plan};
 use crate::ui::{Answer, Question};
 use crate::yaml::nearest;
 
@@ -61,7 +61,10 @@ impl Meant {
 pub(super) async fn discover(scene: &Scene<'_>) -> Result<Discovery, Failure> {
     use crate::provider::Provider as _;
     running(scene)?;
-    let there = scene.kubernetes.discover(&scene.identity, &scene.known).await;
+    let mut there = scene.kubernetes.discover(&scene.identity, &scene.known).await;
+    // Ids are those that plans show; what cannot be wired names nothing.
+    let desired = scene.project.expand(&scene.facts).map(|all| all.desired).unwrap_or_default();
+    there.tell_apart(&desired);
     if there.unlisted.is_empty() {
         return Ok(there);
     }
@@ -148,15 +151,19 @@ pub(super) fn only_content(ids: &BTreeSet<ResourceId>) -> Result<(), Failure> {
     }
 }
 
-/// Shows a plan of marks, asks, and carries it out.
+/// Shows a plan of marks, asks, and carries it out. `needed` is what to do when others need what it is about.
 pub(super) async fn carry_out(
     scene: &Scene<'_>,
     plan: &Plan,
     question: String,
+    needed: Option<String>,
     cancel: watch::Receiver<Cancel>,
 ) -> Result<Ended, Failure> {
     scene.screen.show_plan(plan, &scene.header());
-    draw::refuse_blocked(scene, Goal::Install, plan)?;
+    draw::refuse_with(scene, plan, &|step, by| match (by, &needed) {
+        (Block::Needed { .. }, Some(hint)) => vec![hint.clone()],
+        _ => draw::hints(scene, Goal::Install, step, by),
+    })?;
     if !plan.has_changes() {
         return Ok(Ended::Well);
     }

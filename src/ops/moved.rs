@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::catalogue::Instance;
-use crate::model::{Failure, Name, Owner, Snapshot};
+use crate::model::{Failure, Found, Name, Owner, ResourceId, ResourceKind, Snapshot, label_value};
 use crate::yaml::{Problem, Problems};
 
 use super::load;
@@ -46,6 +46,7 @@ pub(super) fn check(scene: &Scene<'_>, look: &Look) -> Result<Vec<String>, Failu
         }
     }
     if problems.is_empty() {
+        notes.extend(unsaid(scene, look));
         return Ok(notes);
     }
     scene.screen.show_problems(&problems);
@@ -86,10 +87,70 @@ fn done(instance: &Instance, old: &Name) -> String {
     )
 }
 
+/// What goes into the section of an instance that was called otherwise before; a release keeps its name.
+pub(super) fn lines(old: &str, release: Option<&str>) -> String {
+    match release.filter(|release| *release != old) {
+        Some(release) => format!("`moved: {old}` and `release: {release}`"),
+        None => format!("`moved: {old}`"),
+    }
+}
+
+/// An instance that comes while one like it leaves may be the same under another name. That is never guessed, but asked.
+fn unsaid(scene: &Scene<'_>, look: &Look) -> Vec<String> {
+    let instances = &scene.project.platform.instances;
+    let wanted = |name: &Name| instances.iter().any(|i| i.name == *name);
+    let found = &look.snapshot.discovered.found;
+    let is_there = |name: &Name| found.keys().any(|id| id.instance_name() == Some(name));
+    let comes = |instance: &&Instance| {
+        instance.moved.is_none() && !instance.extra && !is_there(&instance.name)
+    };
+    let flavour = label_value(&scene.identity.flavour);
+    let mine = |found: &Found| {
+        let named = found.flavour.as_ref().is_none_or(|name| *name == flavour);
+        found.owner == Owner::Ours && !found.extra && named
+    };
+    let leaving: BTreeSet<&Name> = found
+        .iter()
+        .filter(|(_, found)| mine(found) && found.release.is_some())
+        .filter_map(|(id, _)| id.instance_name())
+        .filter(|name| !wanted(name))
+        .collect();
+    let mut notes = Vec::new();
+    for instance in instances.iter().filter(comes) {
+        for old in leaving.iter().filter(|old| is_alike(scene, look, instance, old)) {
+            let own = found.iter().filter(|(id, _)| id.instance_name() == Some(old));
+            let told = |found: &Found| found.outputs.get("release")?.as_str().map(str::to_owned);
+            let release = own.filter_map(|(_, found)| told(found)).next();
+            let name = &instance.name;
+            notes.push(format!(
+                "`{name}` comes and `{old}`, which has the same parts, goes: if `{old}` is only called `{name}` now, write {} in the section of `{name}`, and nothing is made anew",
+                lines(old.as_str(), release.as_deref())
+            ));
+        }
+    }
+    notes
+}
+
+/// Whether what is there of an instance could be that of another one: each part has its like, and the component is not known
+/// to be another.
+fn is_alike(scene: &Scene<'_>, look: &Look, new: &Instance, old: &Name) -> bool {
+    let components = &scene.project.catalogue;
+    let component =
+        |name: &str| components.component(name).map(|component| component.name().to_owned());
+    let is_another =
+        component(old.as_str()).is_some_and(|own| component(&new.component) != Some(own));
+    let found = &look.snapshot.discovered.found;
+    let own = found.iter().filter(|(id, found)| {
+        let made = id.kind == ResourceKind::Claim && found.applied.is_none();
+        id.instance_name() == Some(old) && !id.kind.only_looks() && !made && found.bears.is_none()
+    });
+    let like = |id: &ResourceId| ResourceId::instance(&new.name, id.kind, id.name.clone());
+    !is_another && own.map(|(id, _)| like(id)).all(|id| look.desired.get(&id).is_some())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Found;
 
     #[test]
     fn an_old_name_is_due_done_new_or_wrong() {

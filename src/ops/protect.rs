@@ -40,7 +40,7 @@ pub async fn protect(
     } else {
         format!("Lift the protection of `{typed}`?")
     };
-    Box::pin(marking::carry_out(&scene, &plan, question, cancel)).await
+    Box::pin(marking::carry_out(&scene, &plan, question, None, cancel)).await
 }
 
 /// What is said of the cluster stands on the record of the installation in it.

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
-    Cause, Class, Failure, Family, Found, Health, Name, Observed, Power, Resource, ResourceId,
-    ResourceKind, Scope,
+    Cause, Class, Failure, Family, Found, Health, Name, Observed, Owner, Power, Resource,
+    ResourceId, ResourceKind, Scope,
 };
 use crate::provider::Provider as _;
-use crate::ui::{Screen, StatusRow, StatusView};
+use crate::ui::{DataRow, Screen, StatusRow, StatusView};
 
 use super::draw::{Drawing, Goal, draw};
 use super::history::History;
@@ -89,17 +89,28 @@ async fn fill(scene: &Scene<'_>, view: &mut StatusView) -> Result<(), Failure> {
         let why = whys.get(&resource.id).map(Vec::as_slice).unwrap_or_default();
         note(row, &resource.id, seen, health.get(&resource.id), why);
     }
+    for (name, row) in &mut rows {
+        if is_unmanaged(&drawing, name) {
+            "unmanaged".clone_into(&mut row.state);
+            row.says = vec![format!(
+                "nothing of it bears our mark: take it out of the flavour, or take it over with `datamill adopt {name}`"
+            )];
+        }
+    }
     view.rows = rows.into_values().collect();
     let data = snapshot.discovered.found.iter().filter(|(_, found)| found.class == Class::Data);
     for (id, found) in data {
-        let list = if is_named(&drawing, id, found) { &mut view.kept } else { &mut view.orphaned };
-        list.push((id.to_string(), found.size.clone()));
+        let is_named = desired.get(id).is_some() || desired.uses(id, found);
+        let list = if is_named { &mut view.kept } else { &mut view.orphaned };
+        let namespace = found.claim().and_then(|claim| claim.namespace.clone());
+        list.push(DataRow { id: id.to_string(), size: found.size.clone(), namespace });
     }
     let is_gone = |of: &Name| {
         let serving =
             desired.resources.keys().filter(|id| serves(id) && id.instance_name() == Some(of));
         let mut seen = serving.filter_map(|id| snapshot.observed.get(id)).peekable();
-        seen.peek().is_some() && seen.all(|seen| *seen == Observed::Absent)
+        let is_ours = |seen: &Observed| seen.found().is_none_or(|found| found.owner == Owner::Ours);
+        seen.peek().is_some() && seen.all(|seen| *seen == Observed::Absent || !is_ours(seen))
     };
     let endpoints = drawing.expansion.endpoints.iter();
     view.endpoints = endpoints.filter(|endpoint| !is_gone(&endpoint.instance)).cloned().collect();
@@ -111,20 +122,9 @@ fn serves(id: &ResourceId) -> bool {
     matches!(id.kind, ResourceKind::Release | ResourceKind::Objects)
 }
 
-/// Whether the flavour names what holds data: by itself, or by the instance whose workload made it.
-fn is_named(drawing: &Drawing, id: &ResourceId, found: &Found) -> bool {
-    let wanted = &drawing.look.desired.resources;
-    let made = id.kind == ResourceKind::Claim && found.applied.is_none();
-    wanted.contains_key(id)
-        || made
-            && id
-                .instance_name()
-                .is_some_and(|name| wanted.keys().any(|other| other.instance_name() == Some(name)))
-}
-
 /// From the worst to the best.
-const ORDER: [&str; 7] =
-    ["failed", "incomplete", "unknown", "settling", "running", "assumed", "ready"];
+const ORDER: [&str; 8] =
+    ["failed", "incomplete", "unmanaged", "unknown", "settling", "running", "assumed", "ready"];
 
 /// The worst of an instance's resources is its state.
 fn note(
@@ -141,6 +141,9 @@ fn note(
         (Some(Observed::Unreachable { because }), _) if !id.kind.only_looks() => {
             ("unknown", vec![format!("{id}: {because}")])
         }
+        (Some(Observed::Present(found)), _) if is_in_the_way(id, found) => {
+            ("unmanaged", vec![format!("{id} is there and not ours")])
+        }
         (_, Some(Health::Failed(_))) if !why.is_empty() => ("failed", vec![in_words(why)]),
         (_, Some(Health::Settling(_))) if !why.is_empty() => ("settling", vec![in_words(why)]),
         (_, Some(Health::Failed(causes))) => ("failed", vec![chain(id, causes)]),
@@ -154,6 +157,22 @@ fn note(
         state.clone_into(&mut row.state);
     }
     row.says.extend(says);
+}
+
+/// Whether something is there of an instance, and none of it is ours.
+fn is_unmanaged(drawing: &Drawing, instance: &str) -> bool {
+    let own = |id: &&ResourceId| id.instance_name().is_some_and(|name| name.as_str() == instance);
+    let ids = drawing.look.desired.resources.keys().filter(own).filter(|id| !id.kind.only_looks());
+    let observed = &drawing.look.snapshot.observed;
+    let mut seen = ids.filter_map(|id| observed.get(id)?.found()).peekable();
+    seen.peek().is_some() && seen.all(|found| found.owner != Owner::Ours)
+}
+
+/// Whether something stands where a thing of ours would, and is not only used.
+fn is_in_the_way(id: &ResourceId, found: &Found) -> bool {
+    let used = matches!(found.owner, Owner::Unmarked { suitable: true, .. })
+        && id.kind == ResourceKind::Crds;
+    found.owner != Owner::Ours && !used && !id.kind.only_looks()
 }
 
 /// A chain of causes on one line.

@@ -230,15 +230,13 @@ fn kubernetes(wanted: &Resource, found: &Found, permits: &Permits) -> Decision {
     if found.moved_from.is_some() && matches!(decision.action, Action::Keep | Action::Repair) {
         decision.action = Action::Update;
     } else if decision.action == Action::Update && survey.changes.is_empty() {
-        decision.changes.push(Change {
-            object: None,
-            path: "values".to_owned(),
-            from: Shown::Text("as applied".to_owned()),
-            to: Shown::Text("as in the files".to_owned()),
-            effect: Effect::InPlace,
-            origin,
-            by: None,
-        });
+        match (inputs, ended_well) {
+            // What was applied is not known to differ: nothing live does.
+            (Inputs::Unknown, true) => decision.notes.push(NOT_RECORDED.to_owned()),
+            (Inputs::Same | Inputs::Differ | Inputs::Unknown, _) => {
+                decision.changes.push(of_values(origin));
+            }
+        }
     }
     if nothing_there && inputs == Inputs::Same && wanted.id.kind == ResourceKind::Job {
         decision.notes.push("the finished Job is missing: it runs again".to_owned());
@@ -248,6 +246,22 @@ fn kubernetes(wanted: &Resource, found: &Found, permits: &Permits) -> Decision {
     decision.changes.extend(survey.changes);
     decision.notes.extend(survey.notes);
     if permits.overwrite_data { decision } else { spare_data(wanted, decision, &survey.data_drift) }
+}
+
+/// What is said of a release whose objects are all as wanted, and of which nobody knows what it was made from.
+const NOT_RECORDED: &str = "nothing in it differs; what it was made from is not recorded, so a new revision with the same objects writes that down";
+
+/// Values that differ from those that were applied, and make no difference in any object.
+fn of_values(origin: Origin) -> Change {
+    Change {
+        object: None,
+        path: "values".to_owned(),
+        from: Shown::Text("as applied".to_owned()),
+        to: Shown::Text("as in the files".to_owned()),
+        effect: Effect::InPlace,
+        origin,
+        by: None,
+    }
 }
 
 /// What somebody changed on data is not overwritten unasked: a repair leaves it out, anything else waits for a word.
@@ -323,6 +337,12 @@ fn notes_of(rendered: &Rendered) -> Vec<String> {
 pub(super) fn created(object: ObjectRef) -> Change {
     let to = Shown::Text("present".to_owned());
     whole(object, (Shown::Absent, to), Effect::InPlace, Origin::You)
+}
+
+/// A whole object that goes.
+pub(super) fn removed(object: ObjectRef) -> Change {
+    let from = Shown::Text("present".to_owned());
+    whole(object, (from, Shown::Absent), Effect::InPlace, Origin::You)
 }
 
 /// A change of a whole object.

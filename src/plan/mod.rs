@@ -17,6 +17,7 @@ mod moved;
 mod objects;
 mod order;
 mod origin;
+mod parts;
 mod place;
 mod precondition;
 pub mod preflight;

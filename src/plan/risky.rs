@@ -3,13 +3,13 @@
 
 use serde_json::Value as Json;
 
-use super::decide::whole;
+use super::decide::{created, removed, whole};
 use super::decision::Decision;
 use super::objects::Survey;
 use super::{
-    Action, Block, Change, Effect, Origin, Permits, Precondition, Shown, allowance, growth,
+    Action, Block, Change, Effect, Origin, Permits, Precondition, Shown, allowance, growth, prune,
 };
-use crate::model::{Class, Found, ReleaseSpec, Resource, ResourceKind};
+use crate::model::{Class, Found, Object, ReleaseSpec, Resource, ResourceKind};
 
 /// Definitions that would take away what objects of their kind may use, where nobody allowed it: a change of the files is
 /// refused; what somebody added by hand is left as it is.
@@ -52,7 +52,12 @@ pub(super) fn narrowed(
 
 /// A release of ours that lives under another name or in another namespace than is wanted by now: it never gets a double. With
 /// the user's word the old one goes, its volumes stay where they are, and a new one comes.
-pub(super) fn moved(wanted: &ReleaseSpec, found: &Found, permits: &Permits) -> Option<Decision> {
+pub(super) fn moved(
+    resource: &Resource,
+    wanted: &ReleaseSpec,
+    found: &Found,
+    permits: &Permits,
+) -> Option<Decision> {
     let text = |key: &str| found.outputs.get(key).and_then(Json::as_str);
     let (release, namespace) = (text("release")?, text("namespace")?);
     if found.release.is_none() || (release == wanted.release && namespace == wanted.namespace) {
@@ -71,6 +76,11 @@ pub(super) fn moved(wanted: &ReleaseSpec, found: &Found, permits: &Permits) -> O
     }
     let mut decision = Decision::plain(Action::Replace);
     decision.precondition = Precondition::of(found);
+    let goes =
+        found.objects.iter().filter(|one| one.live.is_some() && !prune::outlives(one, false));
+    decision.changes = goes.map(|one| removed(one.object.clone())).collect();
+    let drawn = resource.rendered.iter().flat_map(|rendered| &rendered.objects);
+    decision.changes.extend(drawn.filter_map(Object::reference).map(created));
     Some(decision.note(format!("{from} goes; its volumes stay there")))
 }
 
@@ -137,7 +147,8 @@ mod tests {
 
     use super::*;
     use crate::model::{
-        ChartSource, CrdPolicy, HelmWait, ReleaseFound, ReleaseStatus, Value as Wanted,
+        ChartSource, CrdPolicy, HelmWait, KubernetesSpec, ReleaseFound, ReleaseStatus, Spec,
+        Value as Wanted,
     };
 
     fn spec(release: &str, namespace: &str) -> ReleaseSpec {
@@ -167,15 +178,22 @@ mod tests {
     #[test]
     fn a_release_that_is_wanted_elsewhere_waits_for_a_word() {
         let nothing = Permits::default();
-        assert_eq!(moved(&spec("a", "n"), &found(true), &nothing), None, "it is in its place");
-        assert_eq!(moved(&spec("b", "n"), &found(false), &nothing), None, "only remains are there");
+        let resource = Resource::new(
+            "x/release/a".parse().unwrap(),
+            Spec::kubernetes(KubernetesSpec::Installation),
+        );
+        let of = |wanted: &ReleaseSpec, found: &Found, permits: &Permits| {
+            moved(&resource, wanted, found, permits)
+        };
+        assert_eq!(of(&spec("a", "n"), &found(true), &nothing), None, "it is in its place");
+        assert_eq!(of(&spec("b", "n"), &found(false), &nothing), None, "only remains are there");
         for wanted in [spec("b", "n"), spec("a", "m")] {
-            let decision = moved(&wanted, &found(true), &nothing).unwrap();
+            let decision = of(&wanted, &found(true), &nothing).unwrap();
             let Action::Blocked { by: Block::Unapproved { allow, .. } } = &decision.action else {
                 panic!("{decision:?}")
             };
             let allowed = Permits { allowed: allow.clone(), ..Permits::default() };
-            let decision = moved(&wanted, &found(true), &allowed).unwrap();
+            let decision = of(&wanted, &found(true), &allowed).unwrap();
             assert_eq!(decision.action, Action::Replace);
             assert_ne!(decision.precondition, Precondition::Nothing);
         }

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use super::objects::IGNORED;
+use super::parts::Whole;
 use super::words::{fitted, origin_and_effect, values};
-use super::{Action, Change, Effect, Marking, Plan, Shown, Step};
+use super::{Action, Change, Effect, Marking, Plan, Step};
 use crate::model::ObjectRef;
 
 /// A line of a plan.
@@ -69,14 +70,19 @@ pub fn lines_within(plan: &Plan, width: usize) -> Vec<Line> {
     page.add(LineKind::Counts, counts(plan));
     for kind in SECTIONS {
         let steps: Vec<_> = plan.steps.iter().filter(|step| section(step) == Some(kind)).collect();
-        if steps.is_empty() {
+        let parts: Vec<_> = plan.steps.iter().filter(|step| sheds(step, kind)).collect();
+        if steps.is_empty() && parts.is_empty() {
             continue;
         }
         page.add(LineKind::Blank, "");
-        page.add(LineKind::Section, format!("{} ({}):", heading(kind), steps.len()));
+        let number = steps.len() + parts.len();
+        page.add(LineKind::Section, format!("{} ({number}):", heading(kind)));
         let longest = steps.iter().map(|step| step.id.to_string().len()).max().unwrap_or(0);
         for step in steps {
             page.step(kind, step, longest);
+        }
+        for step in parts {
+            page.parts(kind, step);
         }
     }
     page.left_alone(plan);
@@ -141,6 +147,11 @@ fn section(step: &Step) -> Option<LineKind> {
     }
 }
 
+/// Whether a section names what goes of a step that stands elsewhere.
+fn sheds(step: &Step, kind: LineKind) -> bool {
+    kind == LineKind::Destroyed && step.takes_parts_away()
+}
+
 /// Whether a thing is as it should be. What only looks is no thing.
 fn is_left_alone(step: &Step) -> bool {
     section(step).is_none() && !step.id.kind.only_looks()
@@ -170,6 +181,10 @@ fn counts(plan: &Plan) -> String {
     let mut by_section: BTreeMap<LineKind, usize> = BTreeMap::new();
     for kind in plan.steps.iter().filter_map(section) {
         *by_section.entry(kind).or_default() += 1;
+    }
+    let parts = plan.steps.iter().filter(|step| sheds(step, LineKind::Destroyed)).count();
+    if parts > 0 {
+        *by_section.entry(LineKind::Destroyed).or_default() += parts;
     }
     let words = [
         (LineKind::Destroyed, "to destroy"),
@@ -249,6 +264,12 @@ impl Page {
         }
     }
 
+    /// What goes of a step that comes or changes itself.
+    fn parts(&mut self, kind: LineKind, step: &Step) {
+        self.add(kind, format!("  {} {}  of what it has", symbol(kind), step.id));
+        self.wrapped(LineKind::Detail, "      ", &step.in_words(Whole::Goes));
+    }
+
     /// Objects that come, go or are made anew, by kind in a compact list.
     fn whole_objects(&mut self, step: &Step) {
         for (effect, lead) in [
@@ -256,20 +277,11 @@ impl Page {
             (Whole::Anew, "made anew: "),
             (Whole::Goes, if step.action == Action::Delete { "" } else { "goes: " }),
         ] {
-            let mut by_kind: Vec<(&str, Vec<&str>)> = Vec::new();
-            for change in step.changes.iter().filter(|change| whole(change) == Some(effect)) {
-                let Some(object) = &change.object else { continue };
-                match by_kind.iter_mut().find(|(kind, _)| *kind == object.kind) {
-                    Some((_, names)) => names.push(&object.name),
-                    None => by_kind.push((&object.kind, vec![&object.name])),
-                }
-            }
-            let texts: Vec<_> = by_kind
-                .iter()
-                .map(|(kind, names)| format!("{kind} {}", names.join(", ")))
-                .collect();
-            if !texts.is_empty() {
-                self.wrapped(LineKind::Detail, &format!("      {lead}"), &texts.join("; "));
+            // What goes of a thing that stays is read among what is destroyed.
+            let told = effect == Whole::Goes && step.takes_parts_away();
+            let words = step.in_words(effect);
+            if !told && !words.is_empty() {
+                self.wrapped(LineKind::Detail, &format!("      {lead}"), &words);
             }
         }
     }
@@ -383,31 +395,12 @@ fn remark(step: &Step) -> String {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Whole {
-    Comes,
-    Goes,
-    Anew,
-}
-
-/// Whether a change is about a whole object.
-fn whole(change: &Change) -> Option<Whole> {
-    if !change.path.is_empty() {
-        return None;
-    }
-    Some(match (&change.from, &change.to) {
-        (Shown::Absent, _) => Whole::Comes,
-        (_, Shown::Absent) => Whole::Goes,
-        (Shown::Text(_) | Shown::Masked | Shown::Unknown, _) => Whole::Anew,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::plan::{Origin, Precondition};
+    use crate::plan::{Origin, Precondition, Shown};
 
     fn change(path: &str, from: &str, to: &str, effect: Effect) -> Change {
         let object = ObjectRef {

@@ -191,7 +191,7 @@ impl Planner<'_> {
             Some(Observed::Absent) | None => {}
         }
         let old = self.world.discovered(&resource.id)?;
-        Some((risky::moved(spec, old, self.world.request.permits)?, old))
+        Some((risky::moved(resource, spec, old, self.world.request.permits)?, old))
     }
 
     /// What became of the host of a resource.

@@ -26,6 +26,6 @@ pub use question::{Answer, AnswerKind, Question, Typed};
 pub use report::{Kept, LeftOut, NextCommand, Summary};
 pub use run::{LockView, RunView};
 pub use screen::{Asked, Busy, Completer, Look, Mode, Screen, Sink, Typist, terminal_width};
-pub use status::{StatusRow, StatusView};
+pub use status::{DataRow, StatusRow, StatusView};
 pub use text::{duration, wrap};
 pub use tool::{ToolEvent, ToolRow};

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::model::Endpoint;
 
@@ -23,9 +23,9 @@ pub struct StatusView {
     /// A row per instance.
     pub rows: Vec<StatusRow>,
     /// What holds data, with its size.
-    pub kept: Vec<(String, Option<String>)>,
+    pub kept: Vec<DataRow>,
     /// What holds data and is not in the flavour any more, with its size: it stays until somebody takes it away.
-    pub orphaned: Vec<(String, Option<String>)>,
+    pub orphaned: Vec<DataRow>,
     /// Where things answer.
     pub endpoints: Vec<Endpoint>,
     /// Who is at work, if anybody.
@@ -38,12 +38,29 @@ pub struct StatusView {
     pub runs: Vec<RunView>,
 }
 
+/// What holds data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataRow {
+    /// Its id.
+    pub id: String,
+    /// How much it holds.
+    pub size: Option<String>,
+    /// The namespace it lies in, of what lies in one.
+    pub namespace: Option<String>,
+}
+
+impl DataRow {
+    fn json(&self) -> Json {
+        json!({"id": self.id, "size": self.size, "namespace": self.namespace})
+    }
+}
+
 /// How one instance is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusRow {
     /// Its name.
     pub instance: String,
-    /// `ready`, `assumed`, `running`, `settling`, `incomplete`, `unknown` or `failed`.
+    /// `ready`, `assumed`, `running`, `settling`, `incomplete`, `unmanaged`, `unknown` or `failed`.
     pub state: String,
     /// Why it is not ready, or what was assumed.
     pub says: Vec<String>,
@@ -79,7 +96,7 @@ impl Screen {
             let state = paint.text(colour, &row.state);
             writeln!(text, "  {:column$}  {state}", row.instance).ok();
             for says in &row.says {
-                text.push_str(&wrap(says, width, "      ", "        "));
+                text.push_str(&wrap(&self.completed(says), width, "      ", "        "));
                 text.push('\n');
             }
         }
@@ -88,7 +105,7 @@ impl Screen {
             ("Holds data, kept though the flavour does not name it:", &view.orphaned),
         ];
         for (heading, list) in lists {
-            for (at, (id, size)) in list.iter().enumerate() {
+            for (at, DataRow { id, size, .. }) in list.iter().enumerate() {
                 if at == 0 {
                     writeln!(text, "\n{}", paint.text(Colour::Bold, heading)).ok();
                 }
@@ -106,10 +123,8 @@ impl Screen {
             "instances": view.rows.iter().map(|row| json!({
                 "name": row.instance, "state": row.state, "says": row.says,
             })).collect::<Vec<_>>(),
-            "data": view.kept.iter().map(|(id, size)| json!({"id": id, "size": size}))
-                .collect::<Vec<_>>(),
-            "orphaned": view.orphaned.iter()
-                .map(|(id, size)| json!({"id": id, "size": size})).collect::<Vec<_>>(),
+            "data": view.kept.iter().map(DataRow::json).collect::<Vec<_>>(),
+            "orphaned": view.orphaned.iter().map(DataRow::json).collect::<Vec<_>>(),
             "lock": view.lock.as_ref().map(LockView::json),
             "lastRun": view.last_run.as_ref().map(RunView::json),
             "died": view.died.iter().map(RunView::json).collect::<Vec<_>>(),
@@ -133,6 +148,11 @@ mod tests {
             state: state.to_owned(),
             says: says.iter().map(|says| (*says).to_owned()).collect(),
         };
+        let data = |id: &str, size: Option<&str>| DataRow {
+            id: id.to_owned(),
+            size: size.map(str::to_owned),
+            namespace: Some("data-mill".to_owned()),
+        };
         StatusView {
             header: header(),
             cluster: "running".to_owned(),
@@ -140,8 +160,8 @@ mod tests {
                 row("kafka", "failed", &["kafka/release/kafka ← Pod x: no image"]),
                 row("minio-datalake", "ready", &[]),
             ],
-            kept: vec![("minio/claim/data".to_owned(), Some("10Gi".to_owned()))],
-            orphaned: vec![("kafka/claim/log".to_owned(), None)],
+            kept: vec![data("minio/claim/data", Some("10Gi"))],
+            orphaned: vec![data("kafka/claim/log", None)],
             endpoints: Vec::new(),
             lock: None,
             last_run: Some(RunView {
@@ -195,6 +215,7 @@ Holds data, kept though the flavour does not name it:
         assert_eq!(document["instances"][0]["state"], "failed");
         assert_eq!(document["cluster"]["state"], "running");
         assert_eq!(document["simulated"], true);
+        assert_eq!(document["orphaned"][0]["namespace"], "data-mill");
         assert_eq!(document["lock"], serde_json::Value::Null);
         assert_eq!(document["lastRun"]["result"], "died");
         assert_eq!(document["lastRun"]["open"][0]["id"], "kafka/release/kafka");

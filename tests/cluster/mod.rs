@@ -6,6 +6,7 @@ mod causes;
 mod claims;
 mod deferred;
 mod drift;
+mod elsewhere;
 mod endurance;
 mod faults;
 mod flavours;

@@ -87,6 +87,15 @@ fn a_renamed_instance_keeps_its_release_its_volumes_and_its_password() {
     ends_with(&on(&sandbox, &["-i"]), 8, &["Helm renames none", "release: store"]);
     assert_eq!(uids(&sandbox), before);
 
+    // A rename that nobody says is no rename: the plan asks.
+    flavour(&sandbox, "shop", "shop: {component: store}\n");
+    let unsaid = on(&sandbox, &["plan"]);
+    ends_with(&unsaid, 0, &["`shop` comes and `store`", "write `moved: store` in the section"]);
+    component(&sandbox, "note", NOTE);
+    flavour(&sandbox, "note", "");
+    let other = on(&sandbox, &["plan"]);
+    assert!(!other.stdout.contains("moved:"), "another component: {other:?}");
+
     flavour(&sandbox, "shop", "shop: {component: store, moved: store}\n");
     let plan = on(&sandbox, &["plan"]);
     ends_with(&plan, 0, &["renamed from `store`", "keeps its name", "shop/release/chart"]);
@@ -97,10 +106,21 @@ fn a_renamed_instance_keeps_its_release_its_volumes_and_its_password() {
     let again = on(&sandbox, &["-i"]);
     ends_with(&again, 0, &["nothing to do", "can become `release: store`"]);
 
+    // Back again: without `moved` the plan says what to write, and that is enough.
+    flavour(&sandbox, "store", "");
+    let back = on(&sandbox, &["plan"]);
+    let section = "`moved: shop` and `release: store`";
+    ends_with(&back, 11, &["`store` comes and `shop`", section]);
+    assert!(!back.stderr.contains("remove it yourself"), "{back:?}");
+    flavour(&sandbox, "store", "store: {moved: shop, release: store}\n");
+    succeeds(&on(&sandbox, &["-i"]));
+    assert_eq!(uids(&sandbox), before);
+    flavour(&sandbox, "shop", "shop: {component: store, moved: store}\n");
+    succeeds(&on(&sandbox, &["-i"]));
+
     flavour(&sandbox, "shop", "shop: {component: store, release: store}\n");
     ends_with(&on(&sandbox, &["-i"]), 0, &["nothing to do"]);
     // What leaves the flavour under its new name goes, and its data stays.
-    component(&sandbox, "note", NOTE);
     flavour(&sandbox, "note", "");
     let gone = on(&sandbox, &["plan"]);
     ends_with(&gone, 0, &["- shop/release/chart", "= shop/claim/own", "= shop/claim/data-store-0"]);

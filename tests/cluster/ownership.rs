@@ -50,6 +50,15 @@ fn a_release_made_by_hand_is_taken_over_by_its_marks_and_then_upgraded() {
     assert_eq!((revisions(&sandbox), uid(&sandbox)), (2, before));
     ends_with(&on(&sandbox, &["-i"]), 0, &["nothing to do"]);
 
+    // Let go and taken back, it differs in nothing, and the plan says what its upgrade is for.
+    succeeds(&on(&sandbox, &["orphan", "thing", "--yes"]));
+    succeeds(&on(&sandbox, &["adopt", "thing", "--yes"]));
+    let plan = on(&sandbox, &["plan"]);
+    ends_with(&plan, 0, &["nothing in it differs", "is not recorded"]);
+    assert!(!plan.stdout.contains("as applied"), "{plan:?}");
+    succeeds(&on(&sandbox, &["-i"]));
+    ends_with(&on(&sandbox, &["-i"]), 0, &["nothing to do"]);
+
     // Another flavour takes it over with all it has.
     let one = std::fs::read_to_string(sandbox.project().join(FLAVOUR)).unwrap();
     sandbox.write("flavours/two.yaml", &one);
@@ -117,12 +126,35 @@ fn what_a_living_installation_has_is_taken_over_only_when_that_lets_go() {
 fn what_others_need_is_not_let_go_of() {
     let sandbox = installed();
     let on = |words: &[&str]| sandbox.datamill(words.iter().copied().chain(["-l", "-f", DEMO]));
-    ends_with(&on(&["orphan", "demo-store", "--yes"]), 9, &["needed by `demo-api/"]);
+    // Others need it: what is suggested leaves all of it in place.
+    let together = "datamill orphan demo-api demo-store demo-ui -l";
+    let refused = on(&["orphan", "demo-store", "--yes"]);
+    ends_with(&refused, 9, &["needed by `demo-api/", together]);
+    assert!(!refused.stderr.contains("uninstall"), "{refused:?}");
     ends_with(&on(&["orphan", "demo-stroe", "--yes"]), 10, &["did you mean `demo-store`"]);
     ends_with(&on(&["orphan", "target/cluster/datamill-demo", "--yes"]), 10, &["stands on it"]);
     succeeds(&on(&["orphan", "demo-ui", "--yes"]));
     let status = on(&["status", "--output", "json"]);
     let status: Json = serde_json::from_str(&status.stdout).unwrap();
     assert_eq!(status["lastRun"]["command"], "orphan", "the journal names it");
+    // It is in the flavour and not ours any more.
+    let row = |name: &str| {
+        let rows = status["instances"].as_array().unwrap();
+        rows.iter().find(|row| row["name"] == name).unwrap()["state"].clone()
+    };
+    assert_eq!((row("demo-ui"), row("demo-api")), ("unmanaged".into(), "assumed".into()));
+    let uids = || {
+        sandbox.kubectl([
+            "get",
+            "pvc,deploy,secret",
+            "-n",
+            "data-mill",
+            "-o",
+            "jsonpath={.items[*].metadata.uid}",
+        ])
+    };
+    let before = uids();
+    succeeds(&on(&["orphan", "demo-api", "demo-store", "--yes"]));
+    assert_eq!(uids(), before, "nothing went");
     succeeds(&on(&["destroy"]));
 }

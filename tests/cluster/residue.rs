@@ -145,7 +145,7 @@ fn data_that_left_the_flavour_is_listed_by_every_later_status_until_somebody_tak
         status["orphaned"].to_string()
     };
     for _ in 0..2 {
-        assert_eq!(orphaned(), r#"[{"id":"thing/claim/own","size":"3Gi"}]"#);
+        assert_eq!(orphaned(), r#"[{"id":"thing/claim/own","namespace":"kit","size":"3Gi"}]"#);
         succeeds(&on(&sandbox, &context, &["-i"]));
     }
     let text = on(&sandbox, &context, &["status"]);

@@ -30,10 +30,15 @@ const POLICY: &str = "helm.sh/resource-policy";
 pub(super) const KEPT_BY_YOU: &str = "kept by you";
 
 pub(super) fn kept_because(found: &Found) -> String {
-    match (found.class, &found.size) {
+    let why = match (found.class, &found.size) {
         (Class::Data, Some(size)) => format!("it holds data ({size})"),
         (Class::Data, None) => "it holds data".to_owned(),
         (Class::Stateful | Class::Stateless, _) => "it is marked to be kept".to_owned(),
+    };
+    let place = found.bears.as_ref().and_then(|_| found.claim()?.namespace.as_ref());
+    match place {
+        Some(namespace) => format!("{why} in namespace {namespace}"),
+        None => why,
     }
 }
 
@@ -45,14 +50,19 @@ pub(super) fn left_behind<'f>(
     found: &'f Found,
 ) -> Vec<&'f ObjectFound> {
     let include_data = world.request.permits.include_data;
-    let stays = |object: &&ObjectFound| match object.object.kind.as_str() {
+    let of_release = found.objects.iter().filter(|_| id.kind == ResourceKind::Release);
+    let live = of_release.filter(|object| object.live.is_some());
+    live.filter(|object| outlives(object, include_data)).collect()
+}
+
+/// Whether an object of a release that goes stays where it is.
+pub(in crate::plan) fn outlives(object: &ObjectFound, include_data: bool) -> bool {
+    match object.object.kind.as_str() {
         "CustomResourceDefinition" | "Namespace" => true,
         "PersistentVolumeClaim" | "PersistentVolume" => !include_data,
         _ if object.class == Class::Data => !include_data,
         _ => object.live.as_ref().is_some_and(|live| live.annotation(POLICY) == Some("keep")),
-    };
-    let of_release = found.objects.iter().filter(|_| id.kind == ResourceKind::Release);
-    of_release.filter(|object| object.live.is_some()).filter(stays).collect()
+    }
 }
 
 /// The plan's entry for a thing that is wanted no more.

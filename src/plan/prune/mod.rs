@@ -7,12 +7,13 @@ mod pruner;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub(super) use self::entry::outlives;
 use self::entry::{Fate, entry};
 use self::pruner::Pruner;
 use super::decision::{Decision, Entries, Entry};
 use super::place::World;
 use super::{Action, Precondition, Selection, volume};
-use crate::model::{Found, Name, Owner, ResourceId, ResourceKind};
+use crate::model::{Found, Name, Owner, ResourceId};
 
 /// Why something is kept that would go if more could be seen.
 pub(super) const UNSEEN: &str = "not everything could be listed";
@@ -36,7 +37,7 @@ pub(super) fn taken_along(world: &World<'_>) -> BTreeSet<Name> {
         let leaving: BTreeSet<_> = candidates(world, &taken)
             .into_iter()
             .filter_map(|id| id.instance_name().cloned())
-            .filter(|name| taken.contains(name) || !has_wanted(world, name))
+            .filter(|name| taken.contains(name) || !world.request.desired.has(name))
             .collect();
         let next =
             everything(world).into_iter().filter(|id| !is_of_others(world, id)).find_map(|id| {
@@ -49,11 +50,6 @@ pub(super) fn taken_along(world: &World<'_>) -> BTreeSet<Name> {
             None => return taken,
         };
     }
-}
-
-/// Whether anything of an instance is wanted.
-fn has_wanted(world: &World<'_>, name: &Name) -> bool {
-    world.request.desired.resources.keys().any(|id| id.instance_name() == Some(name))
 }
 
 /// All ids, wanted or found.
@@ -77,12 +73,6 @@ fn is_extra(world: &World<'_>, id: &ResourceId) -> bool {
     !meant && world.discovered(id).is_some_and(|found| found.extra)
 }
 
-/// Whether it is a claim that a workload of a wanted instance made for itself: no file names it, and it is in use.
-fn is_in_use(world: &World<'_>, id: &ResourceId, found: &Found) -> bool {
-    let made_by_a_workload = id.kind == ResourceKind::Claim && found.applied.is_none();
-    made_by_a_workload && id.instance_name().is_some_and(|name| has_wanted(world, name))
-}
-
 /// What is ours, found, within this run and wanted no more.
 fn candidates<'a>(world: &World<'a>, taken: &BTreeSet<Name>) -> BTreeSet<&'a ResourceId> {
     let discovered = &world.request.snapshot.discovered.found;
@@ -95,7 +85,7 @@ fn candidates<'a>(world: &World<'a>, taken: &BTreeSet<Name>) -> BTreeSet<&'a Res
                 && (along || world.desired(id).is_none() && world.is_selected(id))
                 && !is_of_others(world, id)
                 && !is_extra(world, id)
-                && (along || !is_in_use(world, id, found))
+                && (along || !world.request.desired.uses(id, found))
         })
         .map(|(id, _)| id)
         .collect()
@@ -110,7 +100,7 @@ fn in_use_again(world: &World<'_>, leaving: &BTreeSet<&ResourceId>) -> Entries {
             && world.desired(id).is_none()
             && world.is_selected(id)
             && !is_of_others(world, id)
-            && is_in_use(world, id, found)
+            && world.request.desired.uses(id, found)
     });
     let entry = |found: &Found| {
         let mut decision = volume::wanted(found, Decision::plain(Action::Keep));

@@ -21,6 +21,7 @@ use crate::model::{
     label, label_value,
 };
 
+const CLAIM: &str = "PersistentVolumeClaim";
 /// Lists at a time.
 const AT_A_TIME: usize = 24;
 /// Kinds that others derive from what we make, labels copied; they come and go with it.
@@ -61,7 +62,7 @@ pub async fn marked(session: &Session) -> Result<Marked, KubeError> {
         kinds.preferred().iter().filter(|kind| can_bear_marks(kind)).collect();
     let list = |kind: &ServedKind| {
         let listing = Listing {
-            metadata_only: kind.kind != "PersistentVolumeClaim",
+            metadata_only: kind.kind != CLAIM,
             ..Listing::of(&kind.api_version, &kind.kind).labels(&selector)
         };
         async move { session.cluster.list(&listing).await }
@@ -148,6 +149,15 @@ impl Marked {
     /// Everything by its uid.
     pub(super) fn by_uid(&self) -> BTreeMap<&str, &Object> {
         self.objects.values().flatten().filter_map(|object| Some((object.uid()?, object))).collect()
+    }
+
+    /// The claim that a resource is, as it was listed: the wanted one where one is wanted.
+    pub(super) fn claim_of(&self, found: &Found) -> Option<&Object> {
+        let claims = || found.objects.iter().filter(|one| one.object.kind == CLAIM);
+        let wanted = claims().any(|claim| claim.wanted);
+        let own = claims().find(|claim| claim.live.is_some() && claim.wanted == wanted)?;
+        let uid = own.version.uid.as_deref()?;
+        self.objects.values().flatten().find(|object| object.uid() == Some(uid))
     }
 
     /// The uids of everything.
@@ -285,12 +295,19 @@ fn host_of(session: &Session, id: &ResourceId, objects: &[Object]) -> ResourceId
 
 /// Turns what was listed into a discovery, one entry per resource but for releases, which know more about themselves.
 pub fn discovery(session: &Session, marked: &Marked) -> Discovery {
-    let found = marked
-        .objects
-        .iter()
-        .filter(|(id, _)| id.kind != ResourceKind::Release)
-        .map(|(id, objects)| (id.clone(), found_of(session, id, objects)))
-        .collect();
+    let mut found = BTreeMap::new();
+    for (id, objects) in marked.objects.iter().filter(|(id, _)| id.kind != ResourceKind::Release) {
+        if id.kind != ResourceKind::Claim || objects.len() < 2 {
+            found.insert(id.clone(), found_of(session, id, objects));
+            continue;
+        }
+        // Each claim holds data of its own, whatever id it shares.
+        for claim in objects {
+            let Some(name) = claim.reference() else { continue };
+            let one = found_of(session, id, std::slice::from_ref(claim));
+            found.insert(id.by_place(&name), Found { bears: Some(id.clone()), ..one });
+        }
+    }
     Discovery { found, strays: marked.strays.clone(), unlisted: marked.unlisted.clone() }
 }
 

@@ -363,7 +363,9 @@ impl Sight<'_> {
         let names = picture.objects.iter().filter_map(Object::reference);
         let mut wanted: BTreeSet<_> = wanted.iter().map(|object| key(&object.object)).collect();
         wanted.extend(names.map(|name| key(&name)));
-        let marked = self.marked.objects.get(id).map(Vec::as_slice).unwrap_or_default();
+        // A claim of the same id elsewhere is data of its own, and discovered as that.
+        let marked = self.marked.objects.get(id).filter(|_| id.kind != ResourceKind::Claim);
+        let marked = marked.map(Vec::as_slice).unwrap_or_default();
         let surplus = marked.iter().filter_map(|object| {
             let name = object.reference()?;
             let stays = wanted.contains(&key(&name))

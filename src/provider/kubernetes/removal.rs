@@ -101,8 +101,8 @@ fn class_volumes(marked: &Marked, all: &mut Discovery, instance: &Name, rule: &V
         if !made || id.instance_name() != Some(instance) {
             continue;
         }
-        let objects = marked.objects.get(id).map(Vec::as_slice).unwrap_or_default();
-        let labels = objects.first().and_then(|object| object.0.pointer("/metadata/labels"));
+        let claim = marked.claim_of(found);
+        let labels = claim.and_then(|claim| claim.0.pointer("/metadata/labels"));
         let labels: BTreeMap<String, String> = labels
             .and_then(Json::as_object)
             .into_iter()
@@ -323,11 +323,13 @@ mod tests {
     fn a_claim_that_no_file_names_gets_its_class_from_the_rule() {
         let id: ResourceId = "db/claim/data-db-0".parse().unwrap();
         let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
-            "metadata": {"name": "data-db-0", "labels": {"app": "cache"}}});
+            "metadata": {"name": "data-db-0", "uid": "1", "labels": {"app": "cache"}}});
         let mut marked = Marked::default();
         marked.objects.insert(id.clone(), vec![Object(claim)]);
         let mut all = Discovery::default();
-        all.found.insert(id.clone(), Found { class: crate::model::Class::Data, ..Found::ours() });
+        let object = unwanted(&marked.objects[&id][0]).unwrap();
+        let class = crate::model::Class::Data;
+        all.found.insert(id.clone(), Found { class, objects: vec![object], ..Found::ours() });
         let rule = VolumeRule { keep: false, selector: Some("app=cache".to_owned()) };
         class_volumes(&marked, &mut all, &"db".parse().unwrap(), &rule);
         assert_eq!(all.found[&id].class, crate::model::Class::Stateful);

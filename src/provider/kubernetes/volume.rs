@@ -40,9 +40,7 @@ pub(super) async fn add<'f>(
     all: impl Iterator<Item = (&'f ResourceId, &'f mut Found)>,
 ) {
     let look = |id: &ResourceId, found: &'f mut Found| {
-        let claims = marked.objects.get(id).map(Vec::as_slice).unwrap_or_default();
-        let claim = claims.iter().find(|object| object.kind() == "PersistentVolumeClaim");
-        let claim = claim.filter(|_| id.kind == ResourceKind::Claim)?;
+        let claim = marked.claim_of(found).filter(|_| id.kind == ResourceKind::Claim)?;
         let name = text(claim, "/spec/volumeName").filter(|name| !name.is_empty())?.to_owned();
         let uid = claim.uid().map(str::to_owned);
         Some(async move {

@@ -1,0 +1,63 @@
+//! The objects of a step that come, go or are made anew as a whole.
+
+use std::collections::BTreeSet;
+
+use super::{Action, Change, Shown, Step};
+use crate::model::ObjectRef;
+
+/// What becomes of a whole object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whole {
+    /// It comes.
+    Comes,
+    /// It goes.
+    Goes,
+    /// It goes and comes.
+    Anew,
+}
+
+/// Whether a change is about a whole object.
+pub(super) fn whole(change: &Change) -> Option<Whole> {
+    if !change.path.is_empty() {
+        return None;
+    }
+    Some(match (&change.from, &change.to) {
+        (Shown::Absent, _) => Whole::Comes,
+        (_, Shown::Absent) => Whole::Goes,
+        (Shown::Text(_) | Shown::Masked | Shown::Unknown, _) => Whole::Anew,
+    })
+}
+
+impl Step {
+    /// Whether parts of it go though it comes or stays itself: a person reads that among what is destroyed.
+    pub fn takes_parts_away(&self) -> bool {
+        let stays = matches!(self.action, Action::Create | Action::Update | Action::Repair);
+        stays && self.wholes(Whole::Goes).next().is_some()
+    }
+
+    /// The whole objects of which something becomes.
+    fn wholes(&self, what: Whole) -> impl Iterator<Item = &ObjectRef> {
+        let changes = self.changes.iter().filter(move |change| whole(change) == Some(what));
+        changes.filter_map(|change| change.object.as_ref())
+    }
+
+    /// The same by kind: `Deployment a, b; Service c`; with their namespaces where a step touches several.
+    pub(super) fn in_words(&self, what: Whole) -> String {
+        let objects = self.changes.iter().filter_map(|change| change.object.as_ref());
+        let places: BTreeSet<&String> = objects.filter_map(|one| one.namespace.as_ref()).collect();
+        let several = places.len() > 1;
+        let mut by_kind: Vec<(&str, Vec<String>)> = Vec::new();
+        for object in self.wholes(what) {
+            let name = match &object.namespace {
+                Some(namespace) if several => format!("{namespace}/{}", object.name),
+                Some(_) | None => object.name.clone(),
+            };
+            match by_kind.iter_mut().find(|(kind, _)| *kind == object.kind) {
+                Some((_, names)) => names.push(name),
+                None => by_kind.push((&object.kind, vec![name])),
+            }
+        }
+        let texts = by_kind.iter().map(|(kind, names)| format!("{kind} {}", names.join(", ")));
+        texts.collect::<Vec<_>>().join("; ")
+    }
+}
