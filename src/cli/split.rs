@@ -1,7 +1,8 @@
 //! A command as clap gives it becomes what is to be done and its options.
 
 use super::args::{
-    Command, ListCommand, LockCommand, MarkArgs, ProtectCommand, SchemaArg, ToolsCommand,
+    Command, ListCommand, LockCommand, MarkArgs, OrphanArgs, ProtectCommand, SchemaArg,
+    ToolsCommand,
 };
 use super::fold::{Action, Listing, Pins};
 use super::options::{ConsentArgs, Options};
@@ -68,10 +69,7 @@ pub(super) fn split(command: Command) -> (Action, Options) {
             let from = args.from;
             marked(args.mark, |what| Action::Adopt { what, from })
         }
-        Command::Orphan(args) => {
-            let consent = ConsentArgs { yes: args.yes, ..ConsentArgs::default() };
-            (Action::Orphan(args.what), Options { place: args.place, consent, ..none })
-        }
+        Command::Orphan(args) => orphaned(args),
         Command::Protect { action } => protected(action),
         Command::Stop(args) => (Action::Stop, Options { place: args.place, ..none }),
         Command::Tools { action: None } => (Action::Tools, none),
@@ -96,6 +94,11 @@ fn protected(action: ProtectCommand) -> (Action, Options) {
         ProtectCommand::On(args) => marked(args, |what| Action::Protect { on: true, what }),
         ProtectCommand::Off(args) => marked(args, |what| Action::Protect { on: false, what }),
     }
+}
+
+fn orphaned(args: OrphanArgs) -> (Action, Options) {
+    let consent = ConsentArgs { yes: args.yes, ..ConsentArgs::default() };
+    (Action::Orphan(args.what), Options { place: args.place, consent, ..Options::default() })
 }
 
 /// A command about the marks of what it names.

@@ -1,4 +1,5 @@
-//! Claims that bear one id and lie in several places: which of them the files mean, and what the others go by.
+//! What outlives its instance, claims and kept Secrets, may bear one id and lie in several places: which of them the files mean,
+//! and what the others go by.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,9 +8,10 @@ use super::{
 };
 
 const CLAIM: &str = "PersistentVolumeClaim";
+const SECRET: &str = "Secret";
 
 impl ResourceId {
-    /// The id of a claim by the place where it lies: for one whose own id stands for another.
+    /// The id of a claim or a Secret by the place where it lies: for one whose own id stands for another.
     #[must_use]
     pub fn by_place(&self, object: &ObjectRef) -> Self {
         let namespace = object.namespace.as_deref().unwrap_or_default();
@@ -24,7 +26,7 @@ impl Desired {
         let Some(instance) = id.instance_name().filter(|_| made_by_a_workload) else {
             return false;
         };
-        self.has(instance) && found.claim().is_none_or(|claim| self.lives_at(instance, claim))
+        self.has(instance) && found.lasting().is_none_or(|claim| self.lives_at(instance, claim))
     }
 
     /// Whether anything of an instance is wanted.
@@ -43,44 +45,44 @@ impl Desired {
         hosts.is_empty() || object.namespace.as_deref().is_some_and(|name| hosts.contains(name))
     }
 
-    /// Whether the claim of an id is wanted where this one lies; nothing where nobody wants the instance.
-    fn means(&self, id: &ResourceId, claim: &ObjectRef) -> Option<bool> {
+    /// Whether what an id stands for is wanted where this object lies; nothing where nobody wants the instance.
+    fn means(&self, id: &ResourceId, object: &ObjectRef) -> Option<bool> {
         let instance = id.instance_name().filter(|instance| self.has(instance))?;
-        match self.get(id).and_then(|wanted| wanted.kubernetes()) {
-            Some(KubernetesSpec::Claim(spec)) => Some(
-                claim.namespace.as_deref() == Some(spec.namespace.as_str())
-                    && claim.name == spec.name,
-            ),
-            _ => Some(self.lives_at(instance, claim)),
-        }
+        let is = |namespace: &str, name: &str| {
+            object.namespace.as_deref() == Some(namespace) && object.name == name
+        };
+        Some(match self.get(id).and_then(|wanted| wanted.kubernetes()) {
+            Some(KubernetesSpec::Claim(spec)) => is(&spec.namespace, &spec.name),
+            Some(KubernetesSpec::Secret(spec)) => is(&spec.namespace, &spec.name),
+            _ => self.lives_at(instance, object),
+        })
     }
 }
 
 impl Found {
-    /// The live claim that it is, if it is one.
-    pub fn claim(&self) -> Option<&ObjectRef> {
+    /// The live claim or kept Secret that it is, if it is one.
+    pub fn lasting(&self) -> Option<&ObjectRef> {
         let live = self.objects.iter().filter(|object| object.live.is_some());
-        live.map(|object| &object.object).find(|object| object.kind == CLAIM)
+        let mut objects = live.map(|object| &object.object);
+        objects.find(|object| object.kind == CLAIM || self.keep && object.kind == SECRET)
     }
 }
 
 impl Discovery {
-    /// Gives each claim the id under which it is meant: its own where the files want it, else one by its place. What was left
-    /// behind is listed beside what came instead, and what needed the one needs the other.
+    /// Gives each claim and each kept Secret the id under which it is meant: its own where the files want it, else one by its
+    /// place. What was left behind is listed beside what came instead, and what needed the one needs the other.
     pub fn tell_apart(&mut self, desired: &Desired) {
         let mut renamed = Vec::new();
         for (id, found) in &self.found {
+            let lasts = matches!(id.kind, ResourceKind::Claim | ResourceKind::Secret);
             // What follows its instance to another name keeps its place.
-            let settled = found.owner != Owner::Ours || found.moved_from.is_some();
-            let Some(claim) = found.claim().filter(|_| !settled && id.kind == ResourceKind::Claim)
-            else {
-                continue;
-            };
+            let may = lasts && found.owner == Owner::Ours && found.moved_from.is_none();
+            let Some(object) = found.lasting().filter(|_| may) else { continue };
             let written = found.bears.as_ref().unwrap_or(id);
             let by_name = desired.get(written).is_some();
-            let meant = match desired.means(written, claim) {
+            let meant = match desired.means(written, object) {
                 Some(true) if by_name || found.bears.is_none() => written.clone(),
-                Some(false) => written.by_place(claim),
+                Some(false) => written.by_place(object),
                 Some(true) | None => continue,
             };
             if meant != *id {
@@ -95,7 +97,7 @@ impl Discovery {
         self.need_all_of_them();
     }
 
-    /// What needs the claim of an id needs all that bear it: none goes before what may use it.
+    /// What needs the thing of an id needs all that bear it: none goes before what may use it.
     fn need_all_of_them(&mut self) {
         let mut others: BTreeMap<ResourceId, Vec<ResourceId>> = BTreeMap::new();
         for (id, found) in &self.found {
@@ -176,11 +178,23 @@ mod tests {
     }
 
     #[test]
+    fn a_kept_secret_goes_by_its_place_too_and_another_one_does_not() {
+        let secret = |keep| {
+            let mut found = Found { keep, class: Class::Stateless, ..claim("old", "login", true) };
+            found.objects[0].object.kind = SECRET.to_owned();
+            vec![(id("store/secret/login"), found)]
+        };
+        assert_eq!(told(secret(true), &wanted("new")), ["store/secret/old/login"]);
+        assert_eq!(told(secret(true), &wanted("old")), ["store/secret/login"]);
+        assert_eq!(told(secret(false), &wanted("new")), ["store/secret/login"]);
+    }
+
+    #[test]
     fn of_several_the_wanted_one_has_the_id() {
         let several = || {
             let one = |namespace: &str| {
                 let found = claim(namespace, "store-data", true);
-                let own = id("store/claim/data").by_place(found.claim().unwrap());
+                let own = id("store/claim/data").by_place(found.lasting().unwrap());
                 (own, Found { bears: Some(id("store/claim/data")), ..found })
             };
             vec![one("old"), one("new")]

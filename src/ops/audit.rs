@@ -81,10 +81,10 @@ fn survivors(plan: &Plan, there: &Discovery) -> Vec<(ResourceId, String)> {
     let kept: Vec<&Step> =
         plan.steps.iter().filter(|step| step.action.retained().is_some()).collect();
     // What shares its id with others goes by another one once those are gone.
-    let claim = |step: &Step| step.found.as_ref().and_then(|found| found.claim().cloned());
+    let claim = |step: &Step| step.found.as_ref().and_then(|found| found.lasting().cloned());
     let stays = |id: &ResourceId, found: &Found| {
         let same =
-            |step: &&Step| found.claim().is_some_and(|own| claim(step).as_ref() == Some(own));
+            |step: &&Step| found.lasting().is_some_and(|own| claim(step).as_ref() == Some(own));
         kept.iter().any(|step| step.id == *id || same(step))
     };
     let left = there.found.iter().filter(|(id, found)| !stays(id, found));

@@ -313,8 +313,6 @@ pub(super) fn hints(scene: &Scene<'_>, goal: Goal, step: &Step, by: &Block) -> V
                 "data goes only when it is named:\n    datamill {command} --include-data --confirm-project {project}"
             )]
         }
-        // One command says it for all of them.
-        Block::Unapproved { .. } => Vec::new(),
         Block::Needed { .. } => {
             let name = id.instance_name().map(ToString::to_string).unwrap_or_default();
             vec![format!("take along what needs it:\n    datamill uninstall -c {name} --cascade")]
@@ -326,7 +324,8 @@ pub(super) fn hints(scene: &Scene<'_>, goal: Goal, step: &Step, by: &Block) -> V
         Block::Preflight { why: says } | Block::Unreachable { because: says } => {
             at_the_door(says).into_iter().map(str::to_owned).collect()
         }
-        Block::Held { .. } => Vec::new(),
+        // One command allows all that waits for a word.
+        Block::Unapproved { .. } | Block::Held { .. } => Vec::new(),
     }
 }
 
@@ -399,4 +398,26 @@ pub(super) fn destructive(plan: &Plan) -> Vec<&ResourceId> {
         .filter(|step| !matches!(step.id.kind, ResourceKind::Wait | ResourceKind::Health))
         .map(|step| &step.id)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_command_allows_all_that_waits_and_what_was_allowed_already() {
+        let words = |all: &[&str]| -> BTreeSet<String> {
+            all.iter().map(|word| (*word).to_owned()).collect()
+        };
+        let unapproved = |allow| Block::Unapproved { why: String::new(), allow };
+        let [one, more] =
+            [&["Release/b"][..], &["Release/a", "Job/x"]].map(|all| unapproved(words(all)));
+        let said = words(&["Release/c"]);
+        let hint = to_allow(&said, [&one, &more].into_iter()).unwrap();
+        let command =
+            "datamill apply --allow Job/x --allow Release/a --allow Release/b --allow Release/c";
+        assert!(hint.ends_with(&format!("\n    {command}")), "{hint}");
+        let held = Block::Held { by: String::new() };
+        assert_eq!(to_allow(&said, [&held].into_iter()), None);
+    }
 }

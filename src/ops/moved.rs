@@ -118,9 +118,9 @@ fn unsaid(scene: &Scene<'_>, look: &Look) -> Vec<String> {
     let mut notes = Vec::new();
     for instance in instances.iter().filter(comes) {
         for old in leaving.iter().filter(|old| is_alike(scene, look, instance, old)) {
-            let own = found.iter().filter(|(id, _)| id.instance_name() == Some(old));
+            let mut own = found.iter().filter(|(id, _)| id.instance_name() == Some(old));
             let told = |found: &Found| found.outputs.get("release")?.as_str().map(str::to_owned);
-            let release = own.filter_map(|(_, found)| told(found)).next();
+            let release = own.find_map(|(_, found)| told(found));
             let name = &instance.name;
             notes.push(format!(
                 "`{name}` comes and `{old}`, which has the same parts, goes: if `{old}` is only called `{name}` now, write {} in the section of `{name}`, and nothing is made anew",

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tokio::sync::watch;
 
 use crate::engine::Cancel;
-use crate::model::{Discovery, Failure, ResourceId};
+use crate::model::{Discovery, Failure, Name, ResourceId};
 use crate::plan::{self, Block};
 use crate::ui::Screen;
 
@@ -82,7 +82,7 @@ fn with_users(there: &Discovery, mut ids: BTreeSet<ResourceId>) -> Option<String
         ids.extend(more);
     }
     let names: BTreeSet<&str> =
-        ids.iter().filter_map(ResourceId::instance_name).map(|name| name.as_str()).collect();
+        ids.iter().filter_map(ResourceId::instance_name).map(Name::as_str).collect();
     Some(names.into_iter().collect::<Vec<_>>().join(" "))
 }
 

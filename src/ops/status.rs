@@ -102,7 +102,7 @@ async fn fill(scene: &Scene<'_>, view: &mut StatusView) -> Result<(), Failure> {
     for (id, found) in data {
         let is_named = desired.get(id).is_some() || desired.uses(id, found);
         let list = if is_named { &mut view.kept } else { &mut view.orphaned };
-        let namespace = found.claim().and_then(|claim| claim.namespace.clone());
+        let namespace = found.lasting().and_then(|claim| claim.namespace.clone());
         list.push(DataRow { id: id.to_string(), size: found.size.clone(), namespace });
     }
     let is_gone = |of: &Name| {

@@ -61,3 +61,57 @@ impl Step {
         texts.collect::<Vec<_>>().join("; ")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Effect, Origin, Plan, Precondition, text};
+
+    fn whole(namespace: &str, comes: bool) -> Change {
+        let object = ObjectRef {
+            api_version: "apps/v1".to_owned(),
+            kind: "Deployment".to_owned(),
+            namespace: Some(namespace.to_owned()),
+            name: "ui".to_owned(),
+        };
+        let present = Shown::Text("present".to_owned());
+        let (from, to) = if comes { (Shown::Absent, present) } else { (present, Shown::Absent) };
+        let (effect, origin) = (Effect::InPlace, Origin::You);
+        Change { object: Some(object), path: String::new(), from, to, effect, origin, by: None }
+    }
+
+    fn step(id: &str, action: Action) -> Step {
+        Step {
+            id: id.parse().unwrap(),
+            action,
+            wanted: None,
+            found: None,
+            after: BTreeSet::new(),
+            precondition: Precondition::Absent,
+            changes: vec![whole("new", true), whole("old", false)],
+            notes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn parts_that_go_stand_among_what_is_destroyed_and_are_counted() {
+        let steps =
+            vec![step("a/release/ui", Action::Replace), step("a/objects/ui", Action::Create)];
+        insta::assert_snapshot!(text(&Plan { steps, notes: Vec::new() }, 80), @r"
+        Plan: 1 to destroy, 1 to make anew, 1 to create
+
+        Will be destroyed (1):
+          - a/objects/ui  a part of it
+              Deployment old/ui
+
+        Will be made anew (1):
+          ± a/release/ui
+              new: Deployment new/ui
+              goes: Deployment old/ui
+
+        Will be created (1):
+          + a/objects/ui
+              Deployment new/ui
+        ");
+    }
+}

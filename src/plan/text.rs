@@ -266,7 +266,7 @@ impl Page {
 
     /// What goes of a step that comes or changes itself.
     fn parts(&mut self, kind: LineKind, step: &Step) {
-        self.add(kind, format!("  {} {}  of what it has", symbol(kind), step.id));
+        self.add(kind, format!("  {} {}  a part of it", symbol(kind), step.id));
         self.wrapped(LineKind::Detail, "      ", &step.in_words(Whole::Goes));
     }
 

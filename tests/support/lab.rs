@@ -310,6 +310,7 @@ impl Lab {
             let mut discovery = provider.discover(&who, &known).await;
             let data: Vec<_> = discovery.data().cloned().collect();
             discovery.count(provider.census(&data, &who, &known).await);
+            discovery.tell_apart(&desired);
             snapshot.discovered.found.extend(discovery.found);
             let wanted: Vec<_> =
                 desired.resources.values().filter(|r| r.id.kind.family() == family).collect();

@@ -35,7 +35,7 @@ pub(super) fn kept_because(found: &Found) -> String {
         (Class::Data, None) => "it holds data".to_owned(),
         (Class::Stateful | Class::Stateless, _) => "it is marked to be kept".to_owned(),
     };
-    let place = found.bears.as_ref().and_then(|_| found.claim()?.namespace.as_ref());
+    let place = found.bears.as_ref().and_then(|_| found.lasting()?.namespace.as_ref());
     match place {
         Some(namespace) => format!("{why} in namespace {namespace}"),
         None => why,

@@ -297,18 +297,24 @@ fn host_of(session: &Session, id: &ResourceId, objects: &[Object]) -> ResourceId
 pub fn discovery(session: &Session, marked: &Marked) -> Discovery {
     let mut found = BTreeMap::new();
     for (id, objects) in marked.objects.iter().filter(|(id, _)| id.kind != ResourceKind::Release) {
-        if id.kind != ResourceKind::Claim || objects.len() < 2 {
+        if objects.len() < 2 || !objects.iter().all(|object| lasts(id, object)) {
             found.insert(id.clone(), found_of(session, id, objects));
             continue;
         }
-        // Each claim holds data of its own, whatever id it shares.
-        for claim in objects {
-            let Some(name) = claim.reference() else { continue };
-            let one = found_of(session, id, std::slice::from_ref(claim));
+        // Each of them holds something of its own, whatever id it shares.
+        for object in objects {
+            let Some(name) = object.reference() else { continue };
+            let one = found_of(session, id, std::slice::from_ref(object));
             found.insert(id.by_place(&name), Found { bears: Some(id.clone()), ..one });
         }
     }
     Discovery { found, strays: marked.strays.clone(), unlisted: marked.unlisted.clone() }
+}
+
+/// Whether an object outlives its instance as a thing by itself: a claim, or a Secret that is kept.
+pub(super) fn lasts(id: &ResourceId, object: &Object) -> bool {
+    let kept = || object.annotation(POLICY) == Some("keep");
+    id.kind == ResourceKind::Claim || id.kind == ResourceKind::Secret && kept()
 }
 
 /// Whether a text of JSON is there and true-ish: used for finalizers and the like.

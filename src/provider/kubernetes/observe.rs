@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use super::compare::{Live, observe_with, read_live, version_of};
-use super::discover::{Marked, applied_of, moved_from, needs_of, protection_of, unwanted};
+use super::discover::{Marked, applied_of, lasts, moved_from, needs_of, protection_of, unwanted};
 use super::history;
 use super::later;
 use super::normal::normal;
@@ -363,12 +363,12 @@ impl Sight<'_> {
         let names = picture.objects.iter().filter_map(Object::reference);
         let mut wanted: BTreeSet<_> = wanted.iter().map(|object| key(&object.object)).collect();
         wanted.extend(names.map(|name| key(&name)));
-        // A claim of the same id elsewhere is data of its own, and discovered as that.
-        let marked = self.marked.objects.get(id).filter(|_| id.kind != ResourceKind::Claim);
-        let marked = marked.map(Vec::as_slice).unwrap_or_default();
+        let marked = self.marked.objects.get(id).map(Vec::as_slice).unwrap_or_default();
         let surplus = marked.iter().filter_map(|object| {
             let name = object.reference()?;
+            // What outlives its instance is a thing by itself elsewhere, and discovered as that.
             let stays = wanted.contains(&key(&name))
+                || lasts(id, object)
                 || object.annotation(secret::ASSUMED).is_some()
                 || is_of_another_flavour(object, &self.session.identity);
             if stays { None } else { unwanted(object) }
