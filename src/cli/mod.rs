@@ -4,6 +4,7 @@ pub mod args;
 pub mod failure;
 pub mod fold;
 mod log;
+pub mod mark;
 pub mod options;
 pub mod settings;
 mod signal;

@@ -1,10 +1,8 @@
 //! A command as clap gives it becomes what is to be done and its options.
 
-use super::args::{
-    Command, ListCommand, LockCommand, MarkArgs, OrphanArgs, ProtectCommand, SchemaArg,
-    ToolsCommand,
-};
+use super::args::{Command, ListCommand, LockCommand, SchemaArg, ToolsCommand};
 use super::fold::{Action, Listing, Pins};
+use super::mark::{MarkArgs, OrphanArgs, ProtectCommand};
 use super::options::{ConsentArgs, Options};
 use crate::ops::{SchemaKind, SchemaOf};
 
