@@ -176,32 +176,41 @@ pub(super) fn check(
     contracts: &BTreeMap<String, Contract>,
     problems: &mut Problems,
 ) {
-    let known = || contracts.keys().map(String::as_str);
     for provide in component.provides() {
-        match contracts.get(&provide.capability) {
-            Some(contract) => check_provider(component, provide, contract, problems),
-            None => problems.push(unknown(&provide.capability, &provide.at, known())),
+        if let Some(contract) = named(contracts, &provide.capability, &provide.at, problems) {
+            check_provider(component, provide, contract, problems);
         }
     }
     for used in component.uses() {
         let super::UseOf::Capability(capability) = &used.of else { continue };
-        match contracts.get(capability) {
-            Some(contract) => {
-                for (key, words) in &used.variants {
-                    for word in words {
-                        check_variant(contract, key, word, &used.at, problems);
-                    }
-                }
+        let Some(contract) = named(contracts, capability, &used.at, problems) else { continue };
+        for (key, words) in &used.variants {
+            for word in words {
+                check_variant(contract, key, word, &used.at, problems);
             }
-            None => problems.push(unknown(capability, &used.at, known())),
         }
     }
 }
 
-fn unknown<'a>(name: &str, at: &Span, known: impl Iterator<Item = &'a str>) -> Problem {
-    Problem::error("unknown-capability", format!("no contract describes the capability `{name}`"))
-        .at(at)
-        .suggest(name, known)
+/// The contract of a capability that is named at `at`; a problem where there is none.
+pub(super) fn named<'a>(
+    contracts: &'a BTreeMap<String, Contract>,
+    name: &str,
+    at: &Span,
+    problems: &mut Problems,
+) -> Option<&'a Contract> {
+    let found = contracts.get(name);
+    if found.is_none() {
+        problems.push(
+            Problem::error(
+                "unknown-capability",
+                format!("no contract describes the capability `{name}`"),
+            )
+            .at(at)
+            .suggest(name, contracts.keys().map(String::as_str)),
+        );
+    }
+    found
 }
 
 fn check_variant(contract: &Contract, key: &str, word: &str, at: &Span, problems: &mut Problems) {

@@ -40,7 +40,7 @@ pub use platform::{External, Instance, Platform};
 pub use requirement::Requirement;
 pub use schema::schema;
 
-use crate::yaml::{Located, Problem, Problems};
+use crate::yaml::{Located, Problem, Problems, Span};
 
 /// The keys of a section that are not parameters of its component.
 pub const RESERVED_KEYS: [&str; 12] = [
@@ -147,5 +147,15 @@ impl Catalogue {
     /// The contract of a capability.
     pub fn contract(&self, capability: &str) -> Option<&Contract> {
         self.contracts.get(capability)
+    }
+
+    /// The contract of a capability that is named at `at`; a problem with a suggestion where there is none.
+    pub fn contract_named(
+        &self,
+        capability: &str,
+        at: &Span,
+        problems: &mut Problems,
+    ) -> Option<&Contract> {
+        capability::named(&self.contracts, capability, at, problems)
     }
 }

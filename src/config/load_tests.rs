@@ -609,3 +609,23 @@ fn wrong_chained_and_circular_old_names_are_errors_where_they_stand() {
         assert!(found.contains(&format!("lab.yaml:{line} ")), "{found}");
     }
 }
+
+#[test]
+fn what_lies_outside_is_held_against_the_contract_of_its_capability() {
+    let contracts = "schema: capabilities/v1\ncapabilities: {s3: {outputs: {endpoint: {type: string}, accessKey: {type: secret}}}}\n";
+    let table = [
+        ("s3", "endpoint: {env: E}", "`external.lake.outputs.endpoint` cannot be `{env: …}`"),
+        ("s3", "accessKey: {file: f}", "`external.lake.outputs.accessKey` cannot be `{env: …}`"),
+        ("s3", "endpoit: x", "`s3` has no output `endpoit`"),
+        ("s33", "endpoint: x", "no contract describes the capability `s33`"),
+    ];
+    for (capability, output, says) in table {
+        let flavour = format!(
+            "project: {{flavour: store}}\nexternal:\n  lake: {{capability: {capability}, outputs: {{{output}}}}}\n"
+        );
+        let fixture = Fixture::new(&flavour).component("store", SIZED);
+        let errors = fixture.with("components/capabilities.yaml", contracts).errors();
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert!(errors[0].contains(says) && errors[0].contains("lab.yaml:3 "), "{errors:?}");
+    }
+}

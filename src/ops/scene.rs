@@ -50,7 +50,7 @@ pub(super) struct Scene<'a> {
 /// What a saved plan brings along: the same installation and the same charts, wherever it is applied.
 #[derive(Debug, Clone)]
 pub(super) struct Approved {
-    pub(super) owner: InstallationId,
+    pub(super) owner: Option<InstallationId>,
     pub(super) lock: SavedLock,
 }
 
@@ -251,7 +251,7 @@ pub(super) enum Wiring {
 
 /// Who acts, as far as files and flags tell: target and installation are known once the cluster was looked at.
 fn identity_of(settings: &Settings, project: &Project, approved: Option<&Approved>) -> Identity {
-    let owner = approved.map(|approved| approved.owner.clone());
+    let owner = approved.and_then(|approved| approved.owner.clone());
     let owner = owner.unwrap_or_else(|| InstallationId(random_text(10)));
     Identity {
         every_flavour: settings.reach.all_flavours,

@@ -159,3 +159,23 @@ fn a_kubeconfig_that_cannot_be_read_stops_a_destroy_before_anything_goes() {
     let left = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(!left.contains("datamill-kit"), "{left}");
 }
+
+#[test]
+fn nodes_that_were_silent_for_a_while_are_well_again_and_take_pods_at_once() {
+    let sandbox = installed();
+    succeeds(&sandbox.datamill(["stop", "-l", "-f", DEMO]));
+    succeeds(&sandbox.datamill(["start", "-l", "-f", DEMO]));
+    // A new pod runs without waiting until what the dead kwok held has expired.
+    let flavour = std::fs::read_to_string(sandbox.project().join(DEMO)).unwrap();
+    sandbox.write(DEMO, &flavour.replace("Hello from the demo", "Good morning"));
+    ends_with(&sandbox.datamill(["-l", "-i", "-f", DEMO]), 0, &["1 updated"]);
+
+    // What the node controller does to the pods of a node that it does not hear of.
+    let not_ready = r#"{"status":{"conditions":[{"type":"Ready","status":"False"}]}}"#;
+    let words = ["patch", "pod", "demo-store-0", "-n", "data-mill", "--subresource=status"];
+    sandbox.kubectl(words.into_iter().chain(["--type=strategic", "-p", not_ready]));
+    eventually("the pod is ready again", || {
+        let ready = "jsonpath={.status.conditions[?(@.type=='Ready')].status}";
+        sandbox.kubectl(["get", "pod", "demo-store-0", "-n", "data-mill", "-o", ready]) == "True"
+    });
+}

@@ -199,3 +199,27 @@ fn a_plan_is_a_picture_and_a_comment() {
     ends_with(&run, 0, &["</svg>", "demo-store/release/server"]);
     assert!(run.stdout.starts_with("<svg "), "{}", run.stdout);
 }
+
+#[test]
+fn what_a_stopped_cluster_left_undecided_is_changed_only_when_somebody_says_so() {
+    let sandbox = installed();
+    edit(&sandbox, "Hello from the demo", "Good morning");
+    succeeds(&sandbox.datamill(["stop", "-l", "-f", DEMO]));
+    save(&sandbox);
+    let text = || {
+        let env = "jsonpath={.spec.template.spec.containers[0].env[3].value}";
+        sandbox.kubectl(["get", "deploy", "demo-api", "-n", "data-mill", "-o", env])
+    };
+
+    // Nobody can be asked here: the question names the flag that answers it, and nothing is changed.
+    let asked = sandbox.datamill(["apply", PLAN, "--approve-deferred", "ask", "--yes"]);
+    ends_with(&asked, 10, &["could not be decided before", "--approve-deferred any"]);
+    // Without a word only what is not there yet would be made.
+    let careful = sandbox.datamill(["apply", PLAN, "--yes"]);
+    ends_with(&careful, 4, &["demo-api/release/server"]);
+    assert_eq!(text(), "Hello from the demo");
+    let whole = sandbox.datamill(["apply", PLAN, "--yes", "--approve-deferred", "any"]);
+    ends_with(&whole, 0, &["1 updated"]);
+    assert_eq!(text(), "Good morning");
+    ends_with(&sandbox.datamill(["-l", "-i", "-f", DEMO]), 0, &["nothing to do"]);
+}

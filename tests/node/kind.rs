@@ -1,5 +1,7 @@
-//! A cluster of kind that a person makes: a run that is killed while it does so, and the next one.
+//! A cluster of kind in the life of a person: two nodes as the file wants them, changed, stopped by hand, forgotten, and runs
+//! that are killed while they make one.
 
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -86,6 +88,55 @@ impl Owner {
         ends_with(&self.plan(), 0, &["nothing to do"]);
         assert_eq!(self.containers().len(), 1);
     }
+}
+
+#[test]
+fn two_nodes_are_made_changed_stopped_and_found_again() {
+    let Some(cluster) = node::cluster() else { return };
+    let owner = Owner::begin(cluster, "life");
+    std::fs::create_dir_all(owner.sandbox.project().join("data")).unwrap();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let nodes = |pool: &str, mount: &str| {
+        format!(
+            "  ports: ['{port}:30080']\n  nodes:\n    - {{labels: {{pool: {pool}}}, taints: ['dedicated=a:NoSchedule'], mounts: ['../../data:{mount}:ro']}}\n"
+        )
+    };
+    owner.target(&nodes("a", "/data"));
+    ends_with(&owner.run(&["-i"]), 0, &["created"]);
+    ends_with(&owner.plan(), 0, &["nothing to do"]);
+    let before = owner.containers();
+    assert_eq!(before.len(), 2);
+    let worker = format!("{}-worker", owner.cluster);
+    let ask = |path: &str| owner.sandbox.kubectl(["get", "node", &worker, "-o", path]);
+    assert_eq!(ask("jsonpath={.metadata.labels.pool}"), "a");
+    assert_eq!(ask("jsonpath={.spec.taints[?(@.key=='dedicated')].value}"), "a");
+
+    owner.target(&nodes("b", "/data"));
+    ends_with(&owner.run(&["-i"]), 0, &["labels"]);
+    assert_eq!(ask("jsonpath={.metadata.labels.pool}"), "b");
+    owner.target(&nodes("b", "/elsewhere"));
+    let blocked = owner.run(&["plan"]);
+    assert_ne!(blocked.code, Some(0), "{blocked:?}");
+    ends_with(&blocked, blocked.code.unwrap(), &["cannot change in place", "mounts"]);
+    owner.target(&nodes("b", "/data"));
+    assert_eq!(owner.containers(), before, "it is the same cluster");
+
+    ends_with(&owner.run(&["status"]), 0, &["the cluster is running"]);
+    let words = ["kind has no way to stop", "docker stop", "datamill start", "datamill uninstall"];
+    ends_with(&owner.run(&["stop"]), 10, &words);
+    let all: Vec<_> = ["stop"].into_iter().chain(before.iter().map(String::as_str)).collect();
+    owner.docker(&all);
+    ends_with(&owner.run(&["status"]), 0, &["stopped"]);
+    ends_with(&owner.run(&["-s"]), 0, &[]);
+    within(Duration::from_mins(5), "the cluster is well again", || {
+        let status = owner.run(&["status"]);
+        status.code == Some(0) && status.stdout.contains("the cluster is running")
+    });
+
+    std::fs::remove_dir_all(owner.own("")).unwrap();
+    ends_with(&owner.plan(), 0, &["nothing to do"]);
+    assert!(owner.own("cluster.json").exists(), "it is found again");
+    owner.destroy();
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn plan() -> SavedPlan {
         flavour: "one".to_owned(),
         target: "local-kwok-datamill-one".to_owned(),
         fingerprint: None,
-        installation: "bcdfghjklm".to_owned(),
+        installation: Some("bcdfghjklm".to_owned()),
         goal: SavedGoal::Install,
         request: SavedRequest {
             flavour: Some("flavours/one.yaml".to_owned()),

@@ -67,16 +67,24 @@ pub(super) fn read(flavour: &Located, request: &LoadRequest, problems: &mut Prob
     others
 }
 
-/// Warns of outputs that a contract keeps in a Secret and that stand as plain text.
-pub(super) fn warn_of_plain_secrets(
+/// Checks what lies outside against the contracts; warns of outputs that belong into a Secret and stand as plain text.
+pub(super) fn check(
     externals: &BTreeMap<String, External>,
     catalogue: &Catalogue,
     problems: &mut Problems,
 ) {
     for (name, external) in externals {
-        let Some(contract) = catalogue.contract(&external.capability) else { continue };
+        let contract = catalogue.contract_named(&external.capability, &external.at, problems);
+        let Some(contract) = contract else { continue };
         for (output, value) in &external.outputs {
-            let secret = contract.outputs.get(output).is_some_and(|o| o.kind == OutputType::Ref);
+            let Some(described) = contract.outputs.get(output) else {
+                let message = format!("`{}` has no output `{output}`", external.capability);
+                let known = contract.outputs.keys().map(String::as_str);
+                let problem = Problem::error("unknown-key", message).at(&value.span);
+                problems.push(problem.suggest(output, known));
+                continue;
+            };
+            let secret = described.kind == OutputType::Ref;
             let from_outside = ["env", "file"].iter().any(|key| value.get(key).is_some());
             if from_outside {
                 let title = format!("external.{name}.outputs.{output}");
@@ -95,8 +103,8 @@ fn elsewhere(title: &str, secret: bool, at: &Span) -> Problem {
     } else {
         "write `${env.NAME}`, which works in any text"
     };
-    let message = format!("not built yet: `{{env: …}}` and `{{file: …}}` in `{title}`");
-    Problem::error("not-built", message).at(at).help(help)
+    let message = format!("`{title}` cannot be `{{env: …}}` or `{{file: …}}`");
+    Problem::error("wrong-value", message).at(at).help(help)
 }
 
 /// A map by name, or a list whose items say `as: NAME`.

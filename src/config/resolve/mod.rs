@@ -88,7 +88,7 @@ pub(super) fn resolve(
     let (mut instances, outside) =
         instance::instances(&instance_input, &selection.instances, problems);
     others.external.extend(outside);
-    external::warn_of_plain_secrets(&others.external, &components.catalogue, problems);
+    external::check(&others.external, &components.catalogue, problems);
     instance::check_unused(&instance_input, &selection.instances, problems);
     instance::check_moved(&instances, problems);
     instance::settle_bindings(&mut instances, &names, &others.external);

@@ -33,8 +33,10 @@ pub async fn apply_saved(
     let goal = Goal::from(saved.goal);
     let project = load_for(settings, screen, goal)?;
     verify::project(&saved, place(&project.name, &project.flavour))?;
-    let approved =
-        Approved { owner: InstallationId(saved.installation.clone()), lock: saved.lock.clone() };
+    let approved = Approved {
+        owner: saved.installation.clone().map(InstallationId),
+        lock: saved.lock.clone(),
+    };
     let opened = scene::open_for(settings, screen, project, Some(approved), Wiring::Later);
     let mut scene = Box::pin(opened).await?;
     if scene.lacks_what_goes(goal) {

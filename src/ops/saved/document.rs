@@ -41,8 +41,9 @@ pub struct SavedPlan {
     /// The keyed digest of the cluster's uid; nothing when there was no cluster.
     #[schemars(with = "Option<String>")]
     pub fingerprint: Option<Digest>,
-    /// The installation id: that of the cluster, or the one that the first apply gives to it.
-    pub installation: String,
+    /// The installation id: that of the cluster, or the one that the first apply gives to it; nothing when the cluster was
+    /// stopped and could not tell.
+    pub installation: Option<String>,
     /// What it is for.
     pub goal: SavedGoal,
     /// What was asked on the command line: components, permissions, settings.
@@ -184,7 +185,7 @@ pub(super) mod tests {
             flavour: "demo".to_owned(),
             target: "local-kwok-datamill-demo".to_owned(),
             fingerprint: None,
-            installation: "bcdfghjklm".to_owned(),
+            installation: Some("bcdfghjklm".to_owned()),
             goal: SavedGoal::Install,
             request: SavedRequest::default(),
             inputs: BTreeMap::new(),

@@ -6,7 +6,7 @@ use super::document::{GOOD_FOR, SCHEMA, SavedPlan};
 use super::request::SavedRequest;
 use super::verify::fingerprint;
 use crate::adapter::{clock, files};
-use crate::model::{Digest, Failure, FailureKind};
+use crate::model::{Digest, Failure, FailureKind, Observed};
 use crate::ops::draw::{Drawing, Goal};
 use crate::ops::scene::{Scene, random_text};
 use crate::plan::{SavedStep, Seal};
@@ -21,6 +21,12 @@ pub(super) fn uids(scene: &Scene<'_>) -> Vec<String> {
         uids.push("unknown".to_owned());
     }
     uids
+}
+
+/// The installation that the plan is for; a stopped cluster does not tell it.
+fn installation(scene: &Scene<'_>) -> Option<String> {
+    let told = scene.runs() || scene.cluster_seen == Observed::Absent;
+    told.then(|| scene.identity.owner.0.clone())
 }
 
 /// The document of a plan.
@@ -40,7 +46,7 @@ fn document(scene: &Scene<'_>, goal: Goal, drawing: &Drawing) -> SavedPlan {
         flavour: scene.identity.flavour.clone(),
         target: scene.identity.target.clone(),
         fingerprint: uid.as_deref().map(|uid| fingerprint(&number, uid)),
-        installation: scene.identity.owner.0.clone(),
+        installation: installation(scene),
         goal: goal.into(),
         request: SavedRequest::of(scene.settings, redactor),
         inputs: inputs

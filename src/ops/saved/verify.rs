@@ -36,12 +36,13 @@ pub(super) fn project(plan: &SavedPlan, place: Place<'_>) -> Result<(), Failure>
     differs("flavour", &plan.flavour, place.flavour)
 }
 
-/// It must be for this target and this installation.
+/// It must be for this target and this installation. A plan that names none was made for a stopped cluster, and its
+/// fingerprint says which.
 pub(super) fn target(plan: &SavedPlan, place: Place<'_>) -> Result<(), Failure> {
     differs("target", &plan.target, place.target)?;
-    match place.installation {
-        Some(now) => differs("installation", &plan.installation, now),
-        None => Ok(()),
+    match (&plan.installation, place.installation) {
+        (Some(then), Some(now)) => differs("installation", then, now),
+        (None, _) | (_, None) => Ok(()),
     }
 }
 

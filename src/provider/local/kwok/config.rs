@@ -23,7 +23,8 @@ impl Ports {
 }
 
 /// The configuration file. Every program listens on the loopback alone: etcd asks for no password. Webhooks are off, since
-/// nobody answers for a simulated pod. There is one of each program, and none waits until a dead one's lease is over.
+/// nobody answers for a simulated pod. There is one of each program, and none waits until a dead one's lease is over: not
+/// for its own work, and kwok not for that of its nodes.
 pub(super) fn text(ports: Ports) -> String {
     let server = ports.server;
     let [etcd, peer, manager, scheduler, kwok] = ports.others;
@@ -61,6 +62,9 @@ componentsPatches:
   extraArgs:
   - key: cidr
     value: {PODS}
+  - key: node-lease-duration-seconds
+    value: \"0\"
+    override: true
 ---
 {stages}"
     )
