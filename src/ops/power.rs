@@ -4,7 +4,7 @@ use tokio::sync::watch;
 
 use crate::engine::Cancel;
 use crate::model::{ClusterSpec, Desired, Failure, FailureKind, Health, Power, RunResult, Spec};
-use crate::plan::{self, Request, Selection};
+use crate::plan::{self, Purpose, Request, Selection};
 use crate::provider::local;
 use crate::ui::Screen;
 
@@ -50,6 +50,7 @@ fn cluster_plan(scene: &Scene<'_>) -> Result<plan::Plan, Failure> {
     let request = Request {
         desired: &desired,
         snapshot: &snapshot,
+        purpose: Purpose::Apply,
         selection: &Selection::All,
         permits: &permits,
     };

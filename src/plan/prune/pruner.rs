@@ -142,7 +142,7 @@ impl<'a> Pruner<'_, 'a> {
             .or_else(|| left().map(|id| format!("`{id}` in it is kept")))
     }
 
-    /// What would be kept, lies in a host that goes, and is wanted in another one.
+    /// What would be kept and lies in a host that goes, though it, or what it lives in, is wanted in another one.
     fn left_in(&self, host: &ResourceId) -> Option<&'a ResourceId> {
         let discovered = &self.world.request.snapshot.discovered.found;
         let inside = |found: &'a Found| {
@@ -152,8 +152,8 @@ impl<'a> Pruner<'_, 'a> {
             chain.take(DEEPEST).any(|at| at == host)
         };
         let left = |found: &'a Found| found.class == Class::Data || found.keep;
-        let mut left =
-            discovered.iter().filter(|(id, found)| !self.going.contains_key(id) && left(found));
+        let stays = |id: &ResourceId| self.going.get(id).is_none_or(|fate| !fate.is_gone());
+        let mut left = discovered.iter().filter(|(id, found)| stays(id) && left(found));
         left.find(|(_, found)| inside(found)).map(|(id, _)| id)
     }
 
