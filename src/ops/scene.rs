@@ -34,6 +34,8 @@ pub(super) struct Scene<'a> {
     pub(super) cluster: Resource,
     /// As it was found.
     pub(super) cluster_seen: Observed,
+    /// Where it is absent: what runs of one that was begun and never came to its end.
+    pub(super) half_made: Option<Vec<String>>,
     /// Its outputs, when it runs.
     pub(super) known: Known,
     pub(super) facts: ClusterFacts,
@@ -111,6 +113,11 @@ impl Scene<'_> {
         self.cluster_seen.found().is_some_and(|found| found.power == Power::On)
     }
 
+    /// Whether the cluster is stopped.
+    pub(super) fn is_off(&self) -> bool {
+        self.cluster_seen.found().is_some_and(|found| found.power == Power::Off)
+    }
+
     /// Whether something was to go and there is not even a cluster; says so.
     pub(super) fn lacks_what_goes(&self, goal: Goal) -> bool {
         let what = match goal {
@@ -184,6 +191,10 @@ impl Scene<'_> {
     fn cluster_sentence(&self) -> String {
         let provider = &self.facts.provider;
         let version = &self.facts.version;
+        if let Some(running) = &self.half_made {
+            let name = &self.cluster.id.name;
+            return half_made_sentence(provider, name, running);
+        }
         match &self.cluster_seen {
             Observed::Absent => format!("a new {provider} cluster with Kubernetes {version}"),
             Observed::Present(found) if found.power == Power::Off => {
@@ -206,6 +217,18 @@ impl Scene<'_> {
             }
         }
     }
+}
+
+/// How a cluster is that was begun and never came to its end, and what to do.
+fn half_made_sentence(provider: &str, name: &str, running: &[String]) -> String {
+    let runs = match running {
+        [] => "nothing of it runs".to_owned(),
+        [one] => format!("{one} runs"),
+        several => format!("{} run", several.join(", ")),
+    };
+    format!(
+        "the half-made {provider} cluster `{name}` ({runs}); `apply` makes it anew, `destroy` takes it away"
+    )
 }
 
 /// Opens the scene: reads the lock file, chooses the cluster, looks at it, and finds out who we are there and whether it is the
@@ -288,6 +311,10 @@ pub(super) async fn open_for<'a>(
         return Err(target::unreachable(because));
     }
     target::refuse_foreign(&cluster, &cluster_seen)?;
+    let half_made = match (&cluster_seen, &cluster.spec) {
+        (Observed::Absent, Spec::Cluster(spec)) => local.half_made(spec, &project.name).await,
+        _ => None,
+    };
     let mut facts = target::declared(&project, &cluster);
     let power = cluster_seen.found().map(|found| found.power);
     if let Some(found) = cluster_seen.found() {
@@ -329,6 +356,7 @@ pub(super) async fn open_for<'a>(
         identity,
         cluster,
         cluster_seen,
+        half_made,
         known,
         facts,
         local,
