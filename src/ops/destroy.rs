@@ -85,10 +85,10 @@ fn is_installed(
     }
     let project = &scene.identity.project;
     let what = format!("project `{project}` has no flavour `{named}` here; nothing was changed");
-    let names: Vec<_> = others.iter().map(String::as_str).collect();
+    let installed: Vec<_> = others.iter().map(String::as_str).collect();
     let failure = Failure::new(FailureKind::Usage, what)
-        .because(format!("installed here: {}", names.join(", ")));
-    Err(match nearest(named, names.iter().copied()) {
+        .because(format!("installed here: {}", installed.join(", ")));
+    Err(match nearest(named, installed.iter().copied()) {
         Some(near) => failure.hint(format!("did you mean `{near}`?")),
         None => failure,
     }

@@ -219,6 +219,51 @@ impl Scene<'_> {
     }
 }
 
+/// Looks at the wanted cluster; one that does not answer, or is somebody else's, ends the run.
+async fn seen_of(
+    local: &Local,
+    cluster: &Resource,
+    identity: &Identity,
+) -> Result<Observed, Failure> {
+    let mut seen = local.observe(&[cluster], identity, &Known::default()).await;
+    let seen = seen
+        .remove(&cluster.id)
+        .unwrap_or_else(|| Observed::Unreachable { because: "it was not looked at".to_owned() });
+    if let Observed::Unreachable { because } = &seen {
+        return Err(target::unreachable(because));
+    }
+    target::refuse_foreign(cluster, &seen)?;
+    Ok(seen)
+}
+
+/// Takes the installation's id from its record in the cluster; whether there is one.
+async fn is_recorded(
+    kubernetes: &Kubernetes,
+    known: &Known,
+    identity: &mut Identity,
+) -> Result<bool, Failure> {
+    let record = kubernetes.record(known, &identity.project).await;
+    let record = record.map_err(super::preflight::with_rights)?;
+    let is_there = record.is_some();
+    if let Some(record) = record {
+        identity.owner = record.owner;
+    }
+    Ok(is_there)
+}
+
+/// What runs of a cluster that is absent since the run that was to make it did not finish.
+async fn half_made(
+    local: &Local,
+    cluster: &Resource,
+    seen: &Observed,
+    project: &Project,
+) -> Option<Vec<String>> {
+    match (seen, &cluster.spec) {
+        (Observed::Absent, Spec::Cluster(spec)) => local.half_made(spec, &project.name).await,
+        (Observed::Absent | Observed::Present(_) | Observed::Unreachable { .. }, _) => None,
+    }
+}
+
 /// How a cluster is that was begun and never came to its end, and what to do.
 fn half_made_sentence(provider: &str, name: &str, running: &[String]) -> String {
     let runs = match running {
@@ -303,18 +348,8 @@ pub(super) async fn open_for<'a>(
     let mut identity = identity_of(settings, &project, approved.as_ref());
     let mut known = Known::default();
     let cluster = choice.cluster;
-    let mut seen = local.observe(&[&cluster], &identity, &known).await;
-    let cluster_seen = seen
-        .remove(&cluster.id)
-        .unwrap_or_else(|| Observed::Unreachable { because: "it was not looked at".to_owned() });
-    if let Observed::Unreachable { because } = &cluster_seen {
-        return Err(target::unreachable(because));
-    }
-    target::refuse_foreign(&cluster, &cluster_seen)?;
-    let half_made = match (&cluster_seen, &cluster.spec) {
-        (Observed::Absent, Spec::Cluster(spec)) => local.half_made(spec, &project.name).await,
-        _ => None,
-    };
+    let cluster_seen = seen_of(&local, &cluster, &identity).await?;
+    let half_made = half_made(&local, &cluster, &cluster_seen, &project).await;
     let mut facts = target::declared(&project, &cluster);
     let power = cluster_seen.found().map(|found| found.power);
     if let Some(found) = cluster_seen.found() {
@@ -333,16 +368,9 @@ pub(super) async fn open_for<'a>(
     let helm = super::tools::helm(settings, screen, &toolchain, &project, &lock, &redactor).await?;
     let kubernetes =
         Arc::new(Kubernetes::new(super::tools::kubernetes_settings(helm, &redactor, settings)));
-    let (runs, mut recorded) = (power == Some(Power::On), None);
-    if runs {
-        let record = kubernetes.record(&known, &identity.project).await;
-        recorded = record.map_err(super::preflight::with_rights)?;
-        if let Some(record) = &recorded {
-            identity.owner = record.owner.clone();
-        }
-    }
     identity.target = target::target_name(&cluster, &known);
-    if runs && recorded.is_none() && approved.is_none() {
+    let is_open = power == Some(Power::On);
+    if is_open && !is_recorded(&kubernetes, &known, &mut identity).await? && approved.is_none() {
         super::installation::recover(&kubernetes, &known, &mut identity, screen).await?;
     }
     let clusters: Arc<dyn Provider> = Arc::<Local>::clone(&local);
