@@ -151,9 +151,15 @@ impl<'a> Pruner<'_, 'a> {
             });
             chain.take(DEEPEST).any(|at| at == host)
         };
-        let left = |found: &'a Found| found.class == Class::Data || found.keep;
-        let stays = |id: &ResourceId| self.going.get(id).is_none_or(|fate| !fate.is_gone());
-        let mut left = discovered.iter().filter(|(id, found)| stays(id) && left(found));
+        let left = |id: &ResourceId, found: &'a Found| match self.going.get(id) {
+            None => found.class == Class::Data || found.keep,
+            // Of what goes itself, only what hides behind a host that is wanted elsewhere is not seen from here.
+            Some(fate) => {
+                let hidden = !self.world.hosts(id).contains(&host);
+                found.class == Class::Data && !fate.is_gone() && hidden
+            }
+        };
+        let mut left = discovered.iter().filter(|(id, found)| left(id, found));
         left.find(|(_, found)| inside(found)).map(|(id, _)| id)
     }
 
