@@ -63,6 +63,12 @@ pub fn try_lock_as(path: &Path, words: &str) -> Result<Result<Lock, String>, Fil
     Ok(Err(words.trim().to_owned()))
 }
 
+/// Whether somebody holds a lock; nobody holds one without a file.
+pub fn is_held(path: &Path) -> bool {
+    let file = File::options().read(true).write(true).open(path);
+    file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
 /// Waits for a lock as long as it takes; `on_wait` is told once when another run holds it.
 pub async fn lock(path: &Path, on_wait: impl FnOnce()) -> Result<Lock, FileError> {
     let mut on_wait = Some(on_wait);
@@ -85,7 +91,9 @@ mod tests {
     fn the_second_learns_who_holds_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a/lock");
+        assert!(!is_held(&path));
         let first = try_lock_as(&path, "somebody with a long name").unwrap().unwrap();
+        assert!(is_held(&path));
         assert_eq!(try_lock_as(&path, "b").unwrap().unwrap_err(), "somebody with a long name");
         drop(first);
         let _second = try_lock_as(&path, "b").unwrap().unwrap();

@@ -385,9 +385,9 @@ pub struct UnlockArgs {
     /// What it is about.
     #[command(flatten)]
     pub place: PlaceArgs,
-    /// Only if this run holds it; `status` names the run
+    /// Only if this run holds it; without it the run that does is named
     #[arg(long, value_name = "ID")]
-    pub run: String,
+    pub run: Option<String>,
     /// Do not ask
     #[arg(short, long, help_heading = "Answers")]
     pub yes: bool,

@@ -6,6 +6,7 @@ use crate::model::{Failure, FailureKind};
 use crate::ui::Screen;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use super::args;
 use super::options::OutputArg;
 
 /// What people type who know other tools, and what it is called here.
@@ -72,7 +73,7 @@ pub fn show_usage(error: &clap::Error, screen: &Screen) -> u8 {
     }
     let failure = usage(error);
     // A word of another tool is near to the wrong one of ours: `install` to `uninstall`.
-    if screen.look().is_document() || word_hint(error).is_some() {
+    if screen.look().is_document() || own_hint(error).is_some() {
         return show(&failure, screen);
     }
     screen.say(&text(screen.look().colour_err));
@@ -86,11 +87,38 @@ pub fn usage(error: &clap::Error) -> Failure {
     let first = lines.next().unwrap_or_default();
     let what = first.strip_prefix("error: ").unwrap_or(first).replace('\'', "`");
     let mut failure = Failure::new(FailureKind::Usage, what);
-    failure.hints = match word_hint(error) {
+    failure.hints = match own_hint(error) {
         Some(hint) => vec![hint],
         None => lines.filter_map(|line| line.strip_prefix("tip: ")).map(str::to_owned).collect(),
     };
     failure
+}
+
+/// What to do about a word or an option that clap takes for another one, since it looks alike.
+fn own_hint(error: &clap::Error) -> Option<String> {
+    word_hint(error).or_else(|| option_hint(error))
+}
+
+/// The commands that an option belongs to which this one does not have.
+fn option_hint(error: &clap::Error) -> Option<String> {
+    if error.kind() != ErrorKind::UnknownArgument {
+        return None;
+    }
+    let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let option = typed.split('=').next()?.strip_prefix("--")?;
+    let line = args::command_line();
+    let has = |command: &&clap::Command| {
+        command.get_arguments().any(|arg| !arg.is_hide_set() && arg.get_long() == Some(option))
+    };
+    let commands: Vec<_> = line
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set())
+        .filter(has)
+        .map(|command| format!("`datamill {}`", command.get_name()))
+        .collect();
+    (!commands.is_empty()).then(|| format!("`--{option}` belongs to {}", commands.join(", ")))
 }
 
 /// What a word of another tool, or of a later version, is about.
@@ -147,6 +175,18 @@ mod tests {
         assert!(usage(&error("install")).hints.concat().contains("datamill apply"));
         assert!(usage(&error("diff")).hints.concat().contains("datamill plan"));
         assert!(usage(&error("doctor")).hints.concat().contains("later version"));
+    }
+
+    #[test]
+    fn an_option_of_another_command_is_not_taken_for_one_that_looks_alike() {
+        for line in ["uninstall --project demo", "uninstall --project=demo"] {
+            let failure = usage(&error(line));
+            assert_eq!(
+                failure.hints,
+                ["`--project` belongs to `datamill plan`, `datamill destroy`"]
+            );
+        }
+        assert!(usage(&error("uninstall --profil x")).hints.concat().contains("--profile"));
     }
 
     #[test]

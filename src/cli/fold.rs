@@ -32,8 +32,8 @@ pub enum Action {
     Start,
     /// `stop`
     Stop,
-    /// `unlock --run ID`
-    Unlock(String),
+    /// `unlock [--run ID]`
+    Unlock(Option<String>),
     /// `adopt NAME --from FLAVOUR`
     Adopt {
         /// What.

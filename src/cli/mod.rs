@@ -141,7 +141,7 @@ fn command<'a>(
         Action::Destroy => Box::pin(ops::destroy(settings, screen, cancel)),
         Action::Start => Box::pin(ops::start(settings, screen, cancel)),
         Action::Stop => Box::pin(ops::stop(settings, screen, cancel)),
-        Action::Unlock(run) => Box::pin(ops::unlock(settings, screen, run)),
+        Action::Unlock(run) => Box::pin(ops::unlock(settings, screen, run.as_deref())),
         Action::Adopt { what, from } => {
             Box::pin(ops::adopt(settings, screen, cancel, what, from.as_deref()))
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::config::Project;
 use crate::engine::{self, Cancel, Journal, NoJournal, Options, Outcome, Report, SkipReason};
-use crate::model::{Failure, FailureKind, Power, ResourceKind, RunResult};
+use crate::model::{Failure, FailureKind, ResourceKind, RunResult};
 use crate::plan::{self, Action, Plan};
 use crate::ui::{LeftOut, Screen, Summary};
 use tokio::sync::watch;
@@ -15,7 +15,7 @@ use super::draw::{Drawing, Goal, draw};
 use super::history::History;
 use super::scene::{self, Scene};
 use super::turn::Turn;
-use super::{Ended, Settings, consent, destroy, load, saved};
+use super::{Ended, Settings, consent, destroy, load, power, saved};
 
 /// Shows what `apply` would change, or `uninstall`, or `destroy`; saves it where that is wanted.
 pub async fn plan(settings: &Settings, screen: &Screen) -> Result<Ended, Failure> {
@@ -98,8 +98,12 @@ async fn change(
     if scene.lacks_what_goes(goal) {
         return Ok(Ended::Well);
     }
-    if scene.cluster_seen.found().is_some_and(|found| found.power == Power::Off) {
-        scene = Box::pin(super::power::start_and_reopen(scene, cancel.clone())).await?;
+    if scene.is_off() {
+        if !power::start_approved(&scene, goal)? {
+            screen.note("nothing was changed");
+            return Ok(Ended::Well);
+        }
+        scene = Box::pin(power::start_and_reopen(scene, cancel.clone())).await?;
     }
     let mut drawing = draw(&scene, goal, settings.include_data).await?;
     drawing.preflight(&scene).await;

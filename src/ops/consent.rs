@@ -108,6 +108,21 @@ fn answer(scene: &Scene<'_>, goal: Goal, plan: &Plan) -> Result<Answer, Failure>
     scene.screen.ask(&question.or_each(plan.steps.iter().any(goes)))
 }
 
+/// The same for the start of a stopped cluster, before anybody can say what is to be done in it.
+pub(super) fn start_approved(scene: &Scene<'_>, goal: Goal, plan: &Plan) -> Result<bool, Failure> {
+    let project = &scene.identity.project;
+    name_fits(scene.settings, project)?;
+    let question = match need(scene, goal, plan, &[]) {
+        Need::Nothing => return Ok(true),
+        Need::Yes(_) => {
+            let text = "Start it? What to change is shown and asked about then.";
+            Question::yes_no(text, "--yes")
+        }
+        Need::Name { text, flags } => Question::type_name(text, project.clone(), flags),
+    };
+    Ok(scene.screen.ask(&question)? == Answer::Yes)
+}
+
 /// The same for a plan that was approved before: only the loss of data is asked for again.
 pub(super) fn data_approved(scene: &Scene<'_>, plan: &Plan) -> Result<bool, Failure> {
     let lost = lost(scene, plan);

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use tokio::sync::watch;
 
 use crate::engine::Cancel;
-use crate::model::{Class, Failure, Observed};
+use crate::model::{Class, Failure, FailureKind, Found, Observed, label_value};
 use crate::ui::Screen;
+use crate::yaml::nearest;
 
 use super::draw::{Drawing, Goal, draw};
 use super::history::History;
@@ -52,6 +53,7 @@ pub(super) async fn draw_all(scene: &Scene<'_>) -> Result<(Goal, Drawing), Failu
     let include_data = scene.settings.include_data;
     let drawing = draw(scene, Goal::Destroy, include_data).await?;
     let others = other_flavours(scene, &drawing);
+    is_installed(scene, &drawing, &others)?;
     if others.is_empty() || scene.settings.reach.all_flavours {
         return Ok((Goal::Destroy, drawing));
     }
@@ -60,6 +62,37 @@ pub(super) async fn draw_all(scene: &Scene<'_>) -> Result<(Goal, Drawing), Failu
         "the cluster stays: flavour {names} lives in it too; `--all-flavours` takes all"
     ));
     Ok((Goal::Uninstall, draw(scene, Goal::Uninstall, include_data).await?))
+}
+
+/// Refuses a flavour that is named in place of files and that nothing bears while others are there: it is mistyped, and what
+/// the others have is not meant.
+fn is_installed(
+    scene: &Scene<'_>,
+    drawing: &Drawing,
+    others: &BTreeSet<String>,
+) -> Result<(), Failure> {
+    let reach = scene.settings.reach;
+    let Some(named) = scene.settings.flavour_name.as_ref().filter(|_| !reach.all_flavours) else {
+        return Ok(());
+    };
+    let discovered = &drawing.look.snapshot.discovered;
+    let ours = label_value(named);
+    let bears = |found: &Found| found.flavour.as_deref() == Some(ours.as_str());
+    // What could not be listed may be what bears it.
+    let unknown = !discovered.unlisted.is_empty();
+    if others.is_empty() || unknown || discovered.found.values().any(bears) {
+        return Ok(());
+    }
+    let project = &scene.identity.project;
+    let what = format!("project `{project}` has no flavour `{named}` here; nothing was changed");
+    let installed: Vec<_> = others.iter().map(String::as_str).collect();
+    let failure = Failure::new(FailureKind::Usage, what)
+        .because(format!("installed here: {}", installed.join(", ")));
+    Err(match nearest(named, installed.iter().copied()) {
+        Some(near) => failure.hint(format!("did you mean `{near}`?")),
+        None => failure,
+    }
+    .hint("to take away all of them and the cluster, add `--all-flavours`"))
 }
 
 /// Says what could not be listed, and what is still there and should not be: exit 6.
@@ -80,7 +113,7 @@ pub(super) async fn finish(
 
 /// The other flavours of the project that live in the cluster.
 fn other_flavours(scene: &Scene<'_>, drawing: &Drawing) -> BTreeSet<String> {
-    let ours = crate::model::label_value(&scene.identity.flavour);
+    let ours = label_value(&scene.identity.flavour);
     drawing
         .look
         .snapshot

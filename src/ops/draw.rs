@@ -10,7 +10,7 @@ use crate::model::{
 };
 use crate::plan::preflight::Check;
 use crate::plan::preflight::Finding;
-use crate::plan::{self, Action, Block, Permits, Plan, Request, Selection, Step};
+use crate::plan::{self, Action, Block, Permits, Plan, Purpose, Request, Selection, Step};
 
 use super::load;
 use super::look::{Look, look};
@@ -29,12 +29,23 @@ pub enum Goal {
     Destroy,
 }
 
+impl Goal {
+    /// What its plan is for.
+    pub(super) fn purpose(self) -> Purpose {
+        match self {
+            Self::Install => Purpose::Apply,
+            Self::Uninstall | Self::Destroy => Purpose::Removal,
+        }
+    }
+}
+
 /// A plan with what it was drawn from.
 pub(super) struct Drawing {
     pub(super) plan: Plan,
     pub(super) look: Look,
     pub(super) expansion: Expansion,
     pub(super) findings: Vec<Finding>,
+    purpose: Purpose,
     selection: Selection,
     permits: Permits,
     /// What the files say beside what is planned.
@@ -45,7 +56,7 @@ impl Drawing {
     /// Decides again from the same look, with one more thing that the user keeps.
     pub(super) fn spare(&mut self, id: ResourceId) -> Result<(), Failure> {
         self.permits.spared.insert(id);
-        self.plan = decide(&self.look, &self.selection, &self.permits)?;
+        self.plan = decide(&self.look, self.purpose, &self.selection, &self.permits)?;
         self.plan.notes.extend(self.notes.iter().cloned());
         Ok(())
     }
@@ -106,7 +117,8 @@ pub(super) async fn draw(
         Goal::Uninstall | Goal::Destroy => Vec::new(),
     };
     let permits = scene.permits(include_data);
-    let mut plan = decide(&look, &selection, &permits)?;
+    let purpose = goal.purpose();
+    let mut plan = decide(&look, purpose, &selection, &permits)?;
     let mut notes = renamed;
     notes.extend(scene.settings.strip_finalizers.iter().map(|object| {
         format!("{object} goes without what handles its finalizers: `--strip-finalizers`")
@@ -118,16 +130,22 @@ pub(super) async fn draw(
         notes.extend(scene.lock.differences(&scene.surroundings(), resources));
     }
     plan.notes.extend(notes.iter().cloned());
-    Ok(Drawing { plan, look, expansion, findings: Vec::new(), selection, permits, notes })
+    Ok(Drawing { plan, look, expansion, findings: Vec::new(), purpose, selection, permits, notes })
 }
 
 /// The decision, with its rules checked.
-fn decide(look: &Look, selection: &Selection, permits: &Permits) -> Result<Plan, Failure> {
+fn decide(
+    look: &Look,
+    purpose: Purpose,
+    selection: &Selection,
+    permits: &Permits,
+) -> Result<Plan, Failure> {
     let (desired, snapshot) = (&look.desired, &look.snapshot);
-    let plan = plan::plan(&Request { desired, snapshot, selection, permits }).map_err(|error| {
+    let request = Request { desired, snapshot, purpose, selection, permits };
+    let plan = plan::plan(&request).map_err(|error| {
         Failure::new(FailureKind::Usage, "cannot make a plan").caused_by(&error)
     })?;
-    plan::check(&plan).map_err(|broken| {
+    plan::check(&plan, purpose).map_err(|broken| {
         let rules = broken.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
         Failure::new(FailureKind::Bug, "the plan breaks a rule and is not carried out")
             .because(rules)

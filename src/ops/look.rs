@@ -97,7 +97,7 @@ async fn render(
     known: &Known,
 ) -> Result<Desired, Failure> {
     // A stopped cluster is started first, and planned for then.
-    if scene.cluster_seen.found().is_some_and(|found| found.power == Power::Off) {
+    if scene.is_off() {
         return Ok(desired);
     }
     let inside: Vec<&Resource> = in_cluster(&desired).collect();

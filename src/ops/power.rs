@@ -4,13 +4,14 @@ use tokio::sync::watch;
 
 use crate::engine::Cancel;
 use crate::model::{ClusterSpec, Desired, Failure, FailureKind, Health, Power, RunResult, Spec};
-use crate::plan::{self, Request, Selection};
+use crate::plan::{self, Purpose, Request, Selection};
 use crate::provider::local;
 use crate::ui::Screen;
 
+use super::draw::Goal;
 use super::scene::{self, Scene, Wiring};
 use super::turn::Turn;
-use super::{Ended, Settings, apply, load};
+use super::{Ended, Settings, apply, consent, load};
 
 /// Creates or starts the cluster; what is in it is neither installed nor changed.
 pub async fn start(
@@ -27,13 +28,19 @@ pub async fn start(
     apply::end(&report)
 }
 
+/// Says that a stopped cluster is started before anything is planned in it, and asks what is asked before any change: it stays
+/// stopped where nobody agrees.
+pub(super) fn start_approved(scene: &Scene<'_>, goal: Goal) -> Result<bool, Failure> {
+    let name = &scene.cluster.id.name;
+    scene.screen.note(&format!("the cluster `{name}` is stopped; it is started first"));
+    consent::start_approved(scene, goal, &cluster_plan(scene)?)
+}
+
 /// Starts a stopped cluster and looks again.
 pub(super) async fn start_and_reopen(
     scene: Scene<'_>,
     cancel: watch::Receiver<Cancel>,
 ) -> Result<Scene<'_>, Failure> {
-    let name = &scene.cluster.id.name;
-    scene.screen.note(&format!("the cluster `{name}` is stopped; it is started first"));
     let plan = cluster_plan(&scene)?;
     let report = apply::execute(&scene, &plan, cancel).await?;
     apply::end(&report)?;
@@ -50,6 +57,7 @@ fn cluster_plan(scene: &Scene<'_>) -> Result<plan::Plan, Failure> {
     let request = Request {
         desired: &desired,
         snapshot: &snapshot,
+        purpose: Purpose::Apply,
         selection: &Selection::All,
         permits: &permits,
     };
@@ -75,6 +83,21 @@ pub async fn stop(
             "an existing cluster is never stopped by datamill",
         )
         .because("it is not ours: `-k` only uses it")),
+        (Spec::Cluster(ClusterSpec::Kwok { .. }), None)
+            if scene.half_made.as_ref().is_some_and(|running| !running.is_empty()) =>
+        {
+            end_processes(&scene, cancel).await?;
+            screen.note(&format!(
+                "ended what ran of the half-made cluster `{name}`; `datamill apply` makes it anew, `datamill destroy` takes away what is left"
+            ));
+            Ok(Ended::Well)
+        }
+        (_, None) if scene.half_made.is_some() => {
+            screen.note(&format!(
+                "the cluster `{name}` is half-made, and there is nothing to stop; `datamill apply` makes it anew, `datamill destroy` takes it away"
+            ));
+            Ok(Ended::Well)
+        }
         (_, None) => {
             screen.note(&format!("there is no cluster `{name}`; nothing to stop"));
             Ok(Ended::Well)
@@ -94,16 +117,21 @@ pub async fn stop(
         .hint("take away what is installed and keep cluster and data:\n    datamill uninstall")
         .hint("take everything away:\n    datamill destroy")),
         (_, Some(Power::On | Power::Off)) => {
-            let turn = Turn::take(&scene, cancel).await?;
-            turn.leave_cluster().await;
-            let stopped = scene.local.stop(&name, &says(&scene)).await;
-            let result = if stopped.is_ok() { RunResult::Done } else { RunResult::Failed };
-            turn.end(&scene, result, false).await;
-            stopped?;
+            end_processes(&scene, cancel).await?;
             screen.note(&format!("stopped the cluster `{name}`; `datamill start` starts it again"));
             Ok(Ended::Well)
         }
     }
+}
+
+/// Ends the processes of a simulated cluster, in a turn of its own.
+async fn end_processes(scene: &Scene<'_>, cancel: watch::Receiver<Cancel>) -> Result<(), Failure> {
+    let turn = Turn::take(scene, cancel).await?;
+    turn.leave_cluster().await;
+    let stopped = scene.local.stop(&scene.cluster.id.name, &says(scene)).await;
+    let result = if stopped.is_ok() { RunResult::Done } else { RunResult::Failed };
+    turn.end(scene, result, false).await;
+    stopped
 }
 
 /// Removes what an interrupted run left of a cluster that is not there. Says whether there was anything.

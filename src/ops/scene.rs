@@ -34,6 +34,8 @@ pub(super) struct Scene<'a> {
     pub(super) cluster: Resource,
     /// As it was found.
     pub(super) cluster_seen: Observed,
+    /// Where it is absent: what runs of one that was begun and never came to its end.
+    pub(super) half_made: Option<Vec<String>>,
     /// Its outputs, when it runs.
     pub(super) known: Known,
     pub(super) facts: ClusterFacts,
@@ -111,6 +113,11 @@ impl Scene<'_> {
         self.cluster_seen.found().is_some_and(|found| found.power == Power::On)
     }
 
+    /// Whether the cluster is stopped.
+    pub(super) fn is_off(&self) -> bool {
+        self.cluster_seen.found().is_some_and(|found| found.power == Power::Off)
+    }
+
     /// Whether something was to go and there is not even a cluster; says so.
     pub(super) fn lacks_what_goes(&self, goal: Goal) -> bool {
         let what = match goal {
@@ -184,6 +191,10 @@ impl Scene<'_> {
     fn cluster_sentence(&self) -> String {
         let provider = &self.facts.provider;
         let version = &self.facts.version;
+        if let Some(running) = &self.half_made {
+            let name = &self.cluster.id.name;
+            return half_made_sentence(provider, name, running);
+        }
         match &self.cluster_seen {
             Observed::Absent => format!("a new {provider} cluster with Kubernetes {version}"),
             Observed::Present(found) if found.power == Power::Off => {
@@ -206,6 +217,63 @@ impl Scene<'_> {
             }
         }
     }
+}
+
+/// Looks at the wanted cluster; one that does not answer, or is somebody else's, ends the run.
+async fn seen_of(
+    local: &Local,
+    cluster: &Resource,
+    identity: &Identity,
+) -> Result<Observed, Failure> {
+    let mut seen = local.observe(&[cluster], identity, &Known::default()).await;
+    let seen = seen
+        .remove(&cluster.id)
+        .unwrap_or_else(|| Observed::Unreachable { because: "it was not looked at".to_owned() });
+    if let Observed::Unreachable { because } = &seen {
+        return Err(target::unreachable(because));
+    }
+    target::refuse_foreign(cluster, &seen)?;
+    Ok(seen)
+}
+
+/// Takes the installation's id from its record in the cluster; whether there is one.
+async fn is_recorded(
+    kubernetes: &Kubernetes,
+    known: &Known,
+    identity: &mut Identity,
+) -> Result<bool, Failure> {
+    let record = kubernetes.record(known, &identity.project).await;
+    let record = record.map_err(super::preflight::with_rights)?;
+    let is_there = record.is_some();
+    if let Some(record) = record {
+        identity.owner = record.owner;
+    }
+    Ok(is_there)
+}
+
+/// What runs of a cluster that is absent since the run that was to make it did not finish.
+async fn half_made(
+    local: &Local,
+    cluster: &Resource,
+    seen: &Observed,
+    project: &Project,
+) -> Option<Vec<String>> {
+    match (seen, &cluster.spec) {
+        (Observed::Absent, Spec::Cluster(spec)) => local.half_made(spec, &project.name).await,
+        (Observed::Absent | Observed::Present(_) | Observed::Unreachable { .. }, _) => None,
+    }
+}
+
+/// How a cluster is that was begun and never came to its end, and what to do.
+fn half_made_sentence(provider: &str, name: &str, running: &[String]) -> String {
+    let runs = match running {
+        [] => "nothing of it runs".to_owned(),
+        [one] => format!("{one} runs"),
+        several => format!("{} run", several.join(", ")),
+    };
+    format!(
+        "the half-made {provider} cluster `{name}` ({runs}); `apply` makes it anew, `destroy` takes it away"
+    )
 }
 
 /// Opens the scene: reads the lock file, chooses the cluster, looks at it, and finds out who we are there and whether it is the
@@ -280,14 +348,8 @@ pub(super) async fn open_for<'a>(
     let mut identity = identity_of(settings, &project, approved.as_ref());
     let mut known = Known::default();
     let cluster = choice.cluster;
-    let mut seen = local.observe(&[&cluster], &identity, &known).await;
-    let cluster_seen = seen
-        .remove(&cluster.id)
-        .unwrap_or_else(|| Observed::Unreachable { because: "it was not looked at".to_owned() });
-    if let Observed::Unreachable { because } = &cluster_seen {
-        return Err(target::unreachable(because));
-    }
-    target::refuse_foreign(&cluster, &cluster_seen)?;
+    let cluster_seen = seen_of(&local, &cluster, &identity).await?;
+    let half_made = half_made(&local, &cluster, &cluster_seen, &project).await;
     let mut facts = target::declared(&project, &cluster);
     let power = cluster_seen.found().map(|found| found.power);
     if let Some(found) = cluster_seen.found() {
@@ -306,16 +368,9 @@ pub(super) async fn open_for<'a>(
     let helm = super::tools::helm(settings, screen, &toolchain, &project, &lock, &redactor).await?;
     let kubernetes =
         Arc::new(Kubernetes::new(super::tools::kubernetes_settings(helm, &redactor, settings)));
-    let (runs, mut recorded) = (power == Some(Power::On), None);
-    if runs {
-        let record = kubernetes.record(&known, &identity.project).await;
-        recorded = record.map_err(super::preflight::with_rights)?;
-        if let Some(record) = &recorded {
-            identity.owner = record.owner.clone();
-        }
-    }
     identity.target = target::target_name(&cluster, &known);
-    if runs && recorded.is_none() && approved.is_none() {
+    let is_open = power == Some(Power::On);
+    if is_open && !is_recorded(&kubernetes, &known, &mut identity).await? && approved.is_none() {
         super::installation::recover(&kubernetes, &known, &mut identity, screen).await?;
     }
     let clusters: Arc<dyn Provider> = Arc::<Local>::clone(&local);
@@ -329,6 +384,7 @@ pub(super) async fn open_for<'a>(
         identity,
         cluster,
         cluster_seen,
+        half_made,
         known,
         facts,
         local,

@@ -27,7 +27,7 @@ pub async fn status(settings: &Settings, screen: &Screen) -> Result<Ended, Failu
     let history = History::read(&scene).await;
     let mut view = StatusView {
         header: scene.header(),
-        cluster: cluster_word(&scene).to_owned(),
+        cluster: cluster_word(&scene, &history).to_owned(),
         rows: Vec::new(),
         kept: Vec::new(),
         orphaned: Vec::new(),
@@ -44,8 +44,10 @@ pub async fn status(settings: &Settings, screen: &Screen) -> Result<Ended, Failu
     Ok(Ended::Well)
 }
 
-fn cluster_word(scene: &Scene<'_>) -> &'static str {
+fn cluster_word(scene: &Scene<'_>, history: &History) -> &'static str {
     match &scene.cluster_seen {
+        Observed::Absent if scene.half_made.is_some() && history.nobody_lives() => "half-made",
+        Observed::Absent if scene.half_made.is_some() => "being made",
         Observed::Absent => "absent",
         Observed::Unreachable { .. } => "unreachable",
         Observed::Present(found) => match found.power {

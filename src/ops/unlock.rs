@@ -1,7 +1,8 @@
-//! `unlock --run ID`: removes the lock of exactly one run, for those who know that it is dead and will not wait.
+//! `unlock --run ID`: removes the lock of exactly one run, for those who know that it is dead and will not wait. Without an id
+//! it says which run has it.
 
 use crate::adapter::kube::KubeError;
-use crate::model::{Failure, FailureKind};
+use crate::model::{Failure, FailureKind, Runner};
 use crate::ui::{Answer, Question, Screen};
 
 use super::history::{self, History};
@@ -9,7 +10,11 @@ use super::scene;
 use super::{Confirm, Ended, Settings, load};
 
 /// Removes the lock of a run, after saying what it held.
-pub async fn unlock(settings: &Settings, screen: &Screen, run: &str) -> Result<Ended, Failure> {
+pub async fn unlock(
+    settings: &Settings,
+    screen: &Screen,
+    run: Option<&str>,
+) -> Result<Ended, Failure> {
     let project = load::load(settings, screen)?;
     let scene = scene::open(settings, screen, project).await?;
     let slot = if scene.runs() {
@@ -30,13 +35,8 @@ pub async fn unlock(settings: &Settings, screen: &Screen, run: &str) -> Result<E
         screen.note("nobody holds the lock of this target; nothing to remove");
         return Ok(Ended::Well);
     };
-    if holder.run.0 != run {
-        return Err(Failure::new(
-            FailureKind::Usage,
-            format!("run {run} does not hold the lock of this target"),
-        )
-        .because(lease.says())
-        .hint("name the run that holds it, if you know that it is dead"));
+    if run != Some(holder.run.0.as_str()) {
+        return Err(not_the_holder(run, holder, &lease.says()));
     }
     screen.note(&lease.says());
     let history = History::read(&scene).await;
@@ -59,9 +59,41 @@ pub async fn unlock(settings: &Settings, screen: &Screen, run: &str) -> Result<E
         }
         Err(KubeError::Changed(_)) => {
             Err(Failure::new(FailureKind::Locked, "the lock was not removed")
-                .because(format!("run {run} renewed it just now, so it lives"))
+                .because(format!("run {} renewed it just now, so it lives", holder.run))
                 .hint("end that run first: an interrupt lets it give the lock back"))
         }
         Err(error) => Err(asked(&error)),
+    }
+}
+
+/// The failure of a call that names no run, or another one than the holder: it says which one holds the lock.
+fn not_the_holder(run: Option<&str>, holder: &Runner, says: &str) -> Failure {
+    let what = match run {
+        Some(run) => format!("run {run} does not hold the lock of this target"),
+        None => "no run is named whose lock is to be removed".to_owned(),
+    };
+    Failure::new(FailureKind::Usage, what).because(says).hint(format!(
+        "if you know that the run that holds it is dead:\n    datamill unlock --run {}",
+        holder.run
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::RunId;
+
+    #[test]
+    fn whoever_names_no_run_or_another_one_is_told_which_holds_the_lock() {
+        let holder = Runner {
+            who: "ann@laptop".to_owned(),
+            run: RunId("laptop.7.1.x".to_owned()),
+            command: "apply".to_owned(),
+        };
+        for run in [None, Some("laptop.8.1.y")] {
+            let failure = not_the_holder(run, &holder, "ann is at work");
+            assert_eq!(failure.kind.exit_code(), 10);
+            assert!(failure.hints.concat().contains("unlock --run laptop.7.1.x"), "{failure:?}");
+        }
     }
 }

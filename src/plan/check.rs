@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::{Action, Effect, Plan, Precondition, Step};
+use super::{Action, Effect, Plan, Precondition, Purpose, Step};
 use crate::model::{Class, Owner, ResourceId};
 
 /// A promise that a plan breaks. Always a mistake in datamill, never the user's.
@@ -55,6 +55,11 @@ pub enum BrokenRule {
         /// Which.
         id: ResourceId,
     },
+    /// A run that takes something away would make, change or mend another thing.
+    MadeByRemoval {
+        /// Which.
+        id: ResourceId,
+    },
 }
 
 impl fmt::Display for BrokenRule {
@@ -70,12 +75,15 @@ impl fmt::Display for BrokenRule {
             Self::HiddenLoss { id } => write!(f, "`{id}` holds data and goes without a word"),
             Self::Unguarded { id } => write!(f, "`{id}` is written without a precondition"),
             Self::NotLooking { id } => write!(f, "`{id}` only looks and would change something"),
+            Self::MadeByRemoval { id } => {
+                write!(f, "`{id}` would be made or changed by a run that only takes away")
+            }
         }
     }
 }
 
 /// Checks the invariants; all that are broken come at once.
-pub fn check(plan: &Plan) -> Result<(), Vec<BrokenRule>> {
+pub fn check(plan: &Plan, purpose: Purpose) -> Result<(), Vec<BrokenRule>> {
     let mut broken = Vec::new();
     let by_id: BTreeMap<_, _> = plan.steps.iter().map(|step| (&step.id, step)).collect();
     let mut before = BTreeSet::new();
@@ -88,9 +96,30 @@ pub fn check(plan: &Plan) -> Result<(), Vec<BrokenRule>> {
             broken.push(BrokenRule::Twice { id: step.id.clone() });
         }
         alone(step, &mut broken);
+        if purpose == Purpose::Removal && makes(&step.action) {
+            broken.push(BrokenRule::MadeByRemoval { id: step.id.clone() });
+        }
         together(step, &by_id, &mut broken);
     }
     if broken.is_empty() { Ok(()) } else { Err(broken) }
+}
+
+/// Whether something is made, changed or mended.
+fn makes(action: &Action) -> bool {
+    match action {
+        Action::Create | Action::Update | Action::Repair | Action::Replace | Action::Adopt => true,
+        // What is stopped has to run before something in it can go.
+        Action::Start
+        | Action::Deferred { .. }
+        | Action::Delete
+        | Action::GoesWith { .. }
+        | Action::Mark { .. }
+        | Action::Keep
+        | Action::Retain { .. }
+        | Action::Use
+        | Action::Waiting { .. }
+        | Action::Blocked { .. } => false,
+    }
 }
 
 /// What one step shows by itself.
@@ -174,7 +203,7 @@ mod tests {
     }
 
     fn broken(steps: Vec<Step>) -> Vec<BrokenRule> {
-        check(&Plan { steps, notes: Vec::new() }).err().unwrap_or_default()
+        check(&Plan { steps, notes: Vec::new() }, Purpose::Apply).err().unwrap_or_default()
     }
 
     #[test]
@@ -202,6 +231,24 @@ mod tests {
 
         let wait = step("a/wait/x", Action::Create, None);
         assert_eq!(broken(vec![wait]), [BrokenRule::NotLooking { id: id("a/wait/x") }]);
+    }
+
+    #[test]
+    fn a_plan_of_removal_has_no_step_that_makes_or_changes() {
+        let broken = |action| {
+            let found = (action != Action::Create).then(Found::ours);
+            let steps = vec![step("target/namespace/x", action, found)];
+            check(&Plan { steps, notes: Vec::new() }, Purpose::Removal).err().unwrap_or_default()
+        };
+        let id = "target/namespace/x".parse::<ResourceId>().unwrap();
+        for action in
+            [Action::Create, Action::Update, Action::Repair, Action::Replace, Action::Adopt]
+        {
+            assert_eq!(broken(action), [BrokenRule::MadeByRemoval { id: id.clone() }]);
+        }
+        for action in [Action::Delete, Action::Keep, Action::Use, Action::Start] {
+            assert_eq!(broken(action), []);
+        }
     }
 
     #[test]

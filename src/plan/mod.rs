@@ -56,10 +56,22 @@ pub struct Request<'a> {
     pub desired: &'a Desired,
     /// What was seen.
     pub snapshot: &'a Snapshot,
+    /// Whether what is wanted is made, or only stays.
+    pub purpose: Purpose,
     /// Which part of it this run is about.
     pub selection: &'a Selection,
     /// What the user allows.
     pub permits: &'a Permits,
+}
+
+/// What a plan is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// What is wanted is made as it is wanted.
+    #[default]
+    Apply,
+    /// Something goes. What is wanted only says what stays, as it is: nothing is made, changed or mended.
+    Removal,
 }
 
 /// Which part of the platform a run is about.

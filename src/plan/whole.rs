@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::decide;
 use super::decision::{Decision, Entries, Entry};
 use super::place::{Place, World};
-use super::{Action, Block, Plan, PlanError, Request, Selection, order, prune, risky};
+use super::{Action, Block, Plan, PlanError, Purpose, Request, Selection, order, prune, risky};
 use crate::graph::Graph;
 use crate::model::{
     Family, Found, Health, HelmWait, JobReady, KubernetesSpec, Leaf, Name, Object, Observed,
@@ -22,11 +22,10 @@ pub fn plan(request: &Request<'_>) -> Result<Plan, PlanError> {
     let graph = needs(request, &taken_along)?;
     let mut planner =
         Planner { world, graph, taken_along, entries: Entries::new(), notes: Vec::new() };
-    planner.missing_needs()?;
-    planner.decide_all()?;
-    planner.follow_secrets();
-    planner.guard_replacements();
-    planner.let_wait();
+    match request.purpose {
+        Purpose::Apply => planner.decide_wanted()?,
+        Purpose::Removal => planner.start_hosts(),
+    }
     let pruned = prune::prune(&planner.world, &planner.taken_along, &planner.entries);
     planner.notes.extend(pruned.notes);
     planner.entries.extend(pruned.entries);
@@ -83,6 +82,29 @@ impl Planner<'_> {
                     |id: &&ResourceId| id.instance_name().is_some_and(|n| names.contains(n));
                 self.graph.closure(self.graph.nodes().filter(selected))
             }
+        }
+    }
+
+    /// Decides what is wanted, each in the light of the others.
+    fn decide_wanted(&mut self) -> Result<(), PlanError> {
+        self.missing_needs()?;
+        self.decide_all()?;
+        self.follow_secrets();
+        self.guard_replacements();
+        self.let_wait();
+        Ok(())
+    }
+
+    /// Where something is to go, what is wanted stays as it is, whole or not, and is no step. A stopped host has to run before
+    /// what is in it can go.
+    fn start_hosts(&mut self) {
+        let wanted = &self.world.request.desired.resources;
+        for (id, resource) in wanted.iter().filter(|(id, _)| self.world.is_off(id)) {
+            let Some(found) = self.world.found(id) else { continue };
+            let decision = decide::present(resource, found, self.world.request.permits, &|_| None);
+            let wanted = Some(Arc::new(resource.clone()));
+            let found = Some(Arc::new(found.clone()));
+            self.entries.insert(id.clone(), Entry { decision, wanted, found });
         }
     }
 

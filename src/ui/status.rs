@@ -18,7 +18,8 @@ use super::text::wrap;
 pub struct StatusView {
     /// The same as above a plan.
     pub header: PlanHeader,
-    /// How the cluster is: `running`, `stopped`, `broken` (a part of it died), `absent`, `unreachable`.
+    /// How the cluster is: `running`, `stopped`, `broken` (a part of it died), `absent`, `being made`, `half-made` (the run that
+    /// made it died), `unreachable`.
     pub cluster: String,
     /// A row per instance.
     pub rows: Vec<StatusRow>,

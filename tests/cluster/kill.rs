@@ -45,6 +45,29 @@ fn an_install_killed_at_any_moment_converges() {
 }
 
 #[test]
+fn a_cluster_that_is_half_made_is_seen_and_can_be_stopped_or_made_anew() {
+    let sandbox = with_demo();
+    let on = |command: &'static str| sandbox.datamill([command, "-l", "-f", DEMO]);
+    // What was called by whoever died goes on by itself, or has started the others by then.
+    for (program, shown) in [("kwokctl", "kwokctl"), ("bin/etcd", "etcd")] {
+        let child = sandbox.start(["-l", "-i", "-f", DEMO]);
+        let begins = |line: &String| line.split(' ').nth(1).is_some_and(|p| p.ends_with(program));
+        eventually(program, || sandbox.processes().iter().any(begins));
+        signal(&child, Signal::SIGKILL);
+        drop(finish(child));
+        ends_with(&on("status"), 0, &["the cluster is half-made", shown, "apply", "destroy"]);
+        ends_with(&on("stop"), 0, &["half-made cluster `datamill-demo`"]);
+        assert_eq!(sandbox.processes(), Vec::<String>::new());
+    }
+    ends_with(&on("status"), 0, &["the cluster is half-made", "nothing of it runs"]);
+    ends_with(&on("stop"), 0, &["nothing to stop"]);
+    succeeds(&sandbox.datamill(["-l", "-i", "-f", DEMO]));
+    ends_with(&on("status"), 0, &["the cluster is running"]);
+    succeeds(&on("destroy"));
+    assert_eq!(sandbox.processes(), Vec::<String>::new());
+}
+
+#[test]
 fn an_interrupted_install_ends_with_130_and_a_rerun_goes_on() {
     let sandbox = with_demo();
     let run = killed_after(&sandbox, 4_000, Signal::SIGTERM);

@@ -189,7 +189,10 @@ fn unlock_removes_the_lock_of_the_run_that_is_named_and_of_no_other() {
     };
     ends_with(&unlock(OTHER, true), 0, &["nobody holds the lock"]);
     held_elsewhere(&sandbox, 60, 0);
-    ends_with(&unlock("another.1.2.y", true), 10, &["does not hold", OTHER]);
+    let run = format!("unlock --run {OTHER}");
+    ends_with(&unlock("another.1.2.y", true), 10, &["does not hold", &run]);
+    let bare = sandbox.datamill(["unlock", "-l", "-f", DEMO]);
+    ends_with(&bare, 10, &["no run is named", "bob@elsewhere", &run]);
     ends_with(&unlock(OTHER, false), 10, &["--yes"]);
     assert!(lease(&sandbox).is_some());
     ends_with(&unlock(OTHER, true), 0, &["bob@elsewhere", "removed the lock"]);

@@ -27,6 +27,7 @@ mod ownership;
 mod preflight;
 mod protection;
 mod readiness;
+mod removal;
 mod residue;
 mod saved;
 mod seeds;

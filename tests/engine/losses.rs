@@ -8,7 +8,7 @@ use datamill::model::{
     Class, Desired, Discovery, Family, Health, Identity, Known, Observed, Outputs, Resource,
     ResourceId,
 };
-use datamill::plan::{self, Permits, Request, Selection, Step};
+use datamill::plan::{self, Permits, Purpose, Request, Selection, Step};
 use datamill::provider::{Provider, ProviderError, Providers, RunContext};
 use futures::future::BoxFuture;
 use proptest::prelude::*;
@@ -177,13 +177,17 @@ async fn look_at_everything(lab: &Lab) {
     let (desired, snapshot) = lab.look_by(&providers).await;
     let nothing = Desired::default();
     let data_too = Permits { include_data: true, ..lab.permits.clone() };
-    for (desired, permits) in
-        [(&desired, &lab.permits), (&nothing, &lab.permits), (&nothing, &data_too)]
-    {
+    for (desired, purpose, permits) in [
+        (&desired, Purpose::Apply, &lab.permits),
+        (&desired, Purpose::Removal, &lab.permits),
+        (&nothing, Purpose::Removal, &lab.permits),
+        (&nothing, Purpose::Removal, &data_too),
+    ] {
         let selection = Selection::All;
-        let request = Request { desired, snapshot: &snapshot, selection: &selection, permits };
+        let snapshot = &snapshot;
+        let request = Request { desired, snapshot, purpose, selection: &selection, permits };
         let Ok(made) = plan::plan(&request) else { continue };
-        plan::check(&made).unwrap();
+        plan::check(&made, purpose).unwrap();
         assert!(!plan::text(&made, 80).is_empty());
         drop((plan::drift(&made), plan::layout(&made)));
     }

@@ -71,7 +71,7 @@ fn what_nobody_marked_is_taken_over_by_marks_alone_and_changed_by_the_next_apply
             let before = lab.world.state().things[&id(MAIN)].clone();
             let plan = adoption(&mut lab, &[MAIN]).await;
             assert_eq!(action(&plan, MAIN), &Action::Adopt);
-            plan::check(&plan).unwrap();
+            plan::check(&plan, plan::Purpose::Apply).unwrap();
             lab.world.revive();
             if let Some(fault) = fault {
                 lab.world.fault_at(0, fault);
@@ -126,7 +126,7 @@ fn what_was_let_go_of_stays_whatever_is_destroyed() {
         let app = of("app/");
         let plan = plan::orphan(&there, &app);
         assert_eq!(plan.blocked(), None, "{}", text(&plan, 80));
-        plan::check(&plan).unwrap();
+        plan::check(&plan, plan::Purpose::Apply).unwrap();
         lab.world.revive();
         lab.world.fault_at(2, Fault::Kill);
         lab.execute(&plan).await;
@@ -162,7 +162,7 @@ fn said(on: bool) -> Protection {
 
 async fn say(lab: &Lab, name: &str, on: bool) {
     let plan = plan::protect(&there(lab).await, &ids(&[name]), &said(on));
-    plan::check(&plan).unwrap();
+    plan::check(&plan, plan::Purpose::Apply).unwrap();
     lab.world.revive();
     expect_all_went_well(&lab.execute(&plan).await);
 }

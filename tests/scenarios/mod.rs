@@ -10,7 +10,7 @@ use datamill::model::{
     Object, ObjectFound, ObjectRef, Observed, Owner, Power, ReleaseFound, ReleaseStatus, Renames,
     Rendered, Resource, ResourceId, Snapshot, Spec, Version,
 };
-use datamill::plan::{self, Permits, Request, Selection};
+use datamill::plan::{self, Permits, Purpose, Request, Selection};
 use datamill::provider::local;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
@@ -245,15 +245,17 @@ fn plan_of(folder: &Path) -> String {
         cascade: seen.cascade,
         ..Permits::default()
     };
+    let purpose = if seen.destroy { Purpose::Removal } else { Purpose::Apply };
     let request = Request {
         desired: &desired,
         snapshot: &snapshot,
+        purpose,
         selection: &selection,
         permits: &permits,
     };
     let plan = plan::plan(&request).unwrap();
     assert_eq!(plan::plan(&request).unwrap(), plan, "two plans of the same input are equal");
-    plan::check(&plan).unwrap();
+    plan::check(&plan, purpose).unwrap();
     nothing_foreign_and_no_data_is_touched(&seen, &snapshot, &plan);
     plan::text(&plan, 80)
 }

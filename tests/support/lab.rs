@@ -10,7 +10,7 @@ use datamill::model::{
     Manifests, Name, NamespaceSpec, Object, ObjectsSpec, Redactor, ReleaseSpec, Renames, Rendered,
     Rerun, Resource, ResourceId, RunId, SecretSpec, Snapshot, Spec, Value, WaitSpec,
 };
-use datamill::plan::{self, Permits, Plan, PlanError, Request, Selection};
+use datamill::plan::{self, Permits, Plan, PlanError, Purpose, Request, Selection};
 use datamill::provider::Providers;
 use serde_json::{Value as Json, json};
 use tokio::sync::watch;
@@ -89,6 +89,7 @@ impl Observer for Recorder {
 pub(crate) struct Lab {
     pub(crate) world: FakeWorld,
     pub(crate) desired: Desired,
+    pub(crate) purpose: Purpose,
     pub(crate) selection: Selection,
     pub(crate) permits: Permits,
     pub(crate) options: Options,
@@ -108,6 +109,7 @@ impl Lab {
         let mut lab = Self {
             world: FakeWorld::default(),
             desired: Desired::default(),
+            purpose: Purpose::Apply,
             selection: Selection::All,
             permits: Permits { flavour: Some("lab".to_owned()), ..Permits::default() },
             options: Options::default(),
@@ -324,12 +326,13 @@ impl Lab {
         let request = Request {
             desired: &desired,
             snapshot: &snapshot,
+            purpose: self.purpose,
             selection: &self.selection,
             permits: &self.permits,
         };
         let plan = plan::plan(&request)?;
         assert_eq!(plan, plan::plan(&request).unwrap(), "two plans of the same are equal");
-        if let Err(broken) = plan::check(&plan) {
+        if let Err(broken) = plan::check(&plan, self.purpose) {
             let broken: Vec<_> = broken.iter().map(ToString::to_string).collect();
             panic!("broken rules: {broken:?}\n{}", plan::text(&plan, 80));
         }
@@ -372,11 +375,19 @@ impl Lab {
 
     /// Wants nothing, and applies that.
     pub(crate) async fn destroy(&mut self) -> (Plan, Report) {
-        self.world.revive();
         let desired = std::mem::take(&mut self.desired);
+        let done = self.remove().await;
+        self.desired = desired;
+        done
+    }
+
+    /// Takes away what is not wanted, and does nothing else.
+    pub(crate) async fn remove(&mut self) -> (Plan, Report) {
+        self.world.revive();
+        let before = std::mem::replace(&mut self.purpose, Purpose::Removal);
         let plan = self.plan().await;
         let report = self.execute(&plan).await;
-        self.desired = desired;
+        self.purpose = before;
         (plan, report)
     }
 

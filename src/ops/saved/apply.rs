@@ -10,7 +10,7 @@ use super::verify::{self, Place};
 use crate::adapter::{clock, files};
 use crate::config::Project;
 use crate::engine::Cancel;
-use crate::model::{Failure, FailureKind, InstallationId, Power};
+use crate::model::{Failure, FailureKind, InstallationId};
 use crate::ops::draw::{Drawing, Goal, draw};
 use crate::ops::scene::{self, Approved, Scene, Wiring};
 use crate::ops::{
@@ -44,8 +44,10 @@ pub async fn apply_saved(
     }
     let seal = here(&saved, &scene)?;
     verify::inputs(&saved, &scene.project.inputs, &seal)?;
-    if is_off(&scene) && goal != Goal::Destroy {
+    if scene.is_off() && goal != Goal::Destroy {
         may_start(&saved, &scene)?;
+        let name = &scene.cluster.id.name;
+        screen.note(&format!("the cluster `{name}` is stopped; it is started first"));
         scene = Box::pin(power::start_and_reopen(scene, cancel.clone())).await?;
         verify::target(&saved, place_of(&scene))?;
     }
@@ -106,10 +108,6 @@ fn place_of<'a>(scene: &'a Scene<'_>) -> Place<'a> {
 fn here(saved: &SavedPlan, scene: &Scene<'_>) -> Result<Seal, Failure> {
     verify::target(saved, place_of(scene))?;
     verify::seal(saved, &uids(scene))
-}
-
-fn is_off(scene: &Scene<'_>) -> bool {
-    scene.cluster_seen.found().is_some_and(|found| found.power == Power::Off)
 }
 
 /// A stopped cluster is started only when the plan says so.

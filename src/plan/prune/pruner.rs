@@ -142,7 +142,7 @@ impl<'a> Pruner<'_, 'a> {
             .or_else(|| left().map(|id| format!("`{id}` in it is kept")))
     }
 
-    /// What would be kept, lies in a host that goes, and is wanted in another one.
+    /// What would be kept and lies in a host that goes, though it, or what it lives in, is wanted in another one.
     fn left_in(&self, host: &ResourceId) -> Option<&'a ResourceId> {
         let discovered = &self.world.request.snapshot.discovered.found;
         let inside = |found: &'a Found| {
@@ -151,9 +151,15 @@ impl<'a> Pruner<'_, 'a> {
             });
             chain.take(DEEPEST).any(|at| at == host)
         };
-        let left = |found: &'a Found| found.class == Class::Data || found.keep;
-        let mut left =
-            discovered.iter().filter(|(id, found)| !self.going.contains_key(id) && left(found));
+        let left = |id: &ResourceId, found: &'a Found| match self.going.get(id) {
+            None => found.class == Class::Data || found.keep,
+            // Of what goes itself, only what hides behind a host that is wanted elsewhere is not seen from here.
+            Some(fate) => {
+                let hidden = !self.world.hosts(id).contains(&host);
+                found.class == Class::Data && !fate.is_gone() && hidden
+            }
+        };
+        let mut left = discovered.iter().filter(|(id, found)| left(id, found));
         left.find(|(_, found)| inside(found)).map(|(id, _)| id)
     }
 

@@ -83,10 +83,18 @@ impl Folder {
 
     /// One run at a time works on a cluster.
     pub(super) async fn lock(&self, locks: &Path, says: &Says) -> Result<Lock, FileError> {
-        let place =
-            format!("cluster-{}", Digest::of(self.root.to_string_lossy().as_ref()).short(16));
         let waiting = || says("waiting: another run works on this cluster".to_owned());
-        lock::lock(&locks.join(place), waiting).await
+        lock::lock(&self.place(locks), waiting).await
+    }
+
+    /// Whether a run works on it, or a program that a dead one left.
+    pub(super) fn is_locked(&self, locks: &Path) -> bool {
+        lock::is_held(&self.place(locks))
+    }
+
+    fn place(&self, locks: &Path) -> PathBuf {
+        let digest = Digest::of(self.root.to_string_lossy().as_ref());
+        locks.join(format!("cluster-{}", digest.short(16)))
     }
 }
 

@@ -149,6 +149,15 @@ impl Local {
         Ok(true)
     }
 
+    /// What runs of a cluster that a run began to make and did not finish; nothing where none was begun.
+    pub async fn half_made(&self, spec: &ClusterSpec, project: &str) -> Option<Vec<String>> {
+        match spec {
+            ClusterSpec::Kwok { name, .. } => self.kwok(name).half_made(project).await,
+            ClusterSpec::Kind(spec) => self.kind(&spec.name).half_made(project).await,
+            ClusterSpec::Existing { .. } => None,
+        }
+    }
+
     /// Stops a kwok cluster; its content stays.
     pub async fn stop(&self, name: &str, says: &Says) -> Result<(), Failure> {
         self.kwok(name).stop(says).await

@@ -102,6 +102,20 @@ impl Kwok {
         Observed::Present(Box::new(found))
     }
 
+    /// The programs that run of a cluster which was begun for a project and never came to its end; nothing where there is none.
+    pub(super) async fn half_made(&self, project: &str) -> Option<Vec<String>> {
+        if self.folder.marker().is_some() {
+            return None;
+        }
+        self.folder.begun().filter(|marker| marker.project == project)?;
+        let mut names = self.running_names().await;
+        // It outlives whoever called it, runs from elsewhere, and is about to start the others.
+        if self.folder.is_locked(&self.settings.locks) {
+            names.push("kwokctl".to_owned());
+        }
+        Some(names)
+    }
+
     async fn ask(&self) -> Result<(Vec<Object>, Option<String>), KubeError> {
         let live = self.live().await?;
         Ok((live.nodes().await?, live.cluster().uid().await?))

@@ -37,6 +37,12 @@ impl Kwok {
         pid::running_in(&self.folder.workdir()).await
     }
 
+    /// What runs from the cluster's folder, by name.
+    pub(super) async fn running_names(&self) -> Vec<String> {
+        let names = self.running().await.into_iter().map(|process| process.name().to_owned());
+        names.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
     /// The programs that do not run.
     pub(super) async fn missing(&self) -> Vec<&'static str> {
         let running = self.running().await;
