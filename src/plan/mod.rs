@@ -10,6 +10,7 @@ mod drift;
 mod fields;
 mod follow;
 mod growth;
+mod held;
 mod layout;
 mod marking;
 mod memory;

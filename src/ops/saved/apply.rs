@@ -6,6 +6,7 @@ use tokio::sync::watch;
 
 use super::document::SavedPlan;
 use super::make::uids;
+use super::next;
 use super::verify::{self, Place};
 use crate::adapter::{clock, files};
 use crate::config::Project;
@@ -60,8 +61,11 @@ pub async fn apply_saved(
         return Ok(Ended::Well);
     }
     let report = apply::carry_out(&scene, goal, &drawing, cancel).await?;
-    screen.show_report(&report, &apply::summary(&scene, goal, &drawing, &report));
-    apply::end(&report).map_err(say_what_next)?;
+    let mut summary = apply::summary(&scene, goal, &drawing, &report);
+    summary.next = next::commands(&saved, file, &report, summary.next);
+    screen.show_report(&report, &summary);
+    apply::end(&report)
+        .map_err(|failure| next::failure(failure, &saved, file, &drawing.plan, &report))?;
     match goal {
         Goal::Destroy => destroy::finish(&scene, goal, &drawing).await?,
         Goal::Install | Goal::Uninstall => drawing.everything_was_listed(goal)?,
@@ -169,18 +173,4 @@ fn confirmed_name(settings: &Settings, saved: &SavedPlan) -> Result<(), Failure>
         .because(format!("the plan is for project `{}`", saved.project))),
         Some(_) | None => Ok(()),
     }
-}
-
-/// The same command does not go on with a branch that is stale.
-fn say_what_next(mut failure: Failure) -> Failure {
-    if failure.kind == FailureKind::Stale {
-        if !failure.what.ends_with("steps failed") {
-            failure.causes.insert(0, failure.what.clone());
-        }
-        "part of the plan is out of date; what was approved and is still so was done"
-            .clone_into(&mut failure.what);
-        failure.hints =
-            vec!["make a new plan for the rest:\n    datamill plan --out FILE".to_owned()];
-    }
-    failure
 }

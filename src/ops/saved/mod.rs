@@ -4,6 +4,7 @@
 mod apply;
 mod document;
 mod make;
+mod next;
 mod request;
 mod verify;
 
