@@ -6,6 +6,7 @@ mod adopt;
 mod apply;
 mod audit;
 mod consent;
+mod deletes;
 mod describe;
 mod destroy;
 mod draw;

@@ -27,6 +27,7 @@ mod risky;
 mod saved;
 mod seal;
 mod text;
+mod vanished;
 mod volume;
 mod whole;
 mod words;

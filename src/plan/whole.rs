@@ -24,6 +24,7 @@ pub fn plan(request: &Request<'_>) -> Result<Plan, PlanError> {
         Planner { world, graph, taken_along, entries: Entries::new(), notes: Vec::new() };
     planner.missing_needs()?;
     planner.decide_all()?;
+    super::vanished::tell(&planner.world, &mut planner.entries);
     planner.follow_secrets();
     planner.guard_replacements();
     planner.let_wait();
