@@ -243,9 +243,18 @@ pub(super) fn summary(
         endpoints,
         notes,
         kept,
+        readers: readers(&drawing.plan, report),
         left_out: left_out.collect(),
         next: next_commands(goal, installed),
     }
+}
+
+/// What reads Secrets that this run wrote anew.
+fn readers(plan: &Plan, report: &Report) -> Vec<String> {
+    let done = |id| matches!(report.outcomes.get(id), Some(Outcome::Done | Outcome::Assumed(_)));
+    let written = plan.steps.iter().filter(|step| done(&step.id));
+    let lines = written.flat_map(|step| step.readers().map(move |line| (step, line)));
+    lines.map(|(step, line)| format!("{}: {line}", step.id)).collect()
 }
 
 /// The screen completes them with the user's own options.

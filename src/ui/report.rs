@@ -46,6 +46,8 @@ pub struct Summary {
     pub notes: Vec<(Name, String)>,
     /// What stays.
     pub kept: Vec<Kept>,
+    /// What reads values that were drawn anew, and whether it does so by now.
+    pub readers: Vec<String>,
     /// What was left out.
     pub left_out: Vec<LeftOut>,
     /// What to do next.
@@ -118,6 +120,8 @@ impl Screen {
             format!("{id}{size}: {why}")
         });
         section(&mut text, "Stays:", kept, width, paint);
+        let readers = summary.readers.iter().cloned();
+        section(&mut text, "Secrets that were drawn anew:", readers, width, paint);
         let left_out = summary.left_out.iter().map(|left| format!("{}: {}", left.name, left.why));
         section(&mut text, "Left out:", left_out, width, paint);
         text.push_str(&self.endpoints_text(
@@ -235,7 +239,7 @@ pub(super) fn nothing_done() -> Json {
 }
 
 /// The document of a run: `result` (`done`, `failed`, `interrupted`), `counts` by past participle, `tookMs`, `outcomes` by
-/// resource id, and with a summary `project flavour target cluster simulated context endpoints notes kept leftOut next`.
+/// resource id, and with a summary `project flavour target cluster simulated context endpoints notes kept readers leftOut next`.
 fn document(report: &Report, done: &Done, summary: Option<&Summary>) -> Json {
     let failed = report.outcomes.values().any(|o| matches!(o, Outcome::Failed(_)));
     let result = match (report.interrupted, failed) {
@@ -286,6 +290,7 @@ fn summary_json(summary: &Summary) -> serde_json::Map<String, Json> {
         ("endpoints", json!(endpoints)),
         ("notes", json!(notes)),
         ("kept", json!(kept)),
+        ("readers", json!(summary.readers)),
         ("leftOut", json!(left_out)),
         ("next", json!(next)),
     ];
@@ -326,6 +331,7 @@ mod tests {
                 Some("10Gi".to_owned()),
                 "it holds data".to_owned(),
             )],
+            readers: vec!["Deployment lab/ui goes on".to_owned()],
             left_out: vec![LeftOut { name: "nifi".to_owned(), why: "retired".to_owned() }],
             next: vec![("datamill status -l".to_owned(), "how everything is".to_owned())],
         }
@@ -358,6 +364,7 @@ mod tests {
             "  `kafka/release/kafka` failed: mlflow/release/mlflow, mlflow/health/installed",
             "Assumed, since no container runs:\n  minio/health/installed: http check",
             "  minio/claim/data (10Gi): it holds data",
+            "Secrets that were drawn anew:\n  Deployment lab/ui goes on",
             "http://proxy-public.data-mill:80/hub",
             "simulated: no container runs in this cluster",
             "  datamill status -l   how everything is",
