@@ -19,6 +19,9 @@ use super::{Ended, Settings, consent, destroy, load, saved};
 
 /// Shows what `apply` would change, or `uninstall`, or `destroy`; saves it where that is wanted.
 pub async fn plan(settings: &Settings, screen: &Screen) -> Result<Ended, Failure> {
+    if let Some(file) = &settings.planned.out {
+        saved::may_write(settings, file)?;
+    }
     let project = match settings.planned.goal {
         Goal::Destroy => load::load_for_destroy(settings, screen)?,
         Goal::Install | Goal::Uninstall => load::load(settings, screen)?,

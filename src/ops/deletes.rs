@@ -61,7 +61,7 @@ fn instances(scene: &Scene<'_>, ids: &BTreeSet<&ResourceId>) -> BTreeSet<String>
     let project = &scene.project;
     let there = ids.iter().filter_map(|id| id.instance_name()).map(ToString::to_string);
     let named = project.platform.instances.iter().map(|instance| instance.name.to_string());
-    let catalogue = project.catalogue.components().map(|component| component.name().to_string());
+    let catalogue = project.catalogue.components().map(|component| component.name().to_owned());
     there.chain(named).chain(catalogue).collect()
 }
 

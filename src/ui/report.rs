@@ -175,13 +175,15 @@ fn outcome_text(report: &Report, done: &Done, width: usize, paint: Paint) -> Str
     let failed = report.outcomes.values().any(|o| matches!(o, Outcome::Failed(_)));
     let mut tally = done.tally.clone();
     if tally.is_empty() {
-        report.outcomes.values().for_each(|outcome| {
+        // What was left as it is and ready is told by no event, and is nothing that was done.
+        report.outcomes.values().filter(|outcome| **outcome != Outcome::Done).for_each(|outcome| {
             *tally.entry(OutcomeDocument::new(outcome).outcome).or_insert(0) += 1;
         });
     }
     let counts: Vec<_> = tally.iter().map(|(word, number)| format!("{number} {word}")).collect();
     let counts = if counts.is_empty() { "nothing to do".to_owned() } else { counts.join(", ") };
-    let took = done.took.map(|took| format!(" in {}", duration(took))).unwrap_or_default();
+    let took = done.took.filter(|_| !tally.is_empty());
+    let took = took.map(|took| format!(" in {}", duration(took))).unwrap_or_default();
     let (word, colour) = match (report.interrupted, failed) {
         (true, _) => ("Interrupted", Colour::Yellow),
         (false, true) => ("Not all was done", Colour::Red),

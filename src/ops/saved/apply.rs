@@ -11,7 +11,7 @@ use super::verify::{self, Place};
 use crate::adapter::{clock, files};
 use crate::config::Project;
 use crate::engine::Cancel;
-use crate::model::{Failure, FailureKind, InstallationId, Power};
+use crate::model::{Failure, FailureKind, InstallationId, Name, Power};
 use crate::ops::draw::{Drawing, Goal, draw};
 use crate::ops::scene::{self, Approved, Scene, Wiring};
 use crate::ops::{
@@ -76,7 +76,13 @@ pub async fn apply_saved(
 fn read(settings: &Settings, file: &Path) -> Result<SavedPlan, Failure> {
     let path = settings.files.folder.join(file);
     let bytes = files::read_bytes(&path).map_err(|error| {
-        Failure::new(FailureKind::Usage, "cannot read the plan").caused_by(&error)
+        let failure = Failure::new(FailureKind::Usage, "cannot read the plan").caused_by(&error);
+        // Other tools name what they apply where a file stands here.
+        match file.to_str().and_then(|word| word.parse::<Name>().ok()) {
+            Some(name) if !files::is_file(&path) => failure
+                .hint(format!("for one component or instance:\n    datamill apply -c {name}")),
+            Some(_) | None => failure,
+        }
     })?;
     SavedPlan::decode(file, &bytes)
 }

@@ -13,4 +13,4 @@ pub use document::{GOOD_FOR, SCHEMA, SavedGoal, SavedPlan};
 pub use request::{SavedRequest, SavedSetting};
 
 pub(super) use document::schema;
-pub(super) use make::write;
+pub(super) use make::{may_write, write};

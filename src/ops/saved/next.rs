@@ -7,7 +7,7 @@ use super::document::SavedPlan;
 use crate::engine::{Outcome, Report, SkipReason};
 use crate::model::{Failure, FailureKind, ResourceId};
 use crate::ops::draw::Goal;
-use crate::plan::Plan;
+use crate::plan::{Block, Plan};
 use crate::ui::NextCommand;
 
 /// The commands below the report. Those of a run without a saved plan know nothing of its options.
@@ -63,7 +63,7 @@ fn causes(plan: &Plan, report: &Report) -> Vec<String> {
     for step in &plan.steps {
         match report.outcomes.get(&step.id) {
             Some(Outcome::Failed(failure)) => {
-                let why = step.action.block().map_or_else(|| failure.what.clone(), |by| by.says());
+                let why = step.action.block().map_or_else(|| failure.what.clone(), Block::says);
                 causes.push(format!("`{}`: {why}", step.id));
             }
             Some(Outcome::Skipped(SkipReason::NeedFailed(need) | SkipReason::FailFast(need)))
