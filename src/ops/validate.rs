@@ -84,7 +84,7 @@ fn values(project: &Project, resource: &Resource, problems: &mut Problems) {
 
 /// Where a value is written: the nearest place that a file of the user has for it.
 fn place<'a>(instance: &'a Instance, path: &[String]) -> Option<&'a Span> {
-    let layers = [&instance.values, &instance.values_file].into_iter().flatten();
+    let mut layers = [&instance.values, &instance.values_file].into_iter().flatten();
     layers.find_map(|tree| within(tree, path)).or(instance.section.as_ref())
 }
 

@@ -2,8 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::{Action, Block, Plan};
+use super::{Action, Block, Plan, Step};
 use crate::model::ResourceId;
+
+/// The steps that are not done, with the stale one that each needs.
+pub(super) type HeldBack<'a> = BTreeMap<&'a ResourceId, &'a ResourceId>;
+
+/// What stands behind the id of such a step.
+pub(super) fn needs(step: &Step, stale: &ResourceId) -> String {
+    format!("{}: needs {stale}, which is out of date", step.action.verb())
+}
 
 impl Plan {
     /// The steps that change something and are not begun, since something they need is stale: which, and what is.

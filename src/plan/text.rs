@@ -3,13 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use super::held::{HeldBack, needs};
 use super::objects::IGNORED;
 use super::words::{fitted, origin_and_effect, values};
 use super::{Action, Change, Effect, Marking, Plan, Shown, Step};
-use crate::model::{ObjectRef, ResourceId};
-
-/// The steps that are not done, with the stale one that each needs.
-type HeldBack<'a> = BTreeMap<&'a ResourceId, &'a ResourceId>;
+use crate::model::ObjectRef;
 
 /// A line of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -366,11 +364,6 @@ impl Page {
             self.wrapped(LineKind::Detail, "      ", &says);
         }
     }
-}
-
-/// What stands behind the id of a step that is not done.
-fn needs(step: &Step, stale: &ResourceId) -> String {
-    format!("{}: needs {stale}, which is out of date", step.action.verb())
 }
 
 /// What stands behind a step's id.
