@@ -271,7 +271,7 @@ fn the_flavours_that_are_shipped_are_valid_from_an_empty_folder() {
 #[test]
 fn the_seeds_values_file_works_as_it_stands() {
     let sandbox = Sandbox::bare();
-    let seed = crate::support::sandbox::repository().join("tests/fixtures/seed/my-values.yaml");
+    let seed = repository().join("tests/fixtures/seed/my-values.yaml");
     sandbox.write("flavours/my-values.yaml", &std::fs::read_to_string(seed).unwrap());
     sandbox.write(
         "flavours/ingest.yaml",
