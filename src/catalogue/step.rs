@@ -6,7 +6,7 @@ use super::expression::Expression;
 use super::fields::{Fields, always, wrong};
 use super::rule::when;
 use crate::model::{Class, CrdPolicy, HelmWait, JobReady, Rerun};
-use crate::yaml::{Located, Node, Problem, Problems, Span};
+use crate::yaml::{Located, Node, Problem, Problems, Span, nearest};
 
 /// A step.
 #[derive(Debug, Clone, PartialEq)]
@@ -221,7 +221,8 @@ pub(super) fn read(tree: &Located, problems: &mut Problems) -> Option<Step> {
     fields.raw("doc");
     let mut wait = fields.list("wait", problems).to_vec();
     let fails = fields.list("fails", problems).to_vec();
-    let kind = kind?;
+    // What else is wrong with it is said in the same breath, for the kind that it looks like.
+    let kind = kind.or_else(|| looks_like(tree))?;
     let work = work(kind, tree, &mut fields, &mut wait, problems);
     fields.finish(problems);
     Some(Step {
@@ -237,6 +238,24 @@ pub(super) fn read(tree: &Located, problems: &mut Problems) -> Option<Step> {
         fails,
         tries,
         work: work?,
+    })
+}
+
+/// The kind that a step without a readable one seems to be: by a word that is near, or by a key that only one kind has.
+fn looks_like(tree: &Located) -> Option<Kind> {
+    const TELLING: [(&str, Kind); 5] = [
+        ("chart", Kind::Helm),
+        ("objects", Kind::Objects),
+        ("image", Kind::Job),
+        ("until", Kind::Wait),
+        ("from", Kind::Crds),
+    ];
+    let of = |word: &str| KINDS.iter().find(|(known, _)| *known == word).map(|(_, kind)| *kind);
+    let written = tree.get("kind").and_then(Located::as_text);
+    let near = written.and_then(|word| nearest(word, KINDS.iter().map(|(known, _)| *known)));
+    near.and_then(of).or_else(|| {
+        let tells = TELLING.iter().find(|(key, _)| tree.get(key).is_some());
+        tells.map(|(_, kind)| *kind)
     })
 }
 

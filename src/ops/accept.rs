@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json};
 
-use crate::model::{Known, KubernetesSpec, Object, ObjectFound, Resource, Spec, Value};
+use crate::model::{
+    Known, KubernetesSpec, Object, ObjectFound, ObjectRef, Resource, ResourceId, Spec, Value,
+};
 use crate::plan::{Change, Shown, Step};
 use crate::provider::Renderer as _;
 use crate::yaml;
@@ -31,6 +33,7 @@ pub(super) async fn show(scene: &Scene<'_>, drawing: &Drawing) {
         known.insert(id.clone(), found.outputs.clone());
     }
     let mut sections: BTreeMap<String, Section> = BTreeMap::new();
+    let mut gone = Vec::new();
     for step in &drawing.plan.steps {
         let Some(instance) = step.id.instance_name().map(ToString::to_string) else { continue };
         let drifted = |change: &&Change| change.origin.is_drift() && !change.path.is_empty();
@@ -41,8 +44,22 @@ pub(super) async fn show(scene: &Scene<'_>, drawing: &Drawing) {
                 None => section.ignore.extend(rule(change)),
             }
         }
+        let deleted = |change: &&Change| change.origin.is_drift() && change.path.is_empty();
+        let deleted = step.changes.iter().filter(deleted).filter(|c| c.from == Shown::Absent);
+        gone.extend(deleted.filter_map(|change| Some((step.id.clone(), change.object.clone()?))));
     }
-    scene.screen.answer(&text(&sections));
+    scene.screen.answer(&(text(&sections) + &gone_text(&gone)));
+}
+
+/// What is said of whole objects that somebody deleted: no line of a flavour says that a part is not wanted.
+fn gone_text(gone: &[(ResourceId, ObjectRef)]) -> String {
+    let lines = gone.iter().map(|(id, object)| {
+        format!(
+            "\n{object} of `{id}` was deleted, and `apply` makes it again: to do without it, turn it off in the values of its chart, or \
+             take its instance out of the flavour."
+        )
+    });
+    lines.collect()
 }
 
 /// The sections as YAML under a sentence.

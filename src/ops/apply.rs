@@ -19,6 +19,9 @@ use super::{Ended, Settings, consent, destroy, load, power, saved};
 
 /// Shows what `apply` would change, or `uninstall`, or `destroy`; saves it where that is wanted.
 pub async fn plan(settings: &Settings, screen: &Screen) -> Result<Ended, Failure> {
+    if let Some(file) = &settings.planned.out {
+        saved::may_write(settings, file)?;
+    }
     let project = match settings.planned.goal {
         Goal::Destroy => load::load_for_destroy(settings, screen)?,
         Goal::Install | Goal::Uninstall => load::load(settings, screen)?,
@@ -247,9 +250,18 @@ pub(super) fn summary(
         endpoints,
         notes,
         kept,
+        readers: readers(&drawing.plan, report),
         left_out: left_out.collect(),
         next: next_commands(goal, installed),
     }
+}
+
+/// What reads Secrets that this run wrote anew.
+fn readers(plan: &Plan, report: &Report) -> Vec<String> {
+    let done = |id| matches!(report.outcomes.get(id), Some(Outcome::Done | Outcome::Assumed(_)));
+    let written = plan.steps.iter().filter(|step| done(&step.id));
+    let lines = written.flat_map(|step| step.readers().map(move |line| (step, line)));
+    lines.map(|(step, line)| format!("{}: {line}", step.id)).collect()
 }
 
 /// The screen completes them with the user's own options.

@@ -39,11 +39,15 @@ pub(super) fn document(component: &Component) -> Json {
 
 /// A component as text.
 pub(super) fn text(component: &Component, screen: &Screen) -> String {
-    let mut lines = vec![
-        format!("{}: {}", component.name(), component.title()),
-        format!("  {}", component.summary()),
-        format!("  {}, licence {}", status_word(component.status()), component.license()),
-    ];
+    let mut lines = vec![format!("{}: {}", component.name(), component.title())];
+    if !component.summary().is_empty() {
+        lines.push(format!("  {}", component.summary()));
+    }
+    let licence = match component.license() {
+        "" => "its file names no licence".to_owned(),
+        licence => format!("licence {licence}"),
+    };
+    lines.push(format!("  {}, {licence}", status_word(component.status())));
     let mut fact = |label: &str, words: Vec<String>| {
         if !words.is_empty() {
             lines.push(format!("  {label}: {}", words.join(", ")));

@@ -68,6 +68,7 @@ impl Drawing {
 
     /// Refuses a plan that cannot be carried out, or in whose way preflight found something.
     pub(super) fn refuse(&self, scene: &Scene<'_>, goal: Goal) -> Result<(), Failure> {
+        super::deletes::refuse_unknown(scene, self)?;
         preflight::refuse(scene, goal, &self.plan, &self.findings)
     }
 
@@ -123,7 +124,7 @@ pub(super) async fn draw(
     notes.extend(scene.settings.strip_finalizers.iter().map(|object| {
         format!("{object} goes without what handles its finalizers: `--strip-finalizers`")
     }));
-    notes.extend(unknown_deletes(&permits, &plan));
+    notes.extend(super::deletes::gone(&permits, &plan));
     if goal == Goal::Install {
         notes.extend(pinned.iter().map(super::lock::Moved::says));
         let resources = look.desired.resources.values();
@@ -152,13 +153,6 @@ fn decide(
             .hint("report this with the flavour file: it is a fault of datamill")
     })?;
     Ok(plan)
-}
-
-/// Words of `--delete` that name nothing: with what is gone already, the same command may run again.
-fn unknown_deletes(permits: &Permits, plan: &Plan) -> Vec<String> {
-    let there = |word: &&String| plan.steps.iter().any(|step| plan::names(word, &step.id));
-    let unknown = permits.deletes.iter().filter(|word| !there(word));
-    unknown.map(|word| format!("`--delete {word}` names nothing that is there")).collect()
 }
 
 /// All instances wired, for the cluster as it is or as it is declared.

@@ -141,6 +141,7 @@ impl History {
             who: holder.who.clone(),
             run: holder.run.to_string(),
             command: holder.command.clone(),
+            dead: !self.lives(&holder.run),
             since: lock.acquired.map(|time| clock::words(time.as_secs())),
             last_sign: lock.renewed.map(|time| clock::words(time.as_secs())),
         })

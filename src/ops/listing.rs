@@ -1,4 +1,4 @@
-//! Commands that only read files: `validate`, `schema`, `components`, `flavours`, and Helm's post-renderer.
+//! Commands that only read files: `schema`, `components`, `flavours`, and Helm's post-renderer.
 
 use std::io::Read as _;
 
@@ -10,23 +10,7 @@ use crate::model::{Failure, FailureKind};
 use crate::ui::Screen;
 use crate::yaml::nearest;
 
-use super::{Ended, Settings, describe, load, target};
-
-/// Checks all files and all wiring; reports every problem at once and touches nothing.
-pub async fn validate(settings: &Settings, screen: &Screen) -> Result<Ended, Failure> {
-    let project = load::load(settings, screen)?;
-    match project.expand(&target::declared_by_files(&project)) {
-        Ok(expansion) => {
-            screen.show_problems(&expansion.warnings);
-            screen.show_valid(&project.name, &project.flavour, expansion.desired.resources.len());
-            Ok(Ended::Well)
-        }
-        Err(problems) => {
-            screen.show_problems(&problems);
-            Err(load::refused(&problems))
-        }
-    }
-}
+use super::{Ended, Settings, describe, load};
 
 /// What has a schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,7 @@ mod adopt;
 mod apply;
 mod audit;
 mod consent;
+mod deletes;
 mod describe;
 mod destroy;
 mod draw;
@@ -30,6 +31,7 @@ mod target;
 mod tools;
 mod turn;
 mod unlock;
+mod validate;
 
 pub use adopt::adopt;
 pub use apply::{apply, plan, uninstall};
@@ -37,7 +39,6 @@ pub use destroy::destroy;
 pub use draw::Goal;
 pub use listing::{
     SchemaOf, components_list, components_show, flavours_list, flavours_show, post_render, schema,
-    validate,
 };
 pub use lock::{SavedLock, SavedPin, lock_list, lock_update};
 pub use orphan::orphan;
@@ -48,6 +49,7 @@ pub use settings::{Confirm, Deferral, Manner, OutputFormat, Planned, Reach, Sett
 pub use status::status;
 pub use tools::{tools, tools_install};
 pub use unlock::unlock;
+pub use validate::validate;
 
 pub use crate::config::{LoadRequest, Location, SchemaKind};
 pub use crate::engine::Cancel;

@@ -137,6 +137,18 @@ pub(super) fn unreachable(because: &str) -> Failure {
     }
 }
 
+/// Refuses a target that this version cannot make: what a run would say, before anything is looked at.
+pub(super) fn refuse_not_built(project: &Project) -> Result<(), Failure> {
+    match &project.target {
+        Target::Local {
+            provider: provider @ (LocalProvider::Minikube | LocalProvider::Microk8s),
+            ..
+        } => Err(not_built(provider.word())),
+        Target::Remote { provider, .. } => Err(not_built(provider.word())),
+        Target::Local { .. } | Target::Hybrid { .. } => Ok(()),
+    }
+}
+
 fn not_built(provider: &str) -> Failure {
     Failure::new(
         FailureKind::Preflight,

@@ -6,13 +6,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use super::decision::{Entries, Entry};
-use super::{Action, Change, Effect, Origin, Precondition, Shown};
+use super::{Action, Change, Effect, Origin, Precondition, Shown, Step};
 use crate::model::{
     KubernetesSpec, Object, ObjectRef, Resource, ResourceId, SecretRef, SecretSpec, pointer_to,
 };
 
 /// The kinds whose pods go on with what they read at their start.
 const RUN_ON: [&str; 3] = ["Deployment", "StatefulSet", "DaemonSet"];
+
+/// What is said of a workload that runs with what it read before.
+const GOES_ON: &str = " goes on with the old value until it is restarted";
+/// What is said of one that starts anew in the same plan.
+const READS_NEW: &str = " reads the new value";
+
+impl Step {
+    /// What reads values that this step draws anew, a line each: what goes on with the old one, and what this plan restarts.
+    pub fn readers(&self) -> impl Iterator<Item = &str> {
+        let told = |note: &&String| note.contains(GOES_ON) || note.contains(READS_NEW);
+        self.notes.iter().filter(told).map(String::as_str)
+    }
+}
 
 /// Makes what reads a Secret that changes follow it. `order` names makers before users; only what `may_change` holds for is
 /// touched.
@@ -114,14 +127,21 @@ fn take_over(entry: &mut Entry, spec: &SecretSpec, moving: &BTreeMap<SecretRef, 
 fn readers(entries: &Entries, id: &ResourceId) -> Vec<String> {
     let spec = entries.get(id).and_then(|entry| entry.wanted.as_deref()).and_then(secret);
     let Some(spec) = spec else { return Vec::new() };
-    let found = entries.values().filter_map(|entry| entry.found.as_deref());
-    let live = found.flat_map(|found| &found.objects).filter_map(|one| one.live.as_ref());
-    let mut lines: Vec<String> = live
-        .filter(|object| reads(object, spec))
-        .filter_map(Object::reference)
+    let restarted: BTreeSet<&ObjectRef> = entries
+        .values()
+        .flat_map(|entry| &entry.decision.changes)
+        .filter(|change| matches!(change.effect, Effect::Restart | Effect::Recreate))
+        .filter_map(|change| change.object.as_ref())
+        .collect();
+    let lines = entries.values().flat_map(|entry| workloads(entry, spec)).collect::<BTreeSet<_>>();
+    let mut lines: Vec<String> = lines
+        .into_iter()
         .map(|name| {
+            if restarted.contains(&name) {
+                return format!("{name}{READS_NEW}: this run restarts it");
+            }
             format!(
-                "{name} goes on with the old value until it is restarted: `kubectl rollout restart -n {} {}/{}`",
+                "{name}{GOES_ON}: `kubectl rollout restart -n {} {}/{}`",
                 spec.namespace,
                 name.kind.to_lowercase(),
                 name.name
@@ -129,8 +149,19 @@ fn readers(entries: &Entries, id: &ResourceId) -> Vec<String> {
         })
         .collect();
     lines.sort();
-    lines.dedup();
     lines
+}
+
+/// The workloads of a resource that are there and read a Secret: as they live, and as they are drawn where only their names were
+/// looked at.
+fn workloads(entry: &Entry, spec: &SecretSpec) -> BTreeSet<ObjectRef> {
+    let found = entry.found.iter().flat_map(|found| &found.objects);
+    let live: BTreeMap<&ObjectRef, &Object> =
+        found.filter_map(|one| Some((&one.object, one.live.as_ref()?))).collect();
+    let rendered = entry.wanted.iter().filter_map(|wanted| wanted.rendered.as_ref());
+    let drawn = rendered.flat_map(|rendered| &rendered.objects);
+    let all = live.values().copied().chain(drawn).filter(|object| reads(object, spec));
+    all.filter_map(Object::reference).filter(|name| live.contains_key(name)).collect()
 }
 
 fn reads(object: &Object, spec: &SecretSpec) -> bool {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::held::{HeldBack, needs};
 use super::objects::IGNORED;
 use super::parts::Whole;
 use super::words::{fitted, origin_and_effect, values};
@@ -39,6 +40,8 @@ pub enum LineKind {
     Repaired,
     /// Is decided or done later.
     Deferred,
+    /// Is not done, since something it needs is out of date.
+    HeldBack,
     /// Cannot be done.
     Blocked,
     /// Was changed by somebody and stays so: data is not overwritten unasked.
@@ -67,10 +70,12 @@ pub fn text(plan: &Plan, width: usize) -> String {
 /// The lines of a plan, within a width where possible.
 pub fn lines_within(plan: &Plan, width: usize) -> Vec<Line> {
     let mut page = Page { lines: Vec::new(), width: width.max(40) };
-    page.add(LineKind::Counts, counts(plan));
+    let held = plan.held_back();
+    page.add(LineKind::Counts, counts(plan, &held));
     for kind in SECTIONS {
-        let steps: Vec<_> = plan.steps.iter().filter(|step| section(step) == Some(kind)).collect();
-        let parts: Vec<_> = plan.steps.iter().filter(|step| sheds(step, kind)).collect();
+        let in_it = |step: &&Step| section(step, &held) == Some(kind);
+        let steps: Vec<_> = plan.steps.iter().filter(in_it).collect();
+        let parts: Vec<_> = plan.steps.iter().filter(|step| sheds(step, kind, &held)).collect();
         if steps.is_empty() && parts.is_empty() {
             continue;
         }
@@ -79,7 +84,8 @@ pub fn lines_within(plan: &Plan, width: usize) -> Vec<Line> {
         page.add(LineKind::Section, format!("{} ({number}):", heading(kind)));
         let longest = steps.iter().map(|step| step.id.to_string().len()).max().unwrap_or(0);
         for step in steps {
-            page.step(kind, step, longest);
+            let words = held.get(&step.id).map_or_else(|| remark(step), |stale| needs(step, stale));
+            page.step(kind, step, longest, &words);
         }
         for step in parts {
             page.parts(kind, step);
@@ -97,7 +103,7 @@ pub fn lines_within(plan: &Plan, width: usize) -> Vec<Line> {
 }
 
 /// Destructive lines first; what stops the run last, where it is read.
-const SECTIONS: [LineKind; 9] = [
+const SECTIONS: [LineKind; 10] = [
     LineKind::Destroyed,
     LineKind::Kept,
     LineKind::Replaced,
@@ -106,6 +112,7 @@ const SECTIONS: [LineKind; 9] = [
     LineKind::Repaired,
     LineKind::Drifted,
     LineKind::Deferred,
+    LineKind::HeldBack,
     LineKind::Blocked,
 ];
 
@@ -119,6 +126,7 @@ fn heading(kind: LineKind) -> &'static str {
         LineKind::Repaired => "Will be repaired",
         LineKind::Drifted => "Data that somebody changed, left as it is",
         LineKind::Deferred => "Later",
+        LineKind::HeldBack => "Not done",
         LineKind::Blocked => "Blocked",
         LineKind::Counts
         | LineKind::Section
@@ -129,7 +137,10 @@ fn heading(kind: LineKind) -> &'static str {
 }
 
 /// The section a step stands in; nothing for what is left alone.
-fn section(step: &Step) -> Option<LineKind> {
+fn section(step: &Step, held: &HeldBack<'_>) -> Option<LineKind> {
+    if held.contains_key(&step.id) {
+        return Some(LineKind::HeldBack);
+    }
     match &step.action {
         Action::Delete | Action::GoesWith { .. } => Some(LineKind::Destroyed),
         Action::Retain { .. } => Some(LineKind::Kept),
@@ -148,13 +159,13 @@ fn section(step: &Step) -> Option<LineKind> {
 }
 
 /// Whether a section names what goes of a step that stands elsewhere.
-fn sheds(step: &Step, kind: LineKind) -> bool {
-    kind == LineKind::Destroyed && step.takes_parts_away()
+fn sheds(step: &Step, kind: LineKind, held: &HeldBack<'_>) -> bool {
+    kind == LineKind::Destroyed && step.takes_parts_away() && !held.contains_key(&step.id)
 }
 
 /// Whether a thing is as it should be. What only looks is no thing.
 fn is_left_alone(step: &Step) -> bool {
-    section(step).is_none() && !step.id.kind.only_looks()
+    section(step, &HeldBack::new()).is_none() && !step.id.kind.only_looks()
 }
 
 fn symbol(kind: LineKind) -> char {
@@ -167,6 +178,7 @@ fn symbol(kind: LineKind) -> char {
         LineKind::Repaired => '^',
         LineKind::Drifted => '?',
         LineKind::Deferred => '…',
+        LineKind::HeldBack => '·',
         LineKind::Blocked => '!',
         LineKind::Counts
         | LineKind::Section
@@ -177,12 +189,12 @@ fn symbol(kind: LineKind) -> char {
 }
 
 /// All counts in one line.
-fn counts(plan: &Plan) -> String {
+fn counts(plan: &Plan, held: &HeldBack<'_>) -> String {
     let mut by_section: BTreeMap<LineKind, usize> = BTreeMap::new();
-    for kind in plan.steps.iter().filter_map(section) {
+    for kind in plan.steps.iter().filter_map(|step| section(step, held)) {
         *by_section.entry(kind).or_default() += 1;
     }
-    let parts = plan.steps.iter().filter(|step| sheds(step, LineKind::Destroyed)).count();
+    let parts = plan.steps.iter().filter(|step| sheds(step, LineKind::Destroyed, held)).count();
     if parts > 0 {
         *by_section.entry(LineKind::Destroyed).or_default() += parts;
     }
@@ -195,6 +207,7 @@ fn counts(plan: &Plan) -> String {
         (LineKind::Repaired, "to repair"),
         (LineKind::Drifted, "changed by somebody"),
         (LineKind::Deferred, "later"),
+        (LineKind::HeldBack, "not done"),
         (LineKind::Blocked, "blocked"),
     ];
     let mut parts: Vec<_> = words
@@ -246,8 +259,7 @@ impl Page {
         self.add(kind, line);
     }
 
-    fn step(&mut self, kind: LineKind, step: &Step, longest: usize) {
-        let words = remark(step);
+    fn step(&mut self, kind: LineKind, step: &Step, longest: usize, words: &str) {
         let id = step.id.to_string();
         if words.is_empty() {
             self.add(kind, format!("  {} {id}", symbol(kind)));
@@ -255,7 +267,7 @@ impl Page {
             self.add(kind, format!("  {} {id:<longest$}  {words}", symbol(kind)));
         } else {
             self.add(kind, format!("  {} {id}", symbol(kind)));
-            self.wrapped(LineKind::Detail, "      ", &words);
+            self.wrapped(LineKind::Detail, "      ", words);
         }
         self.whole_objects(step);
         self.field_changes(&step.changes);

@@ -89,6 +89,7 @@ impl Planner<'_> {
     fn decide_wanted(&mut self) -> Result<(), PlanError> {
         self.missing_needs()?;
         self.decide_all()?;
+        super::vanished::tell(&self.world, &mut self.entries);
         self.follow_secrets();
         self.guard_replacements();
         self.let_wait();

@@ -83,8 +83,25 @@ pub(super) fn fitted(from: &str, to: &str, room: usize) -> (String, String) {
         let to = cut(&to, room - long);
         (from, to)
     } else {
-        (cut(&from, half), cut(&to, half))
+        let both = (cut(&from, half), cut(&to, half));
+        if both.0 == both.1 { apart(&from, &to, half) } else { both }
     }
+}
+
+/// Two long texts that look alike when their middles are cut out: each from shortly before the place where they differ.
+fn apart(from: &str, to: &str, room: usize) -> (String, String) {
+    /// What stands before that place.
+    const BEFORE: usize = 8;
+    let same = from.chars().zip(to.chars()).take_while(|(a, b)| a == b).count();
+    let skip = same.saturating_sub(BEFORE);
+    let part = |text: &str| {
+        let mut part: String = ['…'].into_iter().chain(text.chars().skip(skip)).collect();
+        if part.chars().count() > room {
+            part = part.chars().take(room.saturating_sub(1)).chain(['…']).collect();
+        }
+        part
+    };
+    (part(from), part(to))
 }
 
 fn cut(text: &str, room: usize) -> String {
@@ -140,5 +157,10 @@ mod tests {
         }
         let (from, to) = fitted(&"x".repeat(50), &"é".repeat(50), 40);
         assert_eq!((from.chars().count(), to.chars().count()), (20, 20));
+        // What differs in the middle is seen.
+        let text = |middle: &str| format!("{} {middle} {}", "x".repeat(50), "y".repeat(50));
+        let (from, to) = fitted(&text("one"), &text("two"), 60);
+        assert!(from.contains("one") && to.contains("two"), "{from} {to}");
+        assert_eq!((from.chars().count(), to.chars().count()), (30, 30));
     }
 }

@@ -56,7 +56,7 @@ pub struct StepDocument {
     /// What is done: `create`, `update`, `repair`, `replace`, `adopt`, `delete`, `keep`, `retain`, `use`, `goes-with-host`, `start`,
     /// `deferred`, `waiting` or `blocked`.
     pub action: &'static str,
-    /// Why, for what is kept, deferred, waiting or blocked.
+    /// Why, for what is kept, deferred, waiting or blocked, and for what is not done since something it needs is blocked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub because: Option<String>,
     /// The worst effect of its changes: `in-place`, `restart`, `recreate` or `loses-data`.
@@ -122,6 +122,7 @@ impl PlanDocument {
         for step in &plan.steps {
             *counts.entry(action_word(&step.action)).or_insert(0) += 1;
         }
+        let held = plan.held_back();
         Self {
             project: header.project.clone(),
             flavour: header.flavour.clone(),
@@ -131,7 +132,7 @@ impl PlanDocument {
             has_changes: plan.has_changes(),
             counts,
             blocked: plan.steps.iter().filter_map(BlockedDocument::new).collect(),
-            steps: plan.steps.iter().map(StepDocument::new).collect(),
+            steps: plan.steps.iter().map(|step| StepDocument::new(step, &held)).collect(),
             notes: plan.notes.clone(),
         }
     }
@@ -145,11 +146,14 @@ impl BlockedDocument {
 }
 
 impl StepDocument {
-    fn new(step: &Step) -> Self {
+    fn new(step: &Step, held: &BTreeMap<&ResourceId, &ResourceId>) -> Self {
+        let stale = held.get(&step.id);
         Self {
             id: step.id.clone(),
             action: action_word(&step.action),
-            because: because(&step.action),
+            because: stale
+                .map(|stale| format!("not done: it needs `{stale}`, which is out of date"))
+                .or_else(|| because(&step.action)),
             effect: step.changes.iter().map(|change| change.effect).max().map(effect_word),
             changes: step.changes.iter().map(ChangeDocument::new).collect(),
             notes: step.notes.clone(),

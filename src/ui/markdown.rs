@@ -42,6 +42,7 @@ pub(super) fn markdown(plan: &Plan, header: &PlanHeader) -> String {
             | LineKind::Repaired
             | LineKind::Drifted
             | LineKind::Deferred
+            | LineKind::HeldBack
             | LineKind::Blocked
                 if kind == LineKind::Section =>
             {
@@ -55,6 +56,7 @@ pub(super) fn markdown(plan: &Plan, header: &PlanHeader) -> String {
             | LineKind::Repaired
             | LineKind::Drifted
             | LineKind::Deferred
+            | LineKind::HeldBack
             | LineKind::Blocked
             | LineKind::Counts
             | LineKind::Detail

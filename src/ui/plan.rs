@@ -97,7 +97,9 @@ fn colour(kind: LineKind) -> Option<Colour> {
     match kind {
         LineKind::Counts | LineKind::Section => Some(Colour::Bold),
         LineKind::Destroyed | LineKind::Replaced | LineKind::Blocked => Some(Colour::Red),
-        LineKind::Changed | LineKind::Repaired | LineKind::Drifted => Some(Colour::Yellow),
+        LineKind::Changed | LineKind::Repaired | LineKind::Drifted | LineKind::HeldBack => {
+            Some(Colour::Yellow)
+        }
         LineKind::Created => Some(Colour::Green),
         LineKind::Deferred => Some(Colour::Cyan),
         LineKind::Kept | LineKind::Detail | LineKind::Note | LineKind::Blank => None,

@@ -46,6 +46,8 @@ pub struct Summary {
     pub notes: Vec<(Name, String)>,
     /// What stays.
     pub kept: Vec<Kept>,
+    /// What reads values that were drawn anew, and whether it does so by now.
+    pub readers: Vec<String>,
     /// What was left out.
     pub left_out: Vec<LeftOut>,
     /// What to do next.
@@ -118,6 +120,8 @@ impl Screen {
             format!("{id}{size}: {why}")
         });
         section(&mut text, "Stays:", kept, width, paint);
+        let readers = summary.readers.iter().cloned();
+        section(&mut text, "Secrets that were drawn anew:", readers, width, paint);
         let left_out = summary.left_out.iter().map(|left| format!("{}: {}", left.name, left.why));
         section(&mut text, "Left out:", left_out, width, paint);
         text.push_str(&self.endpoints_text(
@@ -171,13 +175,15 @@ fn outcome_text(report: &Report, done: &Done, width: usize, paint: Paint) -> Str
     let failed = report.outcomes.values().any(|o| matches!(o, Outcome::Failed(_)));
     let mut tally = done.tally.clone();
     if tally.is_empty() {
-        report.outcomes.values().for_each(|outcome| {
+        // What was left as it is and ready is told by no event, and is nothing that was done.
+        report.outcomes.values().filter(|outcome| **outcome != Outcome::Done).for_each(|outcome| {
             *tally.entry(OutcomeDocument::new(outcome).outcome).or_insert(0) += 1;
         });
     }
     let counts: Vec<_> = tally.iter().map(|(word, number)| format!("{number} {word}")).collect();
     let counts = if counts.is_empty() { "nothing to do".to_owned() } else { counts.join(", ") };
-    let took = done.took.map(|took| format!(" in {}", duration(took))).unwrap_or_default();
+    let took = done.took.filter(|_| !tally.is_empty());
+    let took = took.map(|took| format!(" in {}", duration(took))).unwrap_or_default();
     let (word, colour) = match (report.interrupted, failed) {
         (true, _) => ("Interrupted", Colour::Yellow),
         (false, true) => ("Not all was done", Colour::Red),
@@ -235,7 +241,7 @@ pub(super) fn nothing_done() -> Json {
 }
 
 /// The document of a run: `result` (`done`, `failed`, `interrupted`), `counts` by past participle, `tookMs`, `outcomes` by
-/// resource id, and with a summary `project flavour target cluster simulated context endpoints notes kept leftOut next`.
+/// resource id, and with a summary `project flavour target cluster simulated context endpoints notes kept readers leftOut next`.
 fn document(report: &Report, done: &Done, summary: Option<&Summary>) -> Json {
     let failed = report.outcomes.values().any(|o| matches!(o, Outcome::Failed(_)));
     let result = match (report.interrupted, failed) {
@@ -286,6 +292,7 @@ fn summary_json(summary: &Summary) -> serde_json::Map<String, Json> {
         ("endpoints", json!(endpoints)),
         ("notes", json!(notes)),
         ("kept", json!(kept)),
+        ("readers", json!(summary.readers)),
         ("leftOut", json!(left_out)),
         ("next", json!(next)),
     ];
@@ -326,6 +333,7 @@ mod tests {
                 Some("10Gi".to_owned()),
                 "it holds data".to_owned(),
             )],
+            readers: vec!["Deployment lab/ui goes on".to_owned()],
             left_out: vec![LeftOut { name: "nifi".to_owned(), why: "retired".to_owned() }],
             next: vec![("datamill status -l".to_owned(), "how everything is".to_owned())],
         }
@@ -358,6 +366,7 @@ mod tests {
             "  `kafka/release/kafka` failed: mlflow/release/mlflow, mlflow/health/installed",
             "Assumed, since no container runs:\n  minio/health/installed: http check",
             "  minio/claim/data (10Gi): it holds data",
+            "Secrets that were drawn anew:\n  Deployment lab/ui goes on",
             "http://proxy-public.data-mill:80/hub",
             "simulated: no container runs in this cluster",
             "  datamill status -l   how everything is",

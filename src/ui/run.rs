@@ -36,6 +36,8 @@ pub struct LockView {
     pub run: String,
     /// Its command.
     pub command: String,
+    /// Whether it is known to be dead: it ran on this machine, and its process is gone.
+    pub dead: bool,
     /// Since when, by the holder's clock.
     pub since: Option<String>,
     /// The last sign of life, by the holder's clock.
@@ -80,21 +82,49 @@ impl RunView {
 impl LockView {
     pub(super) fn lines(&self, width: usize) -> String {
         let unknown = || "an unknown time".to_owned();
-        let line = format!(
-            "locked: {} is at work since {} (`{}`, run {}, last sign of life {})",
-            self.who,
-            self.since.clone().unwrap_or_else(unknown),
-            self.command,
-            self.run,
-            self.last_sign.clone().unwrap_or_else(unknown),
-        );
+        let Self { who, command, run, .. } = self;
+        let since = self.since.clone().unwrap_or_else(unknown);
+        let sign = self.last_sign.clone().unwrap_or_else(unknown);
+        let line = if self.dead {
+            format!(
+                "still locked by a run that is dead: `{command}` by {who} on this machine since {since} (run {run}, last sign of life {sign}); nobody is at work, and the next run takes the lock over"
+            )
+        } else {
+            format!(
+                "locked: {who} is at work since {since} (`{command}`, run {run}, last sign of life {sign})"
+            )
+        };
         wrap(&line, width, "  ", "    ") + "\n"
     }
 
     pub(super) fn json(&self) -> Json {
         json!({
             "run": self.run, "by": self.who, "command": self.command,
-            "since": self.since, "lastSign": self.last_sign,
+            "since": self.since, "lastSign": self.last_sign, "dead": self.dead,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dead_holder_is_not_said_to_be_at_work() {
+        let text = |value: &str| Some(value.to_owned());
+        let mut lock = LockView {
+            who: "ann@one".to_owned(),
+            run: "r-1".to_owned(),
+            command: "apply".to_owned(),
+            dead: false,
+            since: text("10:00"),
+            last_sign: text("10:01"),
+        };
+        let says = |lock: &LockView| lock.lines(400);
+        assert!(says(&lock).contains("ann@one is at work since 10:00"), "{}", says(&lock));
+        lock.dead = true;
+        assert!(says(&lock).contains("the next run takes the lock over"), "{}", says(&lock));
+        assert!(!says(&lock).contains("ann@one is at work"), "{}", says(&lock));
+        assert_eq!(lock.json()["dead"], true);
     }
 }

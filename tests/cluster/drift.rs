@@ -96,6 +96,8 @@ fn an_edit_after_a_scale_takes_the_field_back_and_leaves_no_failed_revision() {
 #[test]
 fn a_drawn_secret_that_was_deleted_is_drawn_and_copied_in_one_run() {
     let sandbox = installed();
+    // A release that was compared before is known by the names of its objects only: what reads the Secret is found all the same.
+    succeeds(&sandbox.datamill(["plan", "-l", "-f", DEMO]));
     sandbox.kubectl(["delete", "secret", "demo-store-auth", "-n", "data-mill"]);
 
     let shown = sandbox.datamill(["plan", "-l", "-f", DEMO]);
@@ -110,7 +112,10 @@ fn a_drawn_secret_that_was_deleted_is_drawn_and_copied_in_one_run() {
             restart,
         ],
     );
-    succeeds(&sandbox.datamill(["apply", "-l", "-f", DEMO, "--yes"]));
+    let run = sandbox.datamill(["apply", "-l", "-f", DEMO, "--yes"]);
+    ends_with(&run, 0, &["Secrets that were drawn anew:", restart]);
+    let report = run.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(report.contains(restart), "the report says it, too: {report}");
 
     let value = |name: &str| {
         let path = "jsonpath={.data.password}";
@@ -119,4 +124,22 @@ fn a_drawn_secret_that_was_deleted_is_drawn_and_copied_in_one_run() {
     assert!(!value("demo-store-auth").is_empty());
     assert_eq!(value("demo-api-store"), value("demo-store-auth"));
     ends_with(&sandbox.datamill(["plan", "-l", "-f", DEMO, "--detailed-exitcode"]), 0, &[]);
+}
+
+#[test]
+fn a_claim_that_somebody_deleted_is_named_while_it_goes_and_once_it_is_gone() {
+    let sandbox = installed();
+    let claim = ["pvc", "demo-store-data", "-n", "data-mill"];
+    sandbox.kubectl(["delete"].into_iter().chain(claim).chain(["--wait=false"]));
+    let going = "PersistentVolumeClaim data-mill/demo-store-data: is being deleted";
+    for command in ["plan", "status"] {
+        ends_with(&sandbox.datamill([command, "-l", "-f", DEMO]), 0, &[going]);
+    }
+    let none = r#"{"metadata":{"finalizers":null}}"#;
+    sandbox.kubectl(["patch"].into_iter().chain(claim).chain(["--type=merge", "-p", none]));
+    let gone = ["demo-store/claim/data", "it was there and is gone"];
+    ends_with(&sandbox.datamill(["plan", "-l", "-f", DEMO]), 0, &gone);
+    ends_with(&sandbox.datamill(["plan", "-l", "-f", DEMO, "--refresh-only"]), 3, &gone);
+    succeeds(&sandbox.datamill(["apply", "-l", "-f", DEMO, "--yes"]));
+    ends_with(&sandbox.datamill(["plan", "-l", "-f", DEMO]), 0, &["nothing to do"]);
 }

@@ -123,6 +123,11 @@ fn a_run_that_was_killed_here_is_taken_over_at_once_and_told_of() {
     assert!(lease(&sandbox).is_some(), "nobody gave it back");
     let seen = status(&sandbox);
     assert_eq!(seen["lastRun"]["result"], "died", "{seen}");
+    assert_eq!(seen["lock"]["dead"], true, "{seen}");
+    let shown = said(&sandbox.datamill(["status", "-l", "-f", DEMO]));
+    let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(shown.contains("the next run takes the lock over"), "{shown}");
+    assert!(!shown.contains("is at work since"), "{shown}");
     let run = seen["lastRun"]["run"].as_str().unwrap();
     assert!(holder.contains(run), "{holder}");
     let open: Vec<_> = seen["lastRun"]["open"].as_array().unwrap().clone();

@@ -68,6 +68,25 @@ fn of_all_deletions_only_those_named_are_done_and_a_saved_plan_holds_to_them() {
     let again = on(&["-u", "--yes", "--delete", "demo-ui"]);
     ends_with(&again, 0, &["`--delete demo-ui` names nothing that is there"]);
     assert_eq!(releases(), left);
+    // What nothing is called is a mistake, in each command.
+    for words in [
+        ["plan", "--uninstall", "--delete", "demo-stor"].as_slice(),
+        &["plan", "--destroy", "--delete", "demo-stor"],
+        &["apply", "--yes", "--delete", "demo-stor"],
+        &["-x", "--yes", "--delete", "demo-stor"],
+    ] {
+        ends_with(
+            &on(words),
+            10,
+            &["`--delete demo-stor` names nothing", "did you mean `demo-store`?"],
+        );
+    }
+    ends_with(
+        &on(&["plan", "--uninstall", "--delete", "demo-store/release/serve"]),
+        10,
+        &["did you mean `demo-store/release/server`?"],
+    );
+    assert_eq!(releases(), left);
     succeeds(&on(&["-x"]));
 }
 

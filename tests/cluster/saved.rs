@@ -75,8 +75,19 @@ fn what_changed_since_the_plan_stops_alone_and_nothing_else_is_done() {
     ends_with(
         &run,
         4,
-        &["demo-api/release/server", "Deployment data-mill/demo-api", "/spec/replicas"],
+        &[
+            "demo-api/release/server",
+            "Deployment data-mill/demo-api",
+            "/spec/replicas",
+            "update: needs demo-api/release/server, which is out of date",
+            "part of the plan is out of date: 1 done, 2 not done",
+            "not done either, since `demo-api/release/server` was not: `demo-ui/release/page`",
+        ],
     );
+    // One command goes on, whole, below the report and below the failure.
+    let anew = "datamill plan -l -f flavours/demo.yaml --out demo.plan";
+    assert!(run.stdout.contains(anew) && run.stderr.contains(anew), "{run:?}");
+    assert!(!format!("{}{}", run.stdout, run.stderr).contains("datamill apply"), "{run:?}");
     let replicas = sandbox.kubectl([
         "get",
         "deploy",

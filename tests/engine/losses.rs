@@ -8,7 +8,7 @@ use datamill::model::{
     Class, Desired, Discovery, Family, Health, Identity, Known, Observed, Outputs, Resource,
     ResourceId,
 };
-use datamill::plan::{self, Permits, Purpose, Request, Selection, Step};
+use datamill::plan::{self, Action, Permits, Purpose, Request, Selection, Step};
 use datamill::provider::{Provider, ProviderError, Providers, RunContext};
 use futures::future::BoxFuture;
 use proptest::prelude::*;
@@ -250,4 +250,29 @@ proptest! {
             expect_nothing_wrong(&lab, &data);
         });
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn data_that_somebody_deleted_is_named_as_gone_before_it_is_made_anew() {
+    const GONE: &str = "DATA IS GONE";
+    let mut lab = Lab::new();
+    lab.instance("base", "one", &[]);
+    assert!(!plan::text(&lab.plan().await, 80).contains(GONE), "nothing was there");
+    expect_all_went_well(&lab.apply().await);
+    lab.world.state().things.remove(&id("base/claim/data"));
+    let drawn = lab.plan().await;
+    let text = plan::text(&drawn, 80);
+    let step = drawn.steps.iter().find(|step| step.id == id("base/claim/data")).unwrap();
+    assert_eq!(step.action, Action::Create, "{text}");
+    assert!(text.contains(GONE), "{text}");
+    let drift = plan::drift(&drawn);
+    assert!(drift.steps.iter().any(|step| step.id == id("base/claim/data")), "{text}");
+    lab.world.revive();
+    expect_all_went_well(&lab.execute(&drawn).await);
+    lab.expect_nothing_to_do().await;
+    // What nothing was made after may never have been there: nothing is claimed of it.
+    lab.claim("alone/claim/data");
+    expect_all_went_well(&lab.apply().await);
+    lab.world.state().things.remove(&id("alone/claim/data"));
+    assert!(!plan::text(&lab.plan().await, 80).contains(GONE));
 }

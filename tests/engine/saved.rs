@@ -85,6 +85,13 @@ async fn a_stale_branch_stops_and_the_rest_goes_on() {
     let plan = restricted(&lab.plan().await, &saved);
     let why = why(&plan, "base/objects/main");
     assert!(why.contains("ConfigMap lab/main-0 /data/value"), "{why}");
+    // What will be skipped is not announced as a change, and nothing else is taken for skipped.
+    let text = datamill::plan::text(&plan, 120);
+    let held = plan.held_back();
+    assert_eq!(held.get(&id("app/objects/main")), Some(&&id("base/objects/main")), "{text}");
+    assert!(!held.contains_key(&id("other/objects/main")), "{text}");
+    let line = "app/objects/main  update: needs base/objects/main, which is out of date";
+    assert!(text.contains("Not done (") && text.contains(line), "{text}");
     lab.world.revive();
     let report = lab.execute(&plan).await;
     assert_eq!(report.failure_kind(), Some(FailureKind::Stale));
@@ -93,6 +100,9 @@ async fn a_stale_branch_stops_and_the_rest_goes_on() {
     let skipped = Outcome::Skipped(SkipReason::NeedFailed(id("base/objects/main")));
     assert_eq!(*outcome("app/objects/main"), skipped);
     assert_eq!(*outcome("other/objects/main"), Outcome::Done);
+    for (id, outcome) in report.outcomes.iter().filter(|(id, _)| held.contains_key(id)) {
+        assert!(matches!(outcome, Outcome::Skipped(_)), "{id}: {outcome:?}");
+    }
     let value = |name: &str| {
         lab.world.state().things[&id(name)].objects["main-0"].0["data"]["value"].clone()
     };

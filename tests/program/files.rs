@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::*;
+use crate::support::sandbox::repository;
 
 fn validate(sandbox: &Sandbox) -> Run {
     sandbox.datamill(["validate", "-f", "flavours/one.yaml"])
@@ -70,6 +71,93 @@ fn faults_of_files_and_of_wiring_come_in_one_round() {
     );
     let run = validate(&sandbox);
     ends_with(&run, 10, &["error[unknown-component]", "1 error in the files"]);
+}
+
+#[test]
+fn a_step_of_an_unknown_kind_hides_nothing_else_in_its_file() {
+    let sandbox = project();
+    sandbox.write(
+        "components/bad/component.yaml",
+        "schema: component/v1\nname: bad\nsteps:\n  - {id: a, kind: hlem, chart: {path: chart, nme: x}, timeout: soon, wating: 1}\n\
+         \x20 - {id: b, kind: stuff, objcts: [], objects: []}\n",
+    );
+    let words = [
+        "cannot be `hlem`",
+        "did you mean `helm`?",
+        "`nme`",
+        "`timeout`",
+        "`wating`",
+        "`stuff`",
+        "`objcts`",
+    ];
+    ends_with(&validate(&sandbox), 10, &words);
+}
+
+#[test]
+fn one_cause_is_one_error() {
+    let sandbox = project();
+    sandbox.write(
+        "flavours/one.yaml",
+        "project: {name: one, k8s_namespace: \"A b\", flavour: thing}\nlocal: {provider: kwok}\n",
+    );
+    ends_with(&validate(&sandbox), 10, &["`k8s_namespace`", "1 error in the files"]);
+    sandbox.write(
+        "flavours/one.yaml",
+        "project: {name: one, flavour: thing}\nlocal: {provider: kwok}\n",
+    );
+    let run = sandbox.datamill(["plan", "-r", "-f", "flavours/one.yaml"]);
+    ends_with(&run, 10, &["no section `remote:`", "1 error in the files"]);
+}
+
+#[test]
+fn an_instance_that_is_named_twice_is_no_good_flavour() {
+    let sandbox = project();
+    sandbox.write(
+        "flavours/one.yaml",
+        "project: {name: one, flavour: \"thing, thing\"}\nlocal: {provider: kwok}\n",
+    );
+    ends_with(&validate(&sandbox), 10, &["error[duplicate-instance]", "`thing` is named twice"]);
+}
+
+#[test]
+fn a_provider_that_is_not_built_is_said_by_validate_as_by_a_run() {
+    let sandbox = project();
+    let flavour = |more: &str| {
+        format!("project: {{name: one, flavour: thing}}\nlocal: {{provider: minikube}}\n{more}")
+    };
+    sandbox.write("flavours/one.yaml", &flavour(""));
+    let says = "provider `minikube` is not built into this version yet";
+    ends_with(&validate(&sandbox), 8, &[says, "--provider kwok"]);
+    ends_with(&sandbox.datamill(["-l", "-i", "-f", "flavours/one.yaml", "--yes"]), 8, &[says]);
+    let with_it = sandbox.datamill(["validate", "-f", "flavours/one.yaml", "--provider", "kwok"]);
+    ends_with(&with_it, 0, &["valid"]);
+    // Beside other mistakes it is said as well.
+    sandbox.write("flavours/one.yaml", &flavour("thing: {sise: 1}\n"));
+    ends_with(&validate(&sandbox), 10, &[says, "`sise`"]);
+}
+
+#[test]
+fn values_that_a_chart_refuses_by_its_schema_are_found_without_helm() {
+    let sandbox = project();
+    sandbox.copy("components/demo-ui");
+    sandbox.copy("components/demo-api");
+    sandbox.copy("components/demo-store");
+    let contracts = std::fs::read_to_string(repository().join("components/capabilities.yaml"));
+    sandbox.write("components/capabilities.yaml", &contracts.unwrap());
+    let flavour = |values: &str| {
+        format!(
+            "project: {{name: one, flavour: [demo-ui, demo-api, demo-store]}}\nlocal: {{provider: kwok}}\n\
+             demo-ui:\n  values:\n{values}"
+        )
+    };
+    sandbox.write("flavours/one.yaml", &flavour("    page: {titel: x}\n    replicas: many\n"));
+    ends_with(
+        &validate(&sandbox),
+        10,
+        &["`page.titel`", "did you mean `title`?", "`replicas`", "one.yaml:5", "2 errors"],
+    );
+    sandbox.write("flavours/one.yaml", &flavour("    page: {title: x}\n    replicas: 2\n"));
+    ends_with(&validate(&sandbox), 0, &["valid"]);
 }
 
 #[test]
@@ -183,7 +271,7 @@ fn the_flavours_that_are_shipped_are_valid_from_an_empty_folder() {
 #[test]
 fn the_seeds_values_file_works_as_it_stands() {
     let sandbox = Sandbox::bare();
-    let seed = crate::support::sandbox::repository().join("tests/fixtures/seed/my-values.yaml");
+    let seed = repository().join("tests/fixtures/seed/my-values.yaml");
     sandbox.write("flavours/my-values.yaml", &std::fs::read_to_string(seed).unwrap());
     sandbox.write(
         "flavours/ingest.yaml",

@@ -56,6 +56,18 @@ fn a_file_that_is_no_plan_or_was_changed_is_refused() {
         10,
         &["`flavours/one.yaml` is no saved plan", "datamill plan --out"],
     );
+    let run = sandbox.datamill(["apply", "thing"]);
+    ends_with(&run, 10, &["cannot read the plan", "datamill apply -c thing"]);
+    std::fs::write(sandbox.project().join("odd"), [0xff, 0xfe, 0x00, 0x9f]).unwrap();
+    let run = sandbox.datamill(["apply", "odd"]);
+    ends_with(&run, 10, &["`odd` is no saved plan"]);
+    assert!(!format!("{run:?}").contains("-c odd"), "{run:?}");
+    // A plan is written into a folder that is there, or not at all.
+    let flavour = ["plan", "-l", "-f", "flavours/one.yaml", "--out"];
+    let out = |file: &'static str| sandbox.datamill(flavour.into_iter().chain([file]));
+    ends_with(&out("no/such/x.plan"), 10, &["cannot write the plan", "there is no folder"]);
+    ends_with(&out("flavours"), 10, &["`flavours` is a folder"]);
+    assert!(!sandbox.project().join("no").exists());
     put(&sandbox, &SavedPlan { goal: SavedGoal::Destroy, ..plan() });
     ends_with(&sandbox.datamill(["apply", "x.plan"]), 4, &["not as it was written"]);
     put(&sandbox, &SavedPlan { schema: SCHEMA + 1, ..plan() }.sealed());

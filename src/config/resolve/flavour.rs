@@ -193,13 +193,15 @@ pub(super) fn project(
         text.map(|text| (text, value.span.clone()))
     };
     let name = project_name(&mut reader, &input.default_name, problems);
-    let namespace = reader.text("k8s_namespace", problems);
-    if let Some(namespace) = &namespace
-        && let Err(wrong) = namespace.parse::<Name>()
+    let mut namespace = reader.text("k8s_namespace", problems);
+    if let Some(text) = &namespace
+        && let Err(wrong) = text.parse::<Name>()
     {
         let at = section.get("k8s_namespace").map_or(&section.span, |value| &value.span);
         let message = format!("`k8s_namespace` is no name of a namespace: {wrong}");
         problems.push(Problem::error("wrong-value", message).at(at));
+        // It is reported; what lies in it is checked in the usual one.
+        namespace = None;
     }
     let proxy_port = reader.whole("proxy_port", 1, 65535, problems);
     let default_config = path(reader.value("k8s_default_config"), problems);

@@ -115,6 +115,7 @@ pub(super) fn select(
     for (word, at) in &project.names {
         chosen.name(word, at, problems);
     }
+    twice(names, &project.names, problems);
     for (word, at) in adds {
         if names.instance(word).is_some() {
             chosen.name(word, at, problems);
@@ -132,6 +133,23 @@ pub(super) fn select(
         chosen.asked(word, problems);
     }
     Selection { instances: chosen.selected, left_out: chosen.left_out.into_iter().collect() }
+}
+
+/// An instance is installed once, however often it is named.
+fn twice(names: &Names<'_>, words: &[(String, Span)], problems: &mut Problems) {
+    let mut before: BTreeMap<String, &str> = BTreeMap::new();
+    for (word, at) in words {
+        let Some((instance, _)) = names.instance(word) else { continue };
+        let Some(first) = before.insert(instance.clone(), word) else { continue };
+        let message = if first == word && *word == instance {
+            format!("`{word}` is named twice")
+        } else {
+            format!("`{first}` and `{word}` are the same instance, `{instance}`")
+        };
+        problems.push(Problem::error("duplicate-instance", message).at(at).help(format!(
+            "remove one; a second one of its kind is a section of its own: `NAME: {{component: {instance}}}`"
+        )));
+    }
 }
 
 struct Chosen<'a> {

@@ -67,14 +67,18 @@ pub(super) fn resolve(input: &Input<'_>, problems: &mut Problems) -> Resolved {
     check_others(input, &sources, location, chosen, problems);
     let nothing_there = Located { node: Node::Null, span: input.flavour.span.clone() };
     let section = chosen.and_then(|tree| tree.get(location.word())).unwrap_or(&nothing_there);
-    if chosen.is_none() && location == Location::Remote && provider.is_none() {
+    let is_nowhere = chosen.is_none() && location == Location::Remote && provider.is_none();
+    if is_nowhere {
         problems.push(
             Problem::error("no-target", "there is no section `remote:` anywhere")
                 .at(&input.flavour.span)
                 .help("add `remote: {provider: aws, cluster_name: …, region: …}` to the flavour, or name a file with `-t FILE`"),
         );
     }
-    let (target, adds) = section_target(input, location, section, provider, problems);
+    // What a section lacks that is not there follows from that.
+    let mut follows = Problems::default();
+    let told = if is_nowhere { &mut follows } else { problems };
+    let (target, adds) = section_target(input, location, section, provider, told);
     Resolved { target: with_flags(target, input.request), missing, adds }
 }
 

@@ -6,11 +6,12 @@ use tokio::sync::watch;
 
 use super::document::SavedPlan;
 use super::make::uids;
+use super::next;
 use super::verify::{self, Place};
 use crate::adapter::{clock, files};
 use crate::config::Project;
 use crate::engine::Cancel;
-use crate::model::{Failure, FailureKind, InstallationId};
+use crate::model::{Failure, FailureKind, InstallationId, Name};
 use crate::ops::draw::{Drawing, Goal, draw};
 use crate::ops::scene::{self, Approved, Scene, Wiring};
 use crate::ops::{
@@ -64,8 +65,11 @@ pub async fn apply_saved(
         return Ok(Ended::Well);
     }
     let report = apply::carry_out(&scene, goal, &drawing, cancel).await?;
-    screen.show_report(&report, &apply::summary(&scene, goal, &drawing, &report));
-    apply::end(&report).map_err(say_what_next)?;
+    let mut summary = apply::summary(&scene, goal, &drawing, &report);
+    summary.next = next::commands(&saved, file, &report, summary.next);
+    screen.show_report(&report, &summary);
+    apply::end(&report)
+        .map_err(|failure| next::failure(failure, &saved, file, &drawing.plan, &report))?;
     match goal {
         Goal::Destroy => destroy::finish(&scene, goal, &drawing).await?,
         Goal::Install | Goal::Uninstall => drawing.everything_was_listed(goal)?,
@@ -76,7 +80,13 @@ pub async fn apply_saved(
 fn read(settings: &Settings, file: &Path) -> Result<SavedPlan, Failure> {
     let path = settings.files.folder.join(file);
     let bytes = files::read_bytes(&path).map_err(|error| {
-        Failure::new(FailureKind::Usage, "cannot read the plan").caused_by(&error)
+        let failure = Failure::new(FailureKind::Usage, "cannot read the plan").caused_by(&error);
+        // Other tools name what they apply where a file stands here.
+        match file.to_str().and_then(|word| word.parse::<Name>().ok()) {
+            Some(name) if !files::is_file(&path) => failure
+                .hint(format!("for one component or instance:\n    datamill apply -c {name}")),
+            Some(_) | None => failure,
+        }
     })?;
     SavedPlan::decode(file, &bytes)
 }
@@ -169,18 +179,4 @@ fn confirmed_name(settings: &Settings, saved: &SavedPlan) -> Result<(), Failure>
         .because(format!("the plan is for project `{}`", saved.project))),
         Some(_) | None => Ok(()),
     }
-}
-
-/// The same command does not go on with a branch that is stale.
-fn say_what_next(mut failure: Failure) -> Failure {
-    if failure.kind == FailureKind::Stale {
-        if !failure.what.ends_with("steps failed") {
-            failure.causes.insert(0, failure.what.clone());
-        }
-        "part of the plan is out of date; what was approved and is still so was done"
-            .clone_into(&mut failure.what);
-        failure.hints =
-            vec!["make a new plan for the rest:\n    datamill plan --out FILE".to_owned()];
-    }
-    failure
 }

@@ -7,6 +7,7 @@ use super::request::SavedRequest;
 use super::verify::fingerprint;
 use crate::adapter::{clock, files};
 use crate::model::{Digest, Failure, FailureKind, Observed};
+use crate::ops::Settings;
 use crate::ops::draw::{Drawing, Goal};
 use crate::ops::scene::{Scene, random_text};
 use crate::plan::{SavedStep, Seal};
@@ -68,6 +69,22 @@ fn document(scene: &Scene<'_>, goal: Goal, drawing: &Drawing) -> SavedPlan {
         digest: Digest::of(""),
     }
     .sealed()
+}
+
+/// A file in a folder that is not there is a slip of the pen: said before anything is looked at.
+pub(in crate::ops) fn may_write(settings: &Settings, path: &Path) -> Result<(), Failure> {
+    let place = settings.files.folder.join(path);
+    let folder = place.parent().unwrap_or(&place);
+    let why = if files::is_folder(&place) {
+        format!("`{}` is a folder", path.display())
+    } else if !files::is_folder(folder) {
+        format!("there is no folder `{}`", folder.display())
+    } else {
+        return Ok(());
+    };
+    Err(Failure::new(FailureKind::Usage, "cannot write the plan")
+        .because(why)
+        .hint("name a file in a folder that is there:\n    datamill plan --out demo.plan"))
 }
 
 /// Writes a plan to a file that only its owner can read.

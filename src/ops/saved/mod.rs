@@ -4,6 +4,7 @@
 mod apply;
 mod document;
 mod make;
+mod next;
 mod request;
 mod verify;
 
@@ -12,4 +13,4 @@ pub use document::{GOOD_FOR, SCHEMA, SavedGoal, SavedPlan};
 pub use request::{SavedRequest, SavedSetting};
 
 pub(super) use document::schema;
-pub(super) use make::write;
+pub(super) use make::{may_write, write};

@@ -150,11 +150,10 @@ impl SavedRequest {
     pub(super) fn settings(&self, typed: &Settings) -> Result<Settings, Failure> {
         self.refuse_more(typed)?;
         let files = &typed.files;
-        let word = |word: &String| Location::ALL.into_iter().find(|one| one.word() == word);
         Ok(Settings {
             files: LoadRequest {
                 flavour: files.flavour.clone().or(self.flavour.clone().map(PathBuf::from)),
-                location: files.location.or(self.location.as_ref().and_then(word)),
+                location: files.location.or(self.location.as_deref().and_then(location)),
                 target: files.target.clone().or(self.target.clone()),
                 provider: files.provider.clone().or(self.provider.clone()),
                 kubeconfig: files
@@ -197,6 +196,63 @@ impl SavedRequest {
             output: typed.output,
             interactive: typed.interactive,
         })
+    }
+
+    /// The options that say where, as they are typed again.
+    pub(super) fn place(&self) -> Vec<String> {
+        let location = match self.location.as_deref().and_then(location) {
+            Some(location) => vec![location.flag().to_owned()],
+            None => Vec::new(),
+        };
+        let places = [
+            ("-f", &self.flavour),
+            ("-t", &self.target),
+            ("--provider", &self.provider),
+            ("--kubeconfig", &self.kubeconfig),
+            ("--context", &self.context),
+        ];
+        let places = places.into_iter().filter_map(|(flag, value)| Some((flag, value.as_ref()?)));
+        location.into_iter().chain(places.map(|(flag, value)| option(flag, value))).collect()
+    }
+
+    /// The options that say which components, and how they are set. A secret is given again.
+    pub(super) fn parts(&self) -> Vec<String> {
+        let mut words: Vec<String> = self.components.iter().map(|c| option("-c", c)).collect();
+        words.extend(self.profiles.iter().map(|profile| option("--profile", profile)));
+        words.extend(self.set.iter().map(|one| {
+            let value = one.value.as_deref().unwrap_or("VALUE");
+            option("--set", &format!("{}={value}", one.path))
+        }));
+        let values = self.values.iter();
+        words.extend(values.map(|(name, file)| option("--values", &format!("{name}={file}"))));
+        let flags = [
+            (self.strict, "--strict"),
+            (self.with_needs, "--with-needs"),
+            (self.cascade, "--cascade"),
+        ];
+        words.extend(flags.iter().filter(|(on, _)| *on).map(|(_, flag)| (*flag).to_owned()));
+        words
+    }
+
+    /// The options that allow more than the ordinary, and those of a destroy.
+    pub(super) fn permits(&self) -> Vec<String> {
+        let flags = [
+            (self.include_data, "--include-data"),
+            (self.overwrite_data, "--overwrite-data"),
+            (self.all_flavours, "--all-flavours"),
+        ];
+        let lists = [
+            ("--allow", &self.allowed),
+            ("--delete", &self.deletes),
+            ("--strip-finalizers", &self.strip_finalizers),
+        ];
+        let names = [("--project", &self.project), ("--flavour-name", &self.flavour_name)];
+        let flags = flags.iter().filter(|(on, _)| *on).map(|(_, flag)| (*flag).to_owned());
+        let lists = lists
+            .into_iter()
+            .flat_map(|(flag, values)| values.iter().map(move |value| option(flag, value)));
+        let names = names.into_iter().filter_map(|(flag, value)| Some((flag, value.as_ref()?)));
+        flags.chain(lists).chain(names.map(|(flag, value)| option(flag, value))).collect()
     }
 
     /// An approved plan is not to be widened, nor to be bent.
@@ -248,6 +304,15 @@ impl SavedRequest {
         };
         self.set.iter().map(again).collect()
     }
+}
+
+fn location(word: &str) -> Option<Location> {
+    Location::ALL.into_iter().find(|location| location.word() == word)
+}
+
+/// An option with its value, quoted for a shell.
+fn option(flag: &str, value: &str) -> String {
+    format!("{flag} {}", shlex::try_quote(value).unwrap_or(value.into()))
 }
 
 #[cfg(test)]

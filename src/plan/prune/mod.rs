@@ -13,7 +13,7 @@ use self::pruner::Pruner;
 use super::decision::{Decision, Entries, Entry};
 use super::place::World;
 use super::{Action, Precondition, Selection, volume};
-use crate::model::{Found, Name, Owner, ResourceId};
+use crate::model::{Class, Found, Health, Name, Owner, ResourceId};
 
 /// Why something is kept that would go if more could be seen.
 pub(super) const UNSEEN: &str = "not everything could be listed";
@@ -155,6 +155,14 @@ fn notes(world: &World<'_>) -> Vec<String> {
         .collect();
     notes.extend(extras.into_iter().map(|name| {
         format!("`{name}` was installed outside the flavour and is left alone; `datamill uninstall -c {name}` takes it away")
+    }));
+    // What no file names is no step of its own as long as it is used, and is going all the same.
+    let unnamed = discovered.found.iter().filter(|(id, found)| {
+        found.class == Class::Data && world.desired(id).is_none() && !is_of_others(world, id)
+    });
+    notes.extend(unnamed.filter_map(|(id, found)| match &found.health {
+        Health::Settling(progress) => Some(format!("`{id}`: {}", progress.waits_for)),
+        Health::Ready | Health::Assumed(_) | Health::Started | Health::Failed(_) => None,
     }));
     notes
 }

@@ -9,6 +9,7 @@ use super::compare::version_of;
 use super::installation::NAMESPACE;
 use super::normal::normal;
 use super::owner::class_of;
+use super::readiness::{Surroundings, readiness};
 use super::render::POLICY;
 use super::secret::ASSUMED;
 use super::session::Session;
@@ -16,9 +17,9 @@ use super::several::several;
 use super::snapshot;
 use crate::adapter::kube::{Cluster, KubeError, Listing, ServedKind};
 use crate::model::{
-    AfterApply, Applied, Class, Digest, Discovery, Found, Name, Object, ObjectFound, ObjectRef,
-    Outputs, Owner, Protection, Renames, ResourceId, ResourceKind, RunId, Version, annotation,
-    label, label_value,
+    AfterApply, Applied, Class, Digest, Discovery, Found, Health, JobReady, Name, Object,
+    ObjectFound, ObjectRef, Outputs, Owner, Protection, Renames, ResourceId, ResourceKind, RunId,
+    Version, annotation, label, label_value,
 };
 
 const CLAIM: &str = "PersistentVolumeClaim";
@@ -209,8 +210,17 @@ pub fn found_of(session: &Session, id: &ResourceId, objects: &[Object]) -> Found
         protection: protection_of(objects),
         outputs: outputs_of(id, objects),
         objects: objects_found,
+        health: leaving(session, objects).unwrap_or(Health::Ready),
         ..Found::ours()
     }
+}
+
+/// How a claim is that somebody deleted and that is still used.
+fn leaving(session: &Session, objects: &[Object]) -> Option<Health> {
+    let claims = objects.iter().filter(|object| object.kind() == "PersistentVolumeClaim");
+    let around = Surroundings { simulated: session.simulated, ..Surroundings::default() };
+    let goes = |claim: &&Object| claim.0.pointer("/metadata/deletionTimestamp").is_some();
+    claims.filter(goes).map(|claim| readiness(claim, &around, JobReady::Complete)).next()
 }
 
 /// The needs written on objects, under the names that instances have now.

@@ -6,6 +6,7 @@ mod index;
 mod inspect;
 mod pin;
 mod registry;
+mod schema;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use serde_json::{Value as Json, json};
 pub use content::ChartContent;
 pub use inspect::{Findings, unknown_keys};
 pub use pin::{pins, with_key};
+pub use schema::{Misfit, misfits};
 
 pub(super) use self::registry::Registry;
 

@@ -22,11 +22,18 @@ pub struct Surroundings {
     pub simulated: bool,
 }
 
+/// What is said of a claim that somebody deleted and that is still used. A deletion cannot be taken back.
+pub const LEAVING_DATA: &str = "DATA GOES: somebody deleted it, and it goes as soon as no pod uses it; its bytes stay only \
+     where the reclaim policy of its volume is Retain. Save them before its pods restart";
+
 /// How an object is. Jobs count by `jobs`; all others do not look at it.
 pub fn readiness(object: &Object, around: &Surroundings, jobs: JobReady) -> Health {
     let look = Look { object, status: object.0.get("status").unwrap_or(&Json::Null) };
     if object.0.pointer("/metadata/deletionTimestamp").is_some() {
-        return look.settling("is being deleted");
+        return look.settling(match (object.kind(), around.simulated) {
+            ("PersistentVolumeClaim", false) => LEAVING_DATA,
+            _ => "is being deleted",
+        });
     }
     let group = look.group();
     match (group, object.kind()) {

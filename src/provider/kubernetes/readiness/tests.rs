@@ -220,3 +220,22 @@ fn the_worst_counts_and_any_progress_is_progress() {
     );
     assert_ne!(together([wait("1"), wait("2")]), together([wait("1"), wait("3")]));
 }
+
+#[test]
+fn a_claim_that_goes_says_what_goes_with_it_where_there_is_data() {
+    let claim = Object(json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "data", "namespace": "n", "deletionTimestamp": "t"},
+    }));
+    let says = |simulated: bool| {
+        let around = Surroundings { simulated, ..Surroundings::default() };
+        match readiness(&claim, &around, JobReady::Complete) {
+            Health::Settling(progress) => progress.waits_for,
+            other @ (Health::Ready | Health::Assumed(_) | Health::Started | Health::Failed(_)) => {
+                panic!("{other:?}")
+            }
+        }
+    };
+    assert!(says(false).contains("DATA GOES"), "{}", says(false));
+    assert!(!says(true).contains("DATA"), "{}", says(true));
+}
