@@ -229,7 +229,7 @@ impl State {
         let wanted = step.wanted.as_ref().expect("a write is wanted");
         self.check_needs(wanted, &run.identity.renames)?;
         if step.action == Action::Replace {
-            self.remove(&step.id)?;
+            self.remove(&step.id, &run.identity.renames)?;
         }
         let key = self.place(&step.id, &run.identity.renames);
         let motion = self.things.get(&key).and_then(|thing| thing.release);
@@ -309,10 +309,12 @@ impl State {
     }
 
     /// A delete, refused while something uses the thing; a host takes along what is in it.
-    fn remove(&mut self, id: &ResourceId) -> Result<Outputs, ProviderError> {
+    fn remove(&mut self, id: &ResourceId, renames: &Renames) -> Result<Outputs, ProviderError> {
+        let id = &self.place(id, renames);
+        let is_it = |other: &ResourceId| renames.id(other.clone()) == renames.id(id.clone());
         let user = self.things.iter().find(|(other, thing)| {
             *other != id
-                && thing.needs.contains(id)
+                && thing.needs.iter().any(is_it)
                 && thing.host.as_ref() != Some(id)
                 && !self.lives_in(other, id)
         });
@@ -441,14 +443,16 @@ impl Provider for Side {
                 }
                 Action::Adopt => {
                     state.effect(&step.id)?;
-                    let thing = state.things.get_mut(&step.id).expect("it is there");
+                    let key = state.place(&step.id, &run.identity.renames);
+                    let thing = state.things.get_mut(&key).expect("it is there");
                     thing.owner = Owner::Ours;
                     thing.flavour = step.id.instance_name().map(|_| run.identity.flavour.clone());
                     Ok(thing.outputs(&step.id))
                 }
                 Action::Mark { how } => {
                     state.effect(&step.id)?;
-                    let thing = state.things.get_mut(&step.id).expect("it is there");
+                    let key = state.place(&step.id, &run.identity.renames);
+                    let thing = state.things.get_mut(&key).expect("it is there");
                     match how {
                         Marking::Orphan => {
                             thing.owner = Owner::Unmarked { manager: None, suitable: false };
@@ -458,10 +462,11 @@ impl Provider for Side {
                     }
                     Ok(thing.outputs(&step.id))
                 }
-                Action::Delete => state.remove(&step.id),
+                Action::Delete => state.remove(&step.id, &run.identity.renames),
                 Action::Start => {
                     state.effect(&step.id)?;
-                    let thing = state.things.get_mut(&step.id).expect("it is there");
+                    let key = state.place(&step.id, &run.identity.renames);
+                    let thing = state.things.get_mut(&key).expect("it is there");
                     thing.power = Power::On;
                     Ok(thing.outputs(&step.id))
                 }
