@@ -64,9 +64,18 @@ pub fn try_lock_as(path: &Path, words: &str) -> Result<Result<Lock, String>, Fil
 }
 
 /// Whether somebody holds a lock; nobody holds one without a file.
-pub fn is_held(path: &Path) -> bool {
-    let file = File::options().read(true).write(true).open(path);
-    file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+pub fn is_held(path: &Path) -> Result<bool, FileError> {
+    let failed = |source: io::Error| FileError { what: "look at", path: path.to_owned(), source };
+    let file = match File::options().read(true).write(true).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(failed(error)),
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
 }
 
 /// Waits for a lock as long as it takes; `on_wait` is told once when another run holds it.
@@ -91,9 +100,9 @@ mod tests {
     fn the_second_learns_who_holds_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a/lock");
-        assert!(!is_held(&path));
+        assert!(!is_held(&path).unwrap());
         let first = try_lock_as(&path, "somebody with a long name").unwrap().unwrap();
-        assert!(is_held(&path));
+        assert!(is_held(&path).unwrap());
         assert_eq!(try_lock_as(&path, "b").unwrap().unwrap_err(), "somebody with a long name");
         drop(first);
         let _second = try_lock_as(&path, "b").unwrap().unwrap();

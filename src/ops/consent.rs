@@ -174,12 +174,12 @@ fn need(scene: &Scene<'_>, goal: Goal, plan: &Plan, lost: &[String]) -> Need {
     if goal == Goal::Destroy || says_yes {
         return Need::Nothing;
     }
-    let destructive = draw::destructive(plan).len();
+    // Parts of what comes or changes are named among what goes, and counted with it.
+    let parts = plan.steps.iter().filter(|step| step.takes_parts_away()).count();
+    let going = draw::destructive(plan).len() + parts;
     match settings.confirm {
-        Confirm::Destructive if destructive > 0 => {
-            // Parts of what comes or changes are named among what goes, and counted with it.
-            let parts = plan.steps.iter().filter(|step| step.takes_parts_away()).count();
-            let things = match destructive + parts {
+        Confirm::Destructive if going > 0 => {
+            let things = match going {
                 1 => "1 thing".to_owned(),
                 several => format!("{several} things"),
             };

@@ -43,17 +43,22 @@ pub(super) fn refuse_unknown(scene: &Scene<'_>, drawing: &Drawing) -> Result<(),
     Err(failure)
 }
 
-/// Whether something is called so, or was: of an instance that has nothing any more, nobody can tell what it had.
+/// Whether something is called so, or may have been: what an instance had before, nobody can tell.
 fn is_known(word: &str, ids: &BTreeSet<&ResourceId>, instances: &BTreeSet<String>) -> bool {
-    let is_gone = || {
-        let id: Option<ResourceId> = word.parse().ok();
-        let name = id.and_then(|id| id.instance_name().cloned());
-        name.is_some_and(|name| {
-            instances.contains(name.as_str())
-                && !ids.iter().any(|id| id.instance_name() == Some(&name))
-        })
-    };
-    instances.contains(word) || ids.iter().any(|id| plan::names(word, id)) || is_gone()
+    instances.contains(word)
+        || ids.iter().any(|id| plan::names(word, id))
+        || word.parse().is_ok_and(|id| is_gone(&id, ids, instances))
+}
+
+/// Whether an instance that is known may have had it: unless something of its kind is called nearly so, which is meant then.
+fn is_gone(id: &ResourceId, ids: &BTreeSet<&ResourceId>, instances: &BTreeSet<String>) -> bool {
+    let Some(instance) = id.instance_name() else { return false };
+    let alike =
+        |other: &&&ResourceId| other.instance_name() == Some(instance) && other.kind == id.kind;
+    // The name of what lies by its place is one nobody types.
+    let is_typed = !id.name.contains('/');
+    let others = ids.iter().filter(alike).map(|other| other.name.as_str());
+    instances.contains(instance.as_str()) && !(is_typed && nearest(&id.name, others).is_some())
 }
 
 /// The names of instances that are there, or that the files could install.

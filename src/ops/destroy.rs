@@ -27,7 +27,7 @@ pub async fn destroy(
     }
     if scene.lacks_what_goes(Goal::Destroy) {
         // A destroy that died after the cluster was gone leaves its journal.
-        turn::forget_dead(&scene).await;
+        turn::forget_dead(&scene);
         return Ok(Ended::Well);
     }
     consent::name_fits(settings, &scene.identity.project)?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::adapter::{clock, files, journal, process};
 use crate::model::{
-    Digest, Intent, JournalLine, ResourceId, RunEnd, RunId, RunRecord, RunResult, Runner,
+    Digest, Identity, Intent, JournalLine, ResourceId, RunEnd, RunId, RunRecord, RunResult, Runner,
 };
 use crate::plan::{Action, Plan};
 use crate::provider::kubernetes::lease::Lease;
@@ -29,12 +29,22 @@ pub(super) struct History {
 
 /// The folder of a target's journals on this machine.
 pub(super) fn folder(scene: &Scene<'_>) -> PathBuf {
-    scene.settings.data.join("runs").join(place(scene))
+    folder_of(&scene.settings.data, &scene.identity)
+}
+
+fn folder_of(data: &Path, identity: &Identity) -> PathBuf {
+    data.join("runs").join(place(identity))
+}
+
+/// Whether a run of this machine is at work at a target.
+pub(super) fn is_at_work(data: &Path, identity: &Identity) -> bool {
+    let journals = files::list(&folder_of(data, identity)).unwrap_or_default();
+    journals.iter().any(|path| journal::is_written(path).is_ok_and(|written| written == Some(true)))
 }
 
 /// A name for project and target among files.
-pub(super) fn place(scene: &Scene<'_>) -> String {
-    let (project, target) = (&scene.identity.project, &scene.identity.target);
+pub(super) fn place(identity: &Identity) -> String {
+    let (project, target) = (&identity.project, &identity.target);
     let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
     let name: String = project.chars().map(plain).take(40).collect();
     format!("{name}-{}", Digest::of(format!("{project}\n{target}")).short(10))
@@ -91,11 +101,6 @@ impl History {
     /// The runs that ended without a word, oldest first.
     pub(super) fn dead(&self) -> impl Iterator<Item = &RunRecord> {
         self.runs.iter().filter(|run| run.ended.is_none() && !self.lives(&run.by.run))
-    }
-
-    /// Whether no run of this machine is at work.
-    pub(super) fn nobody_lives(&self) -> bool {
-        self.alive.is_empty()
     }
 
     /// Whether something is left of earlier runs that only a run with the lock may tidy up.

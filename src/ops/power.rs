@@ -84,7 +84,7 @@ pub async fn stop(
         )
         .because("it is not ours: `-k` only uses it")),
         (Spec::Cluster(ClusterSpec::Kwok { .. }), None)
-            if scene.half_made.as_ref().is_some_and(|running| !running.is_empty()) =>
+            if scene.half_made.as_ref().is_some_and(|half_made| !half_made.running.is_empty()) =>
         {
             end_processes(&scene, cancel).await?;
             screen.note(&format!(
@@ -94,7 +94,7 @@ pub async fn stop(
         }
         (_, None) if scene.half_made.is_some() => {
             screen.note(&format!(
-                "the cluster `{name}` is half-made, and there is nothing to stop; `datamill apply` makes it anew, `datamill destroy` takes it away"
+                "the cluster `{name}` is half-made, and nothing of it can be stopped; `datamill apply` makes it anew, `datamill destroy` takes it away"
             ));
             Ok(Ended::Well)
         }

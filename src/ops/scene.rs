@@ -21,7 +21,7 @@ use crate::yaml::Problems;
 use super::draw::Goal;
 use super::lock::{Answering, Lock, SavedLock, Surroundings};
 use super::target::{self, Choice};
-use super::{Settings, load};
+use super::{Settings, history, load};
 
 /// What a run stands on.
 pub(super) struct Scene<'a> {
@@ -34,8 +34,8 @@ pub(super) struct Scene<'a> {
     pub(super) cluster: Resource,
     /// As it was found.
     pub(super) cluster_seen: Observed,
-    /// Where it is absent: what runs of one that was begun and never came to its end.
-    pub(super) half_made: Option<Vec<String>>,
+    /// Where it is absent: one that was begun.
+    pub(super) half_made: Option<HalfMade>,
     /// Its outputs, when it runs.
     pub(super) known: Known,
     pub(super) facts: ClusterFacts,
@@ -191,9 +191,8 @@ impl Scene<'_> {
     fn cluster_sentence(&self) -> String {
         let provider = &self.facts.provider;
         let version = &self.facts.version;
-        if let Some(running) = &self.half_made {
-            let name = &self.cluster.id.name;
-            return half_made_sentence(provider, name, running);
+        if let Some(half_made) = &self.half_made {
+            return half_made.sentence(provider, &self.cluster.id.name);
         }
         match &self.cluster_seen {
             Observed::Absent => format!("a new {provider} cluster with Kubernetes {version}"),
@@ -251,29 +250,46 @@ async fn is_recorded(
     Ok(is_there)
 }
 
-/// What runs of a cluster that is absent since the run that was to make it did not finish.
-async fn half_made(
-    local: &Local,
-    cluster: &Resource,
-    seen: &Observed,
-    project: &Project,
-) -> Option<Vec<String>> {
-    match (seen, &cluster.spec) {
-        (Observed::Absent, Spec::Cluster(spec)) => local.half_made(spec, &project.name).await,
-        (Observed::Absent | Observed::Present(_) | Observed::Unreachable { .. }, _) => None,
-    }
+/// A cluster that was begun and is not there yet, or never came to its end.
+#[derive(Debug)]
+pub(super) struct HalfMade {
+    /// What runs of it.
+    pub(super) running: Vec<String>,
+    /// Whether a run of this machine is at it.
+    pub(super) is_at_work: bool,
 }
 
-/// How a cluster is that was begun and never came to its end, and what to do.
-fn half_made_sentence(provider: &str, name: &str, running: &[String]) -> String {
-    let runs = match running {
-        [] => "nothing of it runs".to_owned(),
-        [one] => format!("{one} runs"),
-        several => format!("{} run", several.join(", ")),
-    };
-    format!(
-        "the half-made {provider} cluster `{name}` ({runs}); `apply` makes it anew, `destroy` takes it away"
-    )
+impl HalfMade {
+    async fn look(
+        scene: (&Settings, &Identity),
+        local: &Local,
+        cluster: &Resource,
+        seen: &Observed,
+    ) -> Result<Option<Self>, Failure> {
+        let (settings, identity) = scene;
+        let (Observed::Absent, Spec::Cluster(spec)) = (seen, &cluster.spec) else {
+            return Ok(None);
+        };
+        let running = local.half_made(spec, &identity.project).await;
+        let running = running.map_err(|because| target::unreachable(&because))?;
+        let is_at_work = history::is_at_work(&settings.data, identity);
+        Ok(running.map(|running| Self { running, is_at_work }))
+    }
+
+    /// How it is, and what to do.
+    fn sentence(&self, provider: &str, name: &str) -> String {
+        if self.is_at_work {
+            return format!("the {provider} cluster `{name}`, which a run is making");
+        }
+        let runs = match self.running.as_slice() {
+            [] => "nothing of it runs".to_owned(),
+            [one] => format!("{one} runs"),
+            several => format!("{} run", several.join(", ")),
+        };
+        format!(
+            "the half-made {provider} cluster `{name}` ({runs}); `apply` makes it anew, `destroy` takes it away"
+        )
+    }
 }
 
 /// Opens the scene: reads the lock file, chooses the cluster, looks at it, and finds out who we are there and whether it is the
@@ -349,7 +365,6 @@ pub(super) async fn open_for<'a>(
     let mut known = Known::default();
     let cluster = choice.cluster;
     let cluster_seen = seen_of(&local, &cluster, &identity).await?;
-    let half_made = half_made(&local, &cluster, &cluster_seen, &project).await;
     let mut facts = target::declared(&project, &cluster);
     let power = cluster_seen.found().map(|found| found.power);
     if let Some(found) = cluster_seen.found() {
@@ -369,6 +384,7 @@ pub(super) async fn open_for<'a>(
     let kubernetes =
         Arc::new(Kubernetes::new(super::tools::kubernetes_settings(helm, &redactor, settings)));
     identity.target = target::target_name(&cluster, &known);
+    let half_made = HalfMade::look((settings, &identity), &local, &cluster, &cluster_seen).await?;
     let is_open = power == Some(Power::On);
     if is_open && !is_recorded(&kubernetes, &known, &mut identity).await? && approved.is_none() {
         super::installation::recover(&kubernetes, &known, &mut identity, screen).await?;

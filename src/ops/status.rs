@@ -11,7 +11,7 @@ use crate::ui::{DataRow, Screen, StatusRow, StatusView};
 
 use super::draw::{Drawing, Goal, draw};
 use super::history::History;
-use super::scene::{self, Scene};
+use super::scene::{self, HalfMade, Scene};
 use super::{Ended, Settings, load};
 
 /// Shows the cluster, each instance with its health, and what is kept.
@@ -27,7 +27,7 @@ pub async fn status(settings: &Settings, screen: &Screen) -> Result<Ended, Failu
     let history = History::read(&scene).await;
     let mut view = StatusView {
         header: scene.header(),
-        cluster: cluster_word(&scene, &history).to_owned(),
+        cluster: cluster_word(&scene).to_owned(),
         rows: Vec::new(),
         kept: Vec::new(),
         orphaned: Vec::new(),
@@ -44,11 +44,13 @@ pub async fn status(settings: &Settings, screen: &Screen) -> Result<Ended, Failu
     Ok(Ended::Well)
 }
 
-fn cluster_word(scene: &Scene<'_>, history: &History) -> &'static str {
+fn cluster_word(scene: &Scene<'_>) -> &'static str {
     match &scene.cluster_seen {
-        Observed::Absent if scene.half_made.is_some() && history.nobody_lives() => "half-made",
-        Observed::Absent if scene.half_made.is_some() => "being made",
-        Observed::Absent => "absent",
+        Observed::Absent => match &scene.half_made {
+            None => "absent",
+            Some(HalfMade { is_at_work: true, .. }) => "being made",
+            Some(HalfMade { is_at_work: false, .. }) => "half-made",
+        },
         Observed::Unreachable { .. } => "unreachable",
         Observed::Present(found) => match found.power {
             Power::On => "running",
@@ -161,13 +163,21 @@ fn note(
     row.says.extend(says);
 }
 
-/// Whether something is there of an instance, and none of it is ours.
+/// Whether what is there of an instance is not ours, all of it, and stands in its way. What is only used says nothing, and what
+/// could not be looked at may be ours.
 fn is_unmanaged(drawing: &Drawing, instance: &str) -> bool {
     let own = |id: &&ResourceId| id.instance_name().is_some_and(|name| name.as_str() == instance);
     let ids = drawing.look.desired.resources.keys().filter(own).filter(|id| !id.kind.only_looks());
-    let observed = &drawing.look.snapshot.observed;
-    let mut seen = ids.filter_map(|id| observed.get(id)?.found()).peekable();
-    seen.peek().is_some() && seen.all(|found| found.owner != Owner::Ours)
+    let mut is_in_its_way = false;
+    for id in ids {
+        match drawing.look.snapshot.observed.get(id) {
+            Some(Observed::Present(found)) if found.owner == Owner::Ours => return false,
+            Some(Observed::Present(found)) => is_in_its_way |= is_in_the_way(id, found),
+            Some(Observed::Unreachable { .. }) => return false,
+            Some(Observed::Absent) | None => {}
+        }
+    }
+    is_in_its_way
 }
 
 /// Whether something stands where a thing of ours would, and is not only used.

@@ -23,7 +23,7 @@ use crate::ui::Busy;
 
 use self::desk::{Desk, Place};
 use super::Settings;
-use super::history::{self, History};
+use super::history;
 use super::scene::Scene;
 
 /// The term of the lock in seconds, for tests.
@@ -74,7 +74,7 @@ impl Turn {
         let busy = scene.screen.busy();
         let settings = scene.settings;
         let runner = runner(settings, &scene.identity);
-        let place = format!("target-{}", history::place(scene));
+        let place = format!("target-{}", history::place(&scene.identity));
         let path = settings.files.cache.join("locks").join(place);
         let now = clock::since_epoch().as_secs();
         let words = format!("{runner} since {}", clock::words(now));
@@ -178,9 +178,8 @@ pub(super) fn forget(scene: &Scene<'_>) {
 }
 
 /// Removes what this machine remembers of a target that is not there, unless a run is about to make it.
-pub(super) async fn forget_dead(scene: &Scene<'_>) {
-    let history = History::read(scene).await;
-    if history.nobody_lives() {
+pub(super) fn forget_dead(scene: &Scene<'_>) {
+    if !history::is_at_work(&scene.settings.data, &scene.identity) {
         forget(scene);
     }
 }

@@ -88,7 +88,7 @@ impl Folder {
     }
 
     /// Whether a run works on it, or a program that a dead one left.
-    pub(super) fn is_locked(&self, locks: &Path) -> bool {
+    pub(super) fn is_locked(&self, locks: &Path) -> Result<bool, FileError> {
         lock::is_held(&self.place(locks))
     }
 

@@ -150,11 +150,15 @@ impl Local {
     }
 
     /// What runs of a cluster that a run began to make and did not finish; nothing where none was begun.
-    pub async fn half_made(&self, spec: &ClusterSpec, project: &str) -> Option<Vec<String>> {
+    pub async fn half_made(
+        &self,
+        spec: &ClusterSpec,
+        project: &str,
+    ) -> Result<Option<Vec<String>>, String> {
         match spec {
             ClusterSpec::Kwok { name, .. } => self.kwok(name).half_made(project).await,
             ClusterSpec::Kind(spec) => self.kind(&spec.name).half_made(project).await,
-            ClusterSpec::Existing { .. } => None,
+            ClusterSpec::Existing { .. } => Ok(None),
         }
     }
 

@@ -87,17 +87,16 @@ impl Kind {
     }
 
     /// The containers that run of a cluster which was begun for a project and never came to its end; nothing where there is none.
-    pub(super) async fn half_made(&self, project: &str) -> Option<Vec<String>> {
-        if self.folder.marker().is_some() {
-            return None;
-        }
+    pub(super) async fn half_made(&self, project: &str) -> Result<Option<Vec<String>>, String> {
         let ours = |marker: &Marker| marker.project == project && marker.provider == "kind";
-        self.folder.begun().filter(ours)?;
-        let containers = self.containers().await.unwrap_or_default();
+        if self.folder.marker().is_some() || !self.folder.begun().as_ref().is_some_and(ours) {
+            return Ok(None);
+        }
+        let containers = self.containers().await.map_err(|error| error.to_string())?;
         let stopped: Vec<_> =
             shape::stopped(&containers).iter().map(|one| one.name.clone()).collect();
         let names = containers.into_iter().map(|one| one.name);
-        Some(names.filter(|name| !stopped.contains(name)).collect())
+        Ok(Some(names.filter(|name| !stopped.contains(name)).collect()))
     }
 
     /// Looks: by its containers, its server, its nodes.

@@ -103,17 +103,17 @@ impl Kwok {
     }
 
     /// The programs that run of a cluster which was begun for a project and never came to its end; nothing where there is none.
-    pub(super) async fn half_made(&self, project: &str) -> Option<Vec<String>> {
-        if self.folder.marker().is_some() {
-            return None;
+    pub(super) async fn half_made(&self, project: &str) -> Result<Option<Vec<String>>, String> {
+        let begun = self.folder.begun().filter(|marker| marker.project == project);
+        if self.folder.marker().is_some() || begun.is_none() {
+            return Ok(None);
         }
-        self.folder.begun().filter(|marker| marker.project == project)?;
         let mut names = self.running_names().await;
         // It outlives whoever called it, runs from elsewhere, and is about to start the others.
-        if self.folder.is_locked(&self.settings.locks) {
+        if self.folder.is_locked(&self.settings.locks).map_err(|error| error.to_string())? {
             names.push("kwokctl".to_owned());
         }
-        Some(names)
+        Ok(Some(names))
     }
 
     async fn ask(&self) -> Result<(Vec<Object>, Option<String>), KubeError> {
