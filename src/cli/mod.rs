@@ -74,7 +74,7 @@ pub fn run(args: &[OsString]) -> u8 {
         Err(failure) => return failure::show(&failure, &screen),
     };
     screen.finish(None);
-    code
+    screen.unanswered().map_or(code, |failure| failure::show(&failure, &screen))
 }
 
 fn screen(

@@ -54,7 +54,7 @@ pub mod annotation {
 const LONGEST: usize = 63;
 
 /// A text as a label value: as it is when it fits, else its first 50 characters, `-`, 10 of its hash. Characters a label
-/// may not hold become `.`.
+/// may not hold become `.`. Two texts never become the same: a mark says whose a thing is.
 pub fn label_value(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric();
     let safe: String = text
@@ -62,12 +62,13 @@ pub fn label_value(text: &str) -> String {
         .map(|c| if plain(c) || matches!(c, '-' | '_' | '.') { c } else { '.' })
         .collect();
     let ends_well = safe.starts_with(plain) && safe.ends_with(plain);
-    if safe.len() <= LONGEST && (ends_well || safe.is_empty()) {
+    if safe == text && safe.len() <= LONGEST && (ends_well || safe.is_empty()) {
         return safe;
     }
-    let head: String = safe.trim_start_matches(|c| !plain(c)).chars().take(50).collect();
     let digest = Digest::of(text);
-    format!("{head}-{}", digest.short(10))
+    let head: String = safe.trim_start_matches(|c| !plain(c)).chars().take(50).collect();
+    let between = if head.is_empty() { "" } else { "-" };
+    format!("{head}{between}{}", digest.short(10))
 }
 
 /// The marks of one resource.
@@ -129,13 +130,17 @@ mod tests {
     #[test]
     fn a_label_value_always_fits() {
         assert_eq!(label_value("demo"), "demo");
-        assert_eq!(label_value("a/b"), "a.b");
         for text in ["x".repeat(64), "x".repeat(200), "-lead".to_owned(), "trail-".to_owned()] {
             let value = label_value(&text);
             assert!(value.len() <= LONGEST, "{value}");
             assert!(value.starts_with(|c: char| c.is_ascii_alphanumeric()), "{value}");
             assert!(value.ends_with(|c: char| c.is_ascii_alphanumeric()), "{value}");
         }
-        assert_ne!(label_value(&"x".repeat(64)), label_value(&"x".repeat(65)));
+        let texts = ["a b", "a+b", "a.b", "a/b", "büro", "bäro", "b.ro", "ü", "ä", "-a", "a"];
+        let long = ["x".repeat(64), "x".repeat(65)];
+        let all: Vec<String> = texts.map(str::to_owned).into_iter().chain(long).collect();
+        let values: std::collections::BTreeSet<_> =
+            all.iter().map(|text| label_value(text)).collect();
+        assert_eq!(values.len(), all.len(), "{values:?}");
     }
 }

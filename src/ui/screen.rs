@@ -1,7 +1,7 @@
 //! The screen: where text goes, how wide it is, and in which form. Its other methods stand with what they show.
 
 use std::fmt;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -14,6 +14,7 @@ use super::paint::{Colour, Paint};
 use super::progress::Run;
 use super::question::Typed;
 use super::text::wrap;
+use crate::model::{Failure, FailureKind};
 
 /// Where text goes: a stream, or a buffer in tests.
 pub type Sink = Arc<Mutex<dyn Write + Send>>;
@@ -112,6 +113,8 @@ struct Inner {
     answers: Mutex<Answers>,
     completer: OnceLock<Completer>,
     busy: AtomicUsize,
+    /// Why part of the answer could not be written.
+    unanswered: OnceLock<std::io::Error>,
 }
 
 /// As long as this lives, an interrupt waits for what is under way.
@@ -147,6 +150,7 @@ impl Screen {
             answers: Mutex::new(Answers::default()),
             completer: OnceLock::new(),
             busy: AtomicUsize::new(0),
+            unanswered: OnceLock::new(),
         }))
     }
 
@@ -204,25 +208,38 @@ impl Screen {
 
     /// Writes lines to standard error, above the bars if there are any.
     pub fn say(&self, text: &str) {
-        self.write(&self.0.err, text, "\n");
+        // Where nobody can be told, nobody can be told that.
+        self.write(&self.0.err, text, "\n").ok();
     }
 
-    /// Writes what was asked for to standard output.
+    /// Writes what was asked for to standard output. A reader that went away (`| head`) is no error: what it does not read
+    /// need not be written.
     pub fn answer(&self, text: &str) {
-        self.write(&self.0.out, text, "\n");
+        match self.write(&self.0.out, text, "\n") {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                self.0.unanswered.set(error).ok();
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+
+    /// What was asked for and could not be written.
+    pub fn unanswered(&self) -> Option<Failure> {
+        let error = self.0.unanswered.get()?;
+        let what = "cannot write the answer to standard output";
+        Some(Failure::new(FailureKind::Preflight, what).because(error.to_string()))
     }
 
     pub(super) fn prompt(&self, text: &str) {
-        self.write(&self.0.err, text, "");
+        self.write(&self.0.err, text, "").ok();
     }
 
-    /// A reader that went away (`| head`) is no error: what it does not read need not be written.
-    fn write(&self, sink: &Sink, text: &str, end: &str) {
+    fn write(&self, sink: &Sink, text: &str, end: &str) -> std::io::Result<()> {
         let text = text.strip_suffix('\n').filter(|_| !end.is_empty()).unwrap_or(text);
         self.0.bars.suspend(|| {
             let mut sink = held(sink);
-            write!(sink, "{text}{end}").and_then(|()| sink.flush()).ok();
-        });
+            write!(sink, "{text}{end}").and_then(|()| sink.flush())
+        })
     }
 
     /// Writes an event as a JSON line to standard error.
@@ -328,11 +345,11 @@ pub(super) mod tests {
 
     impl Write for Broken {
         fn write(&mut self, _bytes: &[u8]) -> std::io::Result<usize> {
-            Err(std::io::ErrorKind::BrokenPipe.into())
+            Err(ErrorKind::BrokenPipe.into())
         }
 
         fn flush(&mut self) -> std::io::Result<()> {
-            Err(std::io::ErrorKind::BrokenPipe.into())
+            Err(ErrorKind::BrokenPipe.into())
         }
     }
 

@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 
 use super::*;
+use crate::support::sandbox::BINARY;
 
 /// The one document on standard output, and the events on standard error.
 fn document(run: &Run) -> Json {
@@ -117,4 +118,18 @@ fn yaml_carries_the_same_document() {
 fn a_schema_is_itself_and_nothing_more() {
     let run = Sandbox::bare().datamill(["schema", "flavour", "-o", "yaml"]);
     assert!(run.stdout.contains("$schema:") && !run.stdout.contains("error: null"), "{run:?}");
+}
+
+#[test]
+fn an_answer_that_cannot_be_written_is_a_failure_and_a_reader_that_went_away_is_none() {
+    let sandbox = project();
+    let run = |command: &str, into: &str| {
+        let script = format!("{BINARY} {command} -f flavours/one.yaml -l -o json {into}");
+        sandbox.run("bash", ["-c", &script])
+    };
+    if std::path::Path::new("/dev/full").exists() {
+        ends_with(&run("validate", "> /dev/full"), 8, &["cannot write the answer"]);
+    }
+    let read = run("validate", "| head -c 1; exit ${PIPESTATUS[0]}");
+    assert_eq!((read.code, read.stdout.as_str()), (Some(0), "{"), "{read:?}");
 }

@@ -67,6 +67,16 @@ fn a_file_that_is_no_plan_or_was_changed_is_refused() {
     let out = |file: &'static str| sandbox.datamill(flavour.into_iter().chain([file]));
     ends_with(&out("no/such/x.plan"), 10, &["cannot write the plan", "there is no folder"]);
     ends_with(&out("flavours"), 10, &["`flavours` is a folder"]);
+    let before = std::fs::read(sandbox.project().join("flavours/one.yaml")).unwrap();
+    ends_with(
+        &out("flavours/one.yaml"),
+        10,
+        &["`flavours/one.yaml` is there and is no saved plan"],
+    );
+    assert_eq!(std::fs::read(sandbox.project().join("flavours/one.yaml")).unwrap(), before);
+    std::os::unix::fs::symlink("flavours/one.yaml", sandbox.project().join("link")).unwrap();
+    ends_with(&out("link"), 10, &["`link` is there and no plain file"]);
+    ends_with(&out("/dev/full"), 10, &["no plain file"]);
     assert!(!sandbox.project().join("no").exists());
     put(&sandbox, &SavedPlan { goal: SavedGoal::Destroy, ..plan() });
     ends_with(&sandbox.datamill(["apply", "x.plan"]), 4, &["not as it was written"]);

@@ -71,7 +71,8 @@ fn document(scene: &Scene<'_>, goal: Goal, drawing: &Drawing) -> SavedPlan {
     .sealed()
 }
 
-/// A file in a folder that is not there is a slip of the pen: said before anything is looked at.
+/// A file in a folder that is not there is a slip of the pen, and so is one that is there and no plan: said before anything is
+/// looked at.
 pub(in crate::ops) fn may_write(settings: &Settings, path: &Path) -> Result<(), Failure> {
     let place = settings.files.folder.join(path);
     let folder = place.parent().unwrap_or(&place);
@@ -79,12 +80,22 @@ pub(in crate::ops) fn may_write(settings: &Settings, path: &Path) -> Result<(), 
         format!("`{}` is a folder", path.display())
     } else if !files::is_folder(folder) {
         format!("there is no folder `{}`", folder.display())
+    } else if place.symlink_metadata().is_ok_and(|there| !there.is_file()) {
+        format!("`{}` is there and no plain file", path.display())
+    } else if is_something_else(path, &place) {
+        format!("`{}` is there and is no saved plan", path.display())
     } else {
         return Ok(());
     };
-    Err(Failure::new(FailureKind::Usage, "cannot write the plan")
-        .because(why)
-        .hint("name a file in a folder that is there:\n    datamill plan --out demo.plan"))
+    let hint = "name a new file, or a saved plan, in a folder that is there:\n    datamill plan --out demo.plan";
+    Err(Failure::new(FailureKind::Usage, "cannot write the plan").because(why).hint(hint))
+}
+
+/// Whether a file is there that holds something and no plan, of whatever version and age.
+fn is_something_else(path: &Path, place: &Path) -> bool {
+    let Ok(bytes) = files::read_bytes(place) else { return place.exists() };
+    let decoded = SavedPlan::decode(path, &bytes);
+    !bytes.is_empty() && decoded.is_err_and(|failure| failure.kind == FailureKind::Usage)
 }
 
 /// Writes a plan to a file that only its owner can read.
