@@ -629,3 +629,11 @@ fn what_lies_outside_is_held_against_the_contract_of_its_capability() {
         assert!(errors[0].contains(says) && errors[0].contains("lab.yaml:3 "), "{errors:?}");
     }
 }
+
+#[test]
+fn all_of_nothing_says_why() {
+    let fixture = Fixture::new("project: {flavour: all}\n").component("store", "all: false\n");
+    let found = warnings(&fixture.project());
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("`all` chooses nothing"), "{found:?}");
+}

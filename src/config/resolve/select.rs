@@ -132,6 +132,9 @@ pub(super) fn select(
     for word in asked {
         chosen.asked(word, problems);
     }
+    if project.all && chosen.selected.is_empty() {
+        problems.push(chosen.nothing());
+    }
     Selection { instances: chosen.selected, left_out: chosen.left_out.into_iter().collect() }
 }
 
@@ -236,6 +239,14 @@ impl Chosen<'_> {
     }
 
     /// Every component that `all` means, and every instance under a name of its own.
+    /// Says that `all` is nothing here, and why.
+    fn nothing(&self) -> Problem {
+        let why: Vec<_> =
+            self.left_out.iter().map(|left| format!("{}: {}", left.name, left.why)).collect();
+        Problem::warning("nothing-chosen", "`all` chooses nothing: every component is left out")
+            .help(format!("name what you want in `flavour:`. Left out are {}", why.join("; ")))
+    }
+
     fn all(&mut self) {
         let catalogue = self.names.catalogue;
         let named: BTreeSet<String> =
