@@ -75,8 +75,9 @@ impl Discovery {
         let mut renamed = Vec::new();
         for (id, found) in &self.found {
             let lasts = matches!(id.kind, ResourceKind::Claim | ResourceKind::Secret);
-            // What follows its instance to another name keeps its place.
-            let may = lasts && found.owner == Owner::Ours && found.moved_from.is_none();
+            // What follows its instance to another name keeps its place: where it was found once, it is what is meant.
+            let follows = found.moved_from.is_some() && found.bears.is_none();
+            let may = lasts && found.owner == Owner::Ours && !follows;
             let Some(object) = found.lasting().filter(|_| may) else { continue };
             let written = found.bears.as_ref().unwrap_or(id);
             let by_name = desired.get(written).is_some();
@@ -203,6 +204,19 @@ mod tests {
         assert_eq!(told(several(), &Desired::default()), both);
         assert_eq!(told(several(), &wanted("new")), ["store/claim/data", both[1]]);
         assert_eq!(told(several(), &wanted("old")), ["store/claim/data", both[0]]);
+    }
+
+    #[test]
+    fn of_several_the_wanted_one_follows_its_instance_to_another_name() {
+        let mut several: Vec<_> = ["old", "new"].map(|at| claim(at, "store-data", true)).into();
+        for found in &mut several {
+            found.bears = Some(id("store/claim/data"));
+            found.moved_from = Some("shop".parse().unwrap());
+        }
+        let by_place =
+            |found: Found| (id("store/claim/data").by_place(found.lasting().unwrap()), found);
+        let all = told(several.into_iter().map(by_place).collect(), &wanted("new"));
+        assert_eq!(all, ["store/claim/data", "store/claim/old/store-data"]);
     }
 
     #[test]
