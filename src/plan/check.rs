@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::{Action, Effect, Plan, Precondition, Purpose, Step};
-use crate::model::{Class, ObjectRef, Owner, ResourceId, ResourceKind};
+use crate::model::{CLAIM, Class, ObjectRef, Owner, ResourceId, ResourceKind};
 
 /// A promise that a plan breaks. Always a mistake in datamill, never the user's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,7 +154,7 @@ fn shared(plan: &Plan, broken: &mut Vec<BrokenRule>) {
 
 /// Whether an object of a release has a step of its own: what happens to the claim of a chart is said there.
 fn stands_alone(id: &ResourceId, object: &ObjectRef) -> bool {
-    id.kind == ResourceKind::Release && object.kind == "PersistentVolumeClaim"
+    id.kind == ResourceKind::Release && object.kind == CLAIM
 }
 
 /// What one step shows by itself.
@@ -286,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_live_object_stands_in_one_step() {
-        let claim = |uid: &str| Some(made_of(uid, "PersistentVolumeClaim"));
+        let claim = |uid: &str| Some(made_of(uid, CLAIM));
         let kept = || Action::Retain { why: String::new() };
         let update = || step("a/claim/x", Action::Update, claim("one"));
         let by_place = |action, uid| step("a/claim/n/x", action, claim(uid));
