@@ -4,13 +4,30 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Desired, Discovery, Found, KubernetesSpec, Name, ObjectRef, Owner, ResourceId, ResourceKind,
+    Desired, Discovery, Found, KubernetesSpec, Name, Object, ObjectFound, ObjectRef, Owner,
+    ResourceId, ResourceKind, Snapshot,
 };
 
-const CLAIM: &str = "PersistentVolumeClaim";
+/// The kind of the object that a claim is.
+pub const CLAIM: &str = "PersistentVolumeClaim";
 const SECRET: &str = "Secret";
+/// Helm's own word for what stays; ours too, so that one word means one thing in a cluster.
+pub const POLICY: &str = "helm.sh/resource-policy";
+
+impl Object {
+    /// Whether it outlives its instance as a thing by itself: a claim, or a Secret that is kept.
+    pub fn lasts(&self) -> bool {
+        let kept = || self.annotation(POLICY) == Some("keep");
+        self.kind() == CLAIM || self.kind() == SECRET && kept()
+    }
+}
 
 impl ResourceId {
+    /// Whether it stands for things that outlive their instance each by itself.
+    pub fn lasts(&self) -> bool {
+        matches!(self.kind, ResourceKind::Claim | ResourceKind::Secret)
+    }
+
     /// The id of a claim or a Secret by the place where it lies: for one whose own id stands for another.
     #[must_use]
     pub fn by_place(&self, object: &ObjectRef) -> Self {
@@ -62,9 +79,8 @@ impl Desired {
 impl Found {
     /// The live claim or kept Secret that it is, if it is one.
     pub fn lasting(&self) -> Option<&ObjectRef> {
-        let live = self.objects.iter().filter(|object| object.live.is_some());
-        let mut objects = live.map(|object| &object.object);
-        objects.find(|object| object.kind == CLAIM || self.keep && object.kind == SECRET)
+        let lasts = |one: &&ObjectFound| one.live.as_ref().is_some_and(Object::lasts);
+        self.objects.iter().find(lasts).map(|one| &one.object)
     }
 }
 
@@ -74,9 +90,9 @@ impl Discovery {
     pub fn tell_apart(&mut self, desired: &Desired) {
         let mut renamed = Vec::new();
         for (id, found) in &self.found {
-            let lasts = matches!(id.kind, ResourceKind::Claim | ResourceKind::Secret);
-            // What follows its instance to another name keeps its place.
-            let may = lasts && found.owner == Owner::Ours && found.moved_from.is_none();
+            // What follows its instance to another name keeps its place: where it was found once, it is what is meant.
+            let follows = found.moved_from.is_some() && found.bears.is_none();
+            let may = id.lasts() && found.owner == Owner::Ours && !follows;
             let Some(object) = found.lasting().filter(|_| may) else { continue };
             let written = found.bears.as_ref().unwrap_or(id);
             let by_name = desired.get(written).is_some();
@@ -113,13 +129,40 @@ impl Discovery {
     }
 }
 
+impl Snapshot {
+    /// Takes what wanted resources are made of out of what was found under ids that nobody wants: its step has another name now,
+    /// and what is left of the old one goes without it. What is a release is not its objects alone, and a chart's claim has an
+    /// id of its own.
+    pub fn hand_over(&mut self, desired: &Desired) {
+        let seen = self.observed.iter().filter(|(id, _)| desired.get(id).is_some());
+        let part = |id: &ResourceId, one: &ObjectFound| {
+            let of_a_chart = id.kind == ResourceKind::Release && one.object.kind == CLAIM;
+            let ours = one.wanted && one.live.is_some() && one.owner == Owner::Ours;
+            one.version.uid.clone().filter(|_| ours && !of_a_chart)
+        };
+        let parts: BTreeSet<String> = seen
+            .filter_map(|(id, seen)| Some((id, seen.found()?)))
+            .flat_map(|(id, found)| found.objects.iter().filter_map(move |one| part(id, one)))
+            .collect();
+        let handed =
+            |one: &ObjectFound| one.version.uid.as_ref().is_some_and(|u| parts.contains(u));
+        self.discovered.found.retain(|id, found| {
+            if desired.get(id).is_some() || !found.objects.iter().any(handed) {
+                return true;
+            }
+            found.objects.retain(|one| !handed(one));
+            !found.objects.is_empty() || found.release.is_some()
+        });
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
     use crate::model::{
-        AfterApply, Applied, ClaimSpec, Class, Digest, Object, ObjectFound, Resource, Spec, Version,
+        AfterApply, Applied, ClaimSpec, Class, Digest, Observed, Resource, Spec, Version,
     };
 
     fn id(text: &str) -> ResourceId {
@@ -179,9 +222,14 @@ mod tests {
 
     #[test]
     fn a_kept_secret_goes_by_its_place_too_and_another_one_does_not() {
-        let secret = |keep| {
-            let mut found = Found { keep, class: Class::Stateless, ..claim("old", "login", true) };
-            found.objects[0].object.kind = SECRET.to_owned();
+        let secret = |keep: bool| {
+            let mut found = Found { class: Class::Stateless, ..claim("old", "login", true) };
+            let marks = json!({POLICY: if keep { "keep" } else { "" }});
+            let object = &mut found.objects[0];
+            object.object.kind = SECRET.to_owned();
+            let live = object.live.as_mut().unwrap();
+            live.0["kind"] = SECRET.into();
+            live.0["metadata"]["annotations"] = marks;
             vec![(id("store/secret/login"), found)]
         };
         assert_eq!(told(secret(true), &wanted("new")), ["store/secret/old/login"]);
@@ -206,6 +254,19 @@ mod tests {
     }
 
     #[test]
+    fn of_several_the_wanted_one_follows_its_instance_to_another_name() {
+        let mut several: Vec<_> = ["old", "new"].map(|at| claim(at, "store-data", true)).into();
+        for found in &mut several {
+            found.bears = Some(id("store/claim/data"));
+            found.moved_from = Some("shop".parse().unwrap());
+        }
+        let by_place =
+            |found: Found| (id("store/claim/data").by_place(found.lasting().unwrap()), found);
+        let all = told(several.into_iter().map(by_place).collect(), &wanted("new"));
+        assert_eq!(all, ["store/claim/data", "store/claim/old/store-data"]);
+    }
+
+    #[test]
     fn what_needs_a_claim_needs_each_that_bears_its_id() {
         let user = Found { needs: [id("store/claim/data")].into(), ..Found::ours() };
         let found = [
@@ -216,6 +277,33 @@ mod tests {
         all.tell_apart(&wanted("new"));
         let needs = &all.found[&id("store/release/store")].needs;
         assert!(needs.contains(&id("store/claim/old/store-data")), "{needs:?}");
+    }
+
+    #[test]
+    fn what_a_wanted_step_is_made_of_is_no_part_of_one_that_had_another_name() {
+        let of = |names: &[&str]| {
+            let one = |name: &&str| {
+                let mut object = claim("new", name, true).objects.remove(0);
+                object.version.uid = Some((*name).to_owned());
+                object.wanted = true;
+                object
+            };
+            Found { objects: names.iter().map(one).collect(), ..Found::ours() }
+        };
+        let (wanted_one, was) = (id("store/claim/data"), id("store/claim/volume"));
+        let left = |names: &[&str]| {
+            let seen = Observed::Present(Box::new(of(&["one"])));
+            let mut snapshot = Snapshot::default();
+            snapshot.observed.insert(wanted_one.clone(), seen);
+            snapshot.discovered.found.insert(wanted_one.clone(), of(&["one"]));
+            snapshot.discovered.found.insert(was.clone(), of(names));
+            snapshot.hand_over(&wanted("new"));
+            assert_eq!(snapshot.discovered.found[&wanted_one], of(&["one"]));
+            snapshot.discovered.found.remove(&was)
+        };
+        assert_eq!(left(&["one"]), None);
+        assert_eq!(left(&["one", "two"]), Some(of(&["two"])));
+        assert_eq!(left(&["two"]), Some(of(&["two"])));
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod run;
 mod secret;
 mod value;
 
+pub use apart::{CLAIM, POLICY};
 pub use census::Census;
 pub use cluster::{
     ClusterFacts, ClusterSpec, KindNode, KindRole, KindSpec, Mount, NodeFound, NodeImage, NodeSpec,

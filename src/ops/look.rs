@@ -36,6 +36,7 @@ pub(super) async fn look(scene: &Scene<'_>, desired: Desired) -> Result<Look, Fa
     } else {
         unasked(scene, &desired)
     };
+    snapshot.hand_over(&desired);
     if desired.get(&scene.cluster.id).is_some() {
         snapshot.observed.insert(scene.cluster.id.clone(), scene.cluster_seen.clone());
     }

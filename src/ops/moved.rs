@@ -59,7 +59,9 @@ fn became(name: &Name, old: &Name, snapshot: &Snapshot, wanted: &dyn Fn(&Name) -
         found.filter(|(id, found)| found.owner == Owner::Ours && !id.kind.only_looks())
     };
     let own = || ours().filter(|(id, _)| id.instance_name() == Some(name));
-    if own().any(|(_, found)| found.moved_from.as_ref() == Some(old)) {
+    // What was left behind elsewhere keeps the old name: nothing writes to it.
+    let due = |found: &Found| found.moved_from.as_ref() == Some(old) && found.bears.is_none();
+    if own().any(|(_, found)| due(found)) {
         return Move::Due;
     }
     if own().next().is_some() {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::{Action, Effect, Plan, Precondition, Purpose, Step};
-use crate::model::{Class, Owner, ResourceId};
+use crate::model::{CLAIM, Class, ObjectRef, Owner, ResourceId, ResourceKind};
 
 /// A promise that a plan breaks. Always a mistake in datamill, never the user's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +55,13 @@ pub enum BrokenRule {
         /// Which.
         id: ResourceId,
     },
+    /// A live object is part of more than one step, so that each may do another thing to it.
+    Shared {
+        /// The object.
+        object: ObjectRef,
+        /// The steps.
+        ids: [ResourceId; 2],
+    },
     /// A run that takes something away would make, change or mend another thing.
     MadeByRemoval {
         /// Which.
@@ -75,6 +82,9 @@ impl fmt::Display for BrokenRule {
             Self::HiddenLoss { id } => write!(f, "`{id}` holds data and goes without a word"),
             Self::Unguarded { id } => write!(f, "`{id}` is written without a precondition"),
             Self::NotLooking { id } => write!(f, "`{id}` only looks and would change something"),
+            Self::Shared { object, ids: [one, other] } => {
+                write!(f, "{object} is part of `{one}` and of `{other}`")
+            }
             Self::MadeByRemoval { id } => {
                 write!(f, "`{id}` would be made or changed by a run that only takes away")
             }
@@ -101,6 +111,7 @@ pub fn check(plan: &Plan, purpose: Purpose) -> Result<(), Vec<BrokenRule>> {
         }
         together(step, &by_id, &mut broken);
     }
+    shared(plan, &mut broken);
     if broken.is_empty() { Ok(()) } else { Err(broken) }
 }
 
@@ -120,6 +131,30 @@ fn makes(action: &Action) -> bool {
         | Action::Waiting { .. }
         | Action::Blocked { .. } => false,
     }
+}
+
+/// What several steps show of the objects they are made of.
+fn shared(plan: &Plan, broken: &mut Vec<BrokenRule>) {
+    let mut steps: BTreeMap<&str, &ResourceId> = BTreeMap::new();
+    // What is only used, or not touched, may be seen from anywhere.
+    let touches = |step: &&Step| !matches!(step.action, Action::Use | Action::Blocked { .. });
+    for step in plan.steps.iter().filter(touches) {
+        let objects = step.found.iter().flat_map(|found| &found.objects);
+        let ours = objects.filter(|one| one.owner == Owner::Ours && one.live.is_some());
+        for one in ours.filter(|one| !stands_alone(&step.id, &one.object)) {
+            let Some(uid) = one.version.uid.as_deref() else { continue };
+            let first = *steps.entry(uid).or_insert(&step.id);
+            if *first != step.id {
+                let ids = [first.clone(), step.id.clone()];
+                broken.push(BrokenRule::Shared { object: one.object.clone(), ids });
+            }
+        }
+    }
+}
+
+/// Whether an object of a release has a step of its own: what happens to the claim of a chart is said there.
+fn stands_alone(id: &ResourceId, object: &ObjectRef) -> bool {
+    id.kind == ResourceKind::Release && object.kind == CLAIM
 }
 
 /// What one step shows by itself.
@@ -187,7 +222,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::model::Found;
+    use crate::model::{AfterApply, Found, Object, ObjectFound, Version};
 
     fn step(id: &str, action: Action, found: Option<Found>) -> Step {
         Step {
@@ -231,6 +266,40 @@ mod tests {
 
         let wait = step("a/wait/x", Action::Create, None);
         assert_eq!(broken(vec![wait]), [BrokenRule::NotLooking { id: id("a/wait/x") }]);
+    }
+
+    /// A thing that is one object.
+    fn made_of(uid: &str, kind: &str) -> Found {
+        let object = Object(serde_json::json!({"apiVersion": "v1", "kind": kind,
+            "metadata": {"name": "x", "namespace": "n"}}));
+        let one = ObjectFound {
+            object: object.reference().unwrap(),
+            wanted: true,
+            live: Some(object),
+            after: AfterApply::Unwanted,
+            owner: Owner::Ours,
+            class: Class::Stateless,
+            version: Version { uid: Some(uid.to_owned()), fields: None },
+        };
+        Found { objects: vec![one], ..Found::ours() }
+    }
+
+    #[test]
+    fn a_live_object_stands_in_one_step() {
+        let claim = |uid: &str| Some(made_of(uid, CLAIM));
+        let kept = || Action::Retain { why: String::new() };
+        let update = || step("a/claim/x", Action::Update, claim("one"));
+        let by_place = |action, uid| step("a/claim/n/x", action, claim(uid));
+        assert_eq!(broken(vec![update(), by_place(kept(), "two")]), []);
+        for action in [kept(), Action::Update, Action::Keep] {
+            let broken = broken(vec![update(), by_place(action, "one")]);
+            let ids = [update().id, by_place(kept(), "one").id];
+            assert!(matches!(&broken[..], [BrokenRule::Shared { ids: all, .. }] if *all == ids));
+        }
+        // A chart's claim has a step of its own, and what is used is nobody's part.
+        assert_eq!(broken(vec![update(), step("a/release/x", Action::Keep, claim("one"))]), []);
+        let used = |id| step(id, Action::Use, Some(made_of("one", "Namespace")));
+        assert_eq!(broken(vec![used("a/objects/x"), used("b/objects/x")]), []);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use super::decision::{Entries, Entry, is_data};
 use super::place::World;
 use super::{Action, Origin, Shown};
-use crate::model::{Owner, ResourceId};
+use crate::model::{Found, Owner, ResourceId};
 
 /// Says of what is made again that somebody took it away, and of data that it is gone.
 pub(super) fn tell(world: &World<'_>, entries: &mut Entries) {
@@ -21,10 +21,19 @@ pub(super) fn tell(world: &World<'_>, entries: &mut Entries) {
     }
 }
 
-/// Whether something of ours was made when it was there. Needs are written with each apply, and only once they are met.
+/// Whether something of ours was made when it was there. Needs are written with each apply, and only once they are met. Where
+/// something lies elsewhere that bears the id, that met them; but for what its instance has in the very place.
 fn was_there(world: &World<'_>, id: &ResourceId) -> bool {
     let found = &world.request.snapshot.discovered.found;
-    found.values().any(|found| found.owner == Owner::Ours && found.needs.contains(id))
+    let is_elsewhere = found.values().any(|found| found.bears.as_ref() == Some(id));
+    let beside = |other: &ResourceId, found: &Found| {
+        other.scope == id.scope && found.host.as_ref() == world.host(id)
+    };
+    found.iter().any(|(other, found)| {
+        found.owner == Owner::Ours
+            && found.needs.contains(id)
+            && (!is_elsewhere || beside(other, found))
+    })
 }
 
 fn gone(world: &World<'_>, id: &ResourceId, entry: &Entry) -> Option<String> {

@@ -1,5 +1,7 @@
 //! A flavour moves to another namespace: what is left in the old one is named, kept and counted.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value as Json;
 
 use super::*;
@@ -47,6 +49,8 @@ fn data_left_in_another_namespace_is_listed_until_somebody_takes_it_away() {
     });
     assert!(destroyed.contains("Secret data-mill/demo-api-store"), "{destroyed}");
     assert!(!rest.contains("goes: "), "{rest}");
+    // What is made in the new place was never lost there.
+    assert!(!plan.stdout.contains("somebody"), "{plan:?}");
 
     let applied = on(&sandbox, &[&["apply", "--yes"], &ALLOW[..]].concat());
     ends_with(&applied, 0, &["Stays:", &format!("{OLD} (2Gi)")]);
@@ -71,6 +75,53 @@ fn data_left_in_another_namespace_is_listed_until_somebody_takes_it_away() {
     succeeds(&on(&sandbox, &["destroy"]));
 }
 
+/// Place and uid of the store's claims and kept Secrets.
+fn lasting(sandbox: &Sandbox) -> BTreeSet<String> {
+    let path = "jsonpath={range .items[*]}{.metadata.namespace}/{.metadata.name} {.metadata.uid}{\"\\n\"}{end}";
+    let all = sandbox.kubectl(["get", "pvc,secret", "-A", "-o", path]);
+    let own = ["/demo-store-data ", "/demo-store-auth "];
+    all.lines()
+        .filter(|line| own.iter().any(|name| line.contains(name)))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn an_instance_that_is_renamed_after_it_moved_keeps_what_it_uses() {
+    let sandbox = installed();
+    moves_to(&sandbox, "other");
+    succeeds(&on(&sandbox, &[&["apply", "--yes"], &ALLOW[..]].concat()));
+    let before = lasting(&sandbox);
+    assert_eq!(before.len(), 4, "{before:?}");
+    let text = std::fs::read_to_string(sandbox.project().join(DEMO)).unwrap();
+    let section = "shop:\n  component: demo-store\n  moved: demo-store\n  release: demo-store\n";
+    let renamed = text
+        .replace("demo-api, demo-store", "demo-api, shop")
+        .replace("\ndemo-store:\n", &format!("\n{section}"));
+    sandbox.write(DEMO, &renamed);
+
+    let plan = on(&sandbox, &["plan"]);
+    let [claim, secret] =
+        ["shop/claim/data-mill/demo-store-data", "shop/secret/data-mill/demo-store-auth"];
+    ends_with(&plan, 0, &["~ shop/claim/data", &format!("= {claim}"), &format!("= {secret}")]);
+    assert!(!plan.stdout.contains("shop/claim/other/"), "{plan:?}");
+    succeeds(&on(&sandbox, &["apply", "--yes"]));
+    assert_eq!(lasting(&sandbox), before);
+    let done = on(&sandbox, &["plan"]);
+    // What was left behind bears the old name for good; the rename is done all the same.
+    ends_with(&done, 0, &["nothing to do", claim, "is renamed: in its section"]);
+
+    ends_with(&on(&sandbox, &["apply", "--yes", "--include-data"]), 0, &["DATA IS LOST (2Gi)"]);
+    let left = lasting(&sandbox);
+    assert_eq!(left.len(), 2, "{left:?}");
+    assert!(
+        left.is_subset(&before) && left.iter().all(|one| one.starts_with("other/")),
+        "{left:?}"
+    );
+    ends_with(&on(&sandbox, &["plan"]), 0, &["nothing to do"]);
+    succeeds(&on(&sandbox, &["destroy"]));
+}
+
 #[test]
 fn a_flavour_that_comes_back_finds_its_data() {
     let sandbox = installed();
@@ -92,5 +143,20 @@ fn a_flavour_that_comes_back_finds_its_data() {
     succeeds(&on(&sandbox, &words));
     ends_with(&on(&sandbox, &["uninstall", "--yes", "--include-data"]), 9, &["was protected by"]);
     succeeds(&on(&sandbox, &["protect", "off", words[2], "--yes"]));
+    takes_alone(&sandbox, words[2]);
     succeeds(&on(&sandbox, &["destroy"]));
+}
+
+/// What needs the store uses its other claim, so that this one may go without them.
+fn takes_alone(sandbox: &Sandbox, claim: &str) {
+    let before = lasting(sandbox);
+    assert_eq!(before.len(), 4, "{before:?}");
+    let all = on(sandbox, &["plan", "--include-data"]);
+    let secret = "- demo-store/secret/other/demo-store-auth";
+    ends_with(&all, 0, &[&format!("- {claim} DATA IS LOST (2Gi)"), secret]);
+    assert!(!all.stdout.contains("- demo-store/claim/data "), "{all:?}");
+    succeeds(&on(sandbox, &["apply", "--yes", "--include-data", "--delete", claim]));
+    let gone: Vec<_> = before.difference(&lasting(sandbox)).cloned().collect();
+    assert!(matches!(&gone[..], [one] if one.starts_with("other/demo-store-data ")), "{gone:?}");
+    ends_with(&on(sandbox, &["plan"]), 0, &["nothing to do"]);
 }

@@ -126,3 +126,28 @@ fn a_renamed_instance_keeps_its_release_its_volumes_and_its_password() {
     ends_with(&gone, 0, &["- shop/release/chart", "= shop/claim/own", "= shop/claim/data-store-0"]);
     destroy(&sandbox);
 }
+
+#[test]
+fn a_step_that_gets_another_name_keeps_its_objects() {
+    let sandbox = Sandbox::with_tools();
+    let steps = |step: &str, claim: &str| {
+        let text = NOTE.replace("id: note", &format!("id: {step}"));
+        format!("{text}claims:\n  - {{id: {claim}, kind: volume, name: own, size: 1Gi}}\n")
+    };
+    component(&sandbox, "note", &steps("note", "data"));
+    flavour(&sandbox, "note", "");
+    succeeds(&on(&sandbox, &["-i"]));
+    let all = || {
+        let path = "jsonpath={range .items[*]}{.metadata.name} {.metadata.uid}{\"\\n\"}{end}";
+        sandbox.kubectl(["get", "configmap/note", "pvc/own", "-n", "kit", "-o", path])
+    };
+    let before = all();
+    component(&sandbox, "note", &steps("remark", "volume"));
+    let plan = on(&sandbox, &["plan"]);
+    ends_with(&plan, 0, &["note/objects/remark"]);
+    assert!(!plan.stdout.contains("to destroy") && !plan.stdout.contains(" kept"), "{plan:?}");
+    succeeds(&on(&sandbox, &["apply", "--yes", "--include-data"]));
+    assert_eq!(all(), before);
+    ends_with(&on(&sandbox, &["plan"]), 0, &["nothing to do"]);
+    destroy(&sandbox);
+}

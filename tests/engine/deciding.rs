@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use datamill::model::{Class, FailureKind, Owner, Value, label_value};
-use datamill::plan::{Action, Block, Origin, PlanError, Selection, Shown, text};
+use datamill::model::{
+    Applied, Class, Digest, FailureKind, Found, Owner, Snapshot, Value, label_value,
+};
+use datamill::plan::{Action, Block, Origin, PlanError, Purpose, Request, Selection, Shown, text};
 
 use crate::support::lab::{Lab, expect_all_went_well, id, verb};
 
@@ -181,6 +183,34 @@ async fn an_instance_that_others_need_is_refused_unless_they_go_too() {
     lab.desired = whole;
     lab.selection = Selection::All;
     expect_all_went_well(&lab.apply().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_of_an_instance_that_stays_goes_though_others_need_that_instance() {
+    let mut lab = applied().await;
+    lab.permits.include_data = true;
+    let (desired, mut snapshot) = lab.look().await;
+    let left = id("base/claim/old/data");
+    let bears = Some(id("base/claim/data"));
+    let applied = Some(Applied { inputs: Digest::of("x"), run: None });
+    let found = Found { bears, applied, class: Class::Data, ..Found::ours() };
+    snapshot.discovered.found.insert(left.clone(), found);
+    let drawn = |snapshot: &Snapshot| {
+        let (selection, permits) = (&lab.selection, &lab.permits);
+        let purpose = Purpose::Apply;
+        let request = Request { desired: &desired, snapshot, purpose, selection, permits };
+        datamill::plan::plan(&request).unwrap()
+    };
+    let plan = drawn(&snapshot);
+    assert_eq!(verb(&plan, "base/claim/old/data"), "delete", "{}", text(&plan, 80));
+    assert_eq!(verb(&plan, "base/claim/data"), "keep");
+    assert_eq!(plan.blocked(), None);
+
+    // What may use this very part holds it.
+    let user = Found { needs: BTreeSet::from([left]), extra: true, ..Found::ours() };
+    snapshot.discovered.found.insert(id("guest/objects/main"), user);
+    let plan = drawn(&snapshot);
+    assert_eq!(plan.blocked(), Some(FailureKind::Protected), "{}", text(&plan, 80));
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use datamill::engine::NoJournal;
 use datamill::model::{
-    Class, Desired, Discovery, Family, Health, Identity, Known, Observed, Outputs, Resource,
-    ResourceId,
+    Class, Desired, Discovery, Family, Found, Health, Identity, Known, Observed, Outputs, Resource,
+    ResourceId, Snapshot,
 };
 use datamill::plan::{self, Action, Permits, Purpose, Request, Selection, Step};
 use datamill::provider::{Provider, ProviderError, Providers, RunContext};
@@ -275,4 +275,33 @@ async fn data_that_somebody_deleted_is_named_as_gone_before_it_is_made_anew() {
     expect_all_went_well(&lab.apply().await);
     lab.world.state().things.remove(&id("alone/claim/data"));
     assert!(!plan::text(&lab.plan().await, 80).contains(GONE));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_lies_elsewhere_under_its_id_was_not_deleted_by_anybody() {
+    const GONE: &str = "DATA IS GONE";
+    let mut lab = Lab::new();
+    lab.instance("base", "one", &[]);
+    expect_all_went_well(&lab.apply().await);
+    let claim = id("base/claim/data");
+    lab.world.state().things.remove(&claim);
+    let (desired, mut snapshot) = lab.look().await;
+    let left = Found { bears: Some(claim.clone()), class: Class::Data, ..Found::ours() };
+    snapshot.discovered.found.insert(id("base/claim/old/data"), left);
+    let drawn = |snapshot: &Snapshot| {
+        let (selection, permits) = (&lab.selection, &lab.permits);
+        let purpose = Purpose::Apply;
+        let request = Request { desired: &desired, snapshot, purpose, selection, permits };
+        plan::plan(&request).unwrap()
+    };
+    // What its instance has beside it was made when it was there.
+    assert!(plan::text(&drawn(&snapshot), 80).contains(GONE));
+    let old = Some(id("target/namespace/old"));
+    for (_, found) in snapshot.discovered.found.iter_mut().filter(|(id, _)| id.scope == claim.scope)
+    {
+        found.host.clone_from(&old);
+    }
+    let moved = drawn(&snapshot);
+    assert!(!plan::text(&moved, 80).contains(GONE), "{}", plan::text(&moved, 80));
+    assert!(plan::drift(&moved).steps.iter().all(|step| step.id != claim), "{moved:?}");
 }

@@ -140,7 +140,10 @@ fn found(then: &Resource, now: Option<&Resource>) -> Found {
             after: after(object),
             owner: Owner::Ours,
             class: then.class,
-            version: Version { uid: Some("object".to_owned()), fields: None },
+            version: Version {
+                uid: Some(format!("uid of {} {}", then.id, reference(object).name)),
+                fields: None,
+            },
         })
         .collect();
     found

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{Class, Found, ObjectFound, ResourceId, ResourceKind};
+use crate::model::{Class, Found, ObjectFound, POLICY, ResourceId, ResourceKind};
 use crate::plan::decide::whole;
 use crate::plan::decision::{Decision, Entry};
 use crate::plan::place::World;
@@ -22,9 +22,6 @@ impl Fate {
         matches!(self, Self::Goes | Self::GoesWith(_))
     }
 }
-
-/// Where a chart says that an object outlives its release.
-const POLICY: &str = "helm.sh/resource-policy";
 
 /// Why something stays that the user does not want to go.
 pub(super) const KEPT_BY_YOU: &str = "kept by you";

@@ -290,24 +290,24 @@ impl<'a> Pruner<'_, 'a> {
             .or_else(foreign)
     }
 
-    /// An instance that a remaining one needs does not go.
+    /// An instance that a remaining one needs does not go. Of one that stays, the others need what they name.
     pub(super) fn refuse_needed(&mut self) {
-        let leaving: BTreeSet<_> = self
-            .going
-            .iter()
-            .filter(|(_, fate)| **fate == Fate::Goes)
-            .filter_map(|(id, _)| id.instance_name().cloned())
-            .collect();
         let mut users: BTreeMap<&Name, BTreeSet<ResourceId>> = BTreeMap::new();
+        let mut users_of_one: BTreeMap<&ResourceId, BTreeSet<ResourceId>> = BTreeMap::new();
         for id in everything(self.world).into_iter().filter(|id| self.remains(id)) {
-            let needed = self.world.effective_needs(id).filter_map(ResourceId::instance_name);
-            for name in needed.filter(|name| id.instance_name() != Some(name)) {
-                users.entry(name).or_default().insert(id.clone());
+            for need in self.world.effective_needs(id).filter(|need| need.scope != id.scope) {
+                users_of_one.entry(need).or_default().insert(id.clone());
+                if let Some(name) = need.instance_name() {
+                    users.entry(name).or_default().insert(id.clone());
+                }
             }
         }
+        let (desired, taken) = (&self.world.request.desired, self.taken);
         for (id, fate) in self.going.iter_mut().filter(|(_, fate)| **fate == Fate::Goes) {
-            let by = id.instance_name().filter(|name| leaving.contains(*name));
-            if let Some(by) = by.and_then(|name| users.get(name)) {
+            let Some(name) = id.instance_name() else { continue };
+            let stays = desired.has(name) && !taken.contains(name);
+            let by = if stays { users_of_one.get(*id) } else { users.get(name) };
+            if let Some(by) = by {
                 *fate = Fate::Refused(Block::Needed { by: by.clone() });
             }
         }

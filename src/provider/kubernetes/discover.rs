@@ -10,19 +10,17 @@ use super::installation::NAMESPACE;
 use super::normal::normal;
 use super::owner::class_of;
 use super::readiness::{Surroundings, readiness};
-use super::render::POLICY;
 use super::secret::ASSUMED;
 use super::session::Session;
 use super::several::several;
 use super::snapshot;
 use crate::adapter::kube::{Cluster, KubeError, Listing, ServedKind};
 use crate::model::{
-    AfterApply, Applied, Class, Digest, Discovery, Found, Health, JobReady, Name, Object,
-    ObjectFound, ObjectRef, Outputs, Owner, Protection, Renames, ResourceId, ResourceKind, RunId,
-    Version, annotation, label, label_value,
+    AfterApply, Applied, CLAIM, Class, Digest, Discovery, Found, Health, JobReady, Name, Object,
+    ObjectFound, ObjectRef, Outputs, Owner, POLICY, Protection, Renames, ResourceId, ResourceKind,
+    RunId, Version, annotation, label, label_value,
 };
 
-const CLAIM: &str = "PersistentVolumeClaim";
 /// Lists at a time.
 const AT_A_TIME: usize = 24;
 /// Kinds that others derive from what we make, labels copied; they come and go with it.
@@ -188,8 +186,7 @@ pub fn id_of(object: &Object) -> Option<ResourceId> {
 pub fn found_of(session: &Session, id: &ResourceId, objects: &[Object]) -> Found {
     let objects_found: Vec<ObjectFound> = objects.iter().filter_map(unwanted).collect();
     let first = objects.iter().find(|object| object.annotation(annotation::NODE).is_some());
-    let own =
-        |object: &&Object| !matches!(object.kind(), "PersistentVolumeClaim" | "PersistentVolume");
+    let own = |object: &&Object| !matches!(object.kind(), CLAIM | "PersistentVolume");
     let class = objects.iter().find(own).or(objects.first()).map_or(Class::Stateless, class_of);
     let needs = objects.iter().filter_map(|object| object.annotation(annotation::NEEDS));
     Found {
@@ -217,7 +214,7 @@ pub fn found_of(session: &Session, id: &ResourceId, objects: &[Object]) -> Found
 
 /// How a claim is that somebody deleted and that is still used.
 fn leaving(session: &Session, objects: &[Object]) -> Option<Health> {
-    let claims = objects.iter().filter(|object| object.kind() == "PersistentVolumeClaim");
+    let claims = objects.iter().filter(|object| object.kind() == CLAIM);
     let around = Surroundings { simulated: session.simulated, ..Surroundings::default() };
     let goes = |claim: &&Object| claim.0.pointer("/metadata/deletionTimestamp").is_some();
     claims.filter(goes).map(|claim| readiness(claim, &around, JobReady::Complete)).next()
@@ -251,7 +248,7 @@ fn outputs_of(id: &ResourceId, objects: &[Object]) -> Outputs {
     const TELL: [(ResourceKind, &str); 4] = [
         (ResourceKind::Namespace, "Namespace"),
         (ResourceKind::Secret, "Secret"),
-        (ResourceKind::Claim, "PersistentVolumeClaim"),
+        (ResourceKind::Claim, CLAIM),
         (ResourceKind::Job, "Job"),
     ];
     let Some((_, kind)) = TELL.iter().find(|(tells, _)| *tells == id.kind) else {
@@ -307,7 +304,7 @@ fn host_of(session: &Session, id: &ResourceId, objects: &[Object]) -> ResourceId
 pub fn discovery(session: &Session, marked: &Marked) -> Discovery {
     let mut found = BTreeMap::new();
     for (id, objects) in marked.objects.iter().filter(|(id, _)| id.kind != ResourceKind::Release) {
-        if objects.len() < 2 || !objects.iter().all(|object| lasts(id, object)) {
+        if objects.len() < 2 || !(id.lasts() && objects.iter().all(Object::lasts)) {
             found.insert(id.clone(), found_of(session, id, objects));
             continue;
         }
@@ -319,12 +316,6 @@ pub fn discovery(session: &Session, marked: &Marked) -> Discovery {
         }
     }
     Discovery { found, strays: marked.strays.clone(), unlisted: marked.unlisted.clone() }
-}
-
-/// Whether an object outlives its instance as a thing by itself: a claim, or a Secret that is kept.
-pub(super) fn lasts(id: &ResourceId, object: &Object) -> bool {
-    let kept = || object.annotation(POLICY) == Some("keep");
-    id.kind == ResourceKind::Claim || id.kind == ResourceKind::Secret && kept()
 }
 
 /// Whether a text of JSON is there and true-ish: used for finalizers and the like.

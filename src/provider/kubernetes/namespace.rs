@@ -8,11 +8,10 @@ use serde_json::Value as Json;
 use super::discover::texts;
 use super::failure::provider_error;
 use super::owner::{class_of, owner_of};
-use super::render::POLICY;
 use super::session::Session;
 use super::several::several;
 use crate::adapter::kube::{KubeError, Listing, ServedKind};
-use crate::model::{Class, Failure, FailureKind, Object, ObjectRef, Owner};
+use crate::model::{Class, Failure, FailureKind, Object, ObjectRef, Owner, POLICY};
 use crate::provider::ProviderError;
 
 /// Lists at a time.

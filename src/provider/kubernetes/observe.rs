@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use super::compare::{Live, observe_with, read_live, version_of};
-use super::discover::{Marked, applied_of, lasts, moved_from, needs_of, protection_of, unwanted};
+use super::discover::{Marked, applied_of, moved_from, needs_of, protection_of, unwanted};
 use super::history;
 use super::later;
 use super::normal::normal;
@@ -22,8 +22,8 @@ use super::{
 use crate::adapter::kube::KubeError;
 use crate::model::{
     AfterApply, Digest, Found, Health, Identity, Known, KubernetesSpec, Object, ObjectFound,
-    ObjectRef, Observed, Owner, Progress, Rendered, Resource, ResourceId, ResourceKind, SecretRef,
-    Value, Version, annotation, label, label_value,
+    ObjectRef, Observed, Owner, POLICY, Progress, Rendered, Resource, ResourceId, ResourceKind,
+    SecretRef, Value, Version, annotation, label, label_value,
 };
 
 impl Kubernetes {
@@ -284,7 +284,7 @@ impl Sight<'_> {
             protection: protection_of(ours.iter().copied()),
             host: resource.host.clone(),
             class: ours.first().map_or(resource.class, |object| class_of(object)),
-            keep: ours.iter().any(|o| o.annotation(super::render::POLICY) == Some("keep")),
+            keep: ours.iter().any(|o| o.annotation(POLICY) == Some("keep")),
             flavour: ours.first().and_then(|o| o.label(label::FLAVOUR)).map(str::to_owned),
             extra: ours.iter().any(|object| object.label(label::EXTRA).is_some()),
             size: ours.first().and_then(|object| super::claim::size_of(object)),
@@ -368,7 +368,7 @@ impl Sight<'_> {
             let name = object.reference()?;
             // What outlives its instance is a thing by itself elsewhere, and discovered as that.
             let stays = wanted.contains(&key(&name))
-                || lasts(id, object)
+                || id.lasts() && object.lasts()
                 || object.annotation(secret::ASSUMED).is_some()
                 || is_of_another_flavour(object, &self.session.identity);
             if stays { None } else { unwanted(object) }

@@ -7,13 +7,10 @@ use serde_json::{Map, Value as Json, json};
 use super::compare::merge;
 use crate::model::{
     ClaimSpec, Class, CrdsSpec, Digest, Failure, FailureKind, Identity, Ignored, JobSpec,
-    KubernetesSpec, Leaf, Marks, NamespaceSpec, Object, ObjectsSpec, RemovalSpec, Rendered, Rerun,
-    Resource, ScaleTarget, SecretRef, SecretRule, SecretSpec, Value, annotation, ignore,
+    KubernetesSpec, Leaf, Marks, NamespaceSpec, Object, ObjectsSpec, POLICY, RemovalSpec, Rendered,
+    Rerun, Resource, ScaleTarget, SecretRef, SecretRule, SecretSpec, Value, annotation, ignore,
     is_cluster_wide, label_value,
 };
-
-/// Helm's own word for what stays; ours too, so that one word means one thing in a cluster.
-pub(super) const POLICY: &str = "helm.sh/resource-policy";
 
 /// Fills places: outputs that are known, the rest as shown.
 pub(super) struct Fill<'a> {

@@ -11,7 +11,8 @@ use crate::adapter::helm::Template;
 use crate::adapter::helm::chart::Chart;
 use crate::adapter::kube::{KubeError, Write};
 use crate::model::{
-    ChartSource, Failure, FailureKind, Identity, Marks, Object, ObjectFound, Owner, Resource, label,
+    ChartSource, Failure, FailureKind, Identity, Marks, Object, ObjectFound, Owner, POLICY,
+    Resource, label,
 };
 use crate::provider::ProviderError;
 use crate::yaml;
@@ -109,8 +110,7 @@ pub(super) async fn of_chart(
 
 /// Whether an object of a rendering is a definition that datamill applies itself: Helm's own bear the keep policy.
 pub(super) fn is_ours_to_apply(object: &Object) -> bool {
-    object.kind() == "CustomResourceDefinition"
-        && object.annotation("helm.sh/resource-policy").is_none()
+    object.kind() == "CustomResourceDefinition" && object.annotation(POLICY).is_none()
 }
 
 /// Looks at definitions; one that is somebody else's is used as it is and does not count.

@@ -12,7 +12,7 @@ use super::stored::{self, Head};
 use super::{access, claims};
 use crate::adapter::helm::Uninstall;
 use crate::model::{
-    Class, Failure, FailureKind, KubernetesSpec, Object, ObjectRef, Owner, ReleaseStatus,
+    Class, Failure, FailureKind, KubernetesSpec, Object, ObjectRef, Owner, POLICY, ReleaseStatus,
 };
 use crate::plan::{Effect, Precondition};
 use crate::provider::ProviderError;
@@ -57,8 +57,7 @@ pub(super) async fn delete(work: Work<'_>) -> Result<(), ProviderError> {
             claims::mark_now(session, &work.step.id, &head.secret, &namespace, &objects)
                 .await
                 .map_err(|error| provider_error(what(), &error, &session.redactor))?;
-            let keeps =
-                |object: &&Object| object.annotation("helm.sh/resource-policy") == Some("keep");
+            let keeps = |object: &&Object| object.annotation(POLICY) == Some("keep");
             let go = objects.iter().filter(|object| !keeps(object)).filter_map(Object::reference);
             pods = ending::pods_of(session, go)
                 .await
@@ -163,8 +162,7 @@ async fn sweep(work: Work<'_>, hooks: &BTreeSet<ObjectRef>) -> Result<(), Provid
     for (name, object) in live {
         let ours = matches!(owner_of(&object, &session.identity, None), Owner::Ours);
         let kept = !lost.contains(&name)
-            && (object.annotation("helm.sh/resource-policy") == Some("keep")
-                || class_of(&object) == Class::Data);
+            && (object.annotation(POLICY) == Some("keep") || class_of(&object) == Class::Data);
         let going = object.0.pointer("/metadata/deletionTimestamp").is_some();
         if ours && !kept && !going {
             delete_object(session, &work.step.id, &name, object.uid()).await?;

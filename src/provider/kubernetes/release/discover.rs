@@ -8,8 +8,8 @@ use super::super::session::Session;
 use super::stored::{self, Head};
 use super::{HelmSettings, lock, outputs};
 use crate::model::{
-    AfterApply, Class, Discovery, Found, Object, ObjectFound, Patience, ReleaseFound, ResourceId,
-    ResourceKind, Scope, Version, annotation, label, label_value,
+    AfterApply, Class, Discovery, Found, Object, ObjectFound, POLICY, Patience, ReleaseFound,
+    ResourceId, ResourceKind, Scope, Version, annotation, label, label_value,
 };
 
 /// Kinds that stay whatever becomes of their release.
@@ -64,7 +64,7 @@ fn remains(session: &Session, left: &[Object]) -> Found {
     if left.iter().all(|object| class_of(object) == Class::Data || is_claim(object)) {
         found.class = Class::Data;
     }
-    let kept = |object: &Object| object.annotation("helm.sh/resource-policy") == Some("keep");
+    let kept = |object: &Object| object.annotation(POLICY) == Some("keep");
     found.keep = left.iter().all(|object| KEPT.contains(&object.kind()) || kept(object));
     let first = left.first();
     found.flavour = first.and_then(|o| o.label(label::FLAVOUR)).map(str::to_owned);

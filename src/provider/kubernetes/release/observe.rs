@@ -18,8 +18,8 @@ use super::{HelmSettings, MANAGER, crds, lock, outputs, ownership, short_inputs,
 use crate::adapter::helm::StoredRelease;
 use crate::adapter::kube::KubeError;
 use crate::model::{
-    AfterApply, Found, LastApplied, Object, ObjectFound, ObjectRef, Observed, Owner, ReleaseFound,
-    ReleaseSpec, ReleaseStatus, Resource, ResourceId, Version, label,
+    AfterApply, Found, LastApplied, Object, ObjectFound, ObjectRef, Observed, Owner, POLICY,
+    ReleaseFound, ReleaseSpec, ReleaseStatus, Resource, ResourceId, Version, label,
 };
 
 /// Releases looked at at a time.
@@ -247,7 +247,7 @@ pub(super) async fn wanted_objects(
     }
     let named: BTreeSet<_> = objects.iter().filter_map(Object::reference).collect();
     let surplus = stored.into_iter().filter(|object| {
-        object.annotation("helm.sh/resource-policy") != Some("keep")
+        object.annotation(POLICY) != Some("keep")
             && object.reference().is_some_and(|name| !named.contains(&name))
     });
     Ok(Wanted { surplus: surplus.collect(), objects, definitions })
