@@ -271,7 +271,7 @@ impl Page {
         }
         self.whole_objects(step);
         self.field_changes(&step.changes);
-        for note in &step.notes {
+        for note in step.all_notes() {
             self.wrapped(LineKind::Note, "      note: ", note);
         }
     }
@@ -355,7 +355,7 @@ impl Page {
         for step in plan.steps.iter().filter(|step| is_left_alone(step)) {
             // That a thing is not ours is said in the line above.
             let said = |note: &&String| step.action == Action::Keep || note.starts_with(IGNORED);
-            for note in step.notes.iter().filter(said) {
+            for note in step.all_notes().filter(said) {
                 self.wrapped(LineKind::Note, "  note: ", &format!("{}: {note}", step.id));
             }
         }
@@ -437,6 +437,7 @@ mod tests {
             precondition: Precondition::Absent,
             changes,
             notes: Vec::new(),
+            readers: Vec::new(),
         }
     }
 

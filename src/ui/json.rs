@@ -156,7 +156,7 @@ impl StepDocument {
                 .or_else(|| because(&step.action)),
             effect: step.changes.iter().map(|change| change.effect).max().map(effect_word),
             changes: step.changes.iter().map(ChangeDocument::new).collect(),
-            notes: step.notes.clone(),
+            notes: step.all_notes().cloned().collect(),
             after: step.after.iter().cloned().collect(),
         }
     }

@@ -137,6 +137,7 @@ pub(super) mod tests {
             precondition: Precondition::Nothing,
             changes: Vec::new(),
             notes: Vec::new(),
+            readers: Vec::new(),
         }
     }
 
