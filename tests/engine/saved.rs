@@ -278,7 +278,11 @@ fn skipped_by(plan: &Plan, report: &Report) -> BTreeMap<ResourceId, ResourceId> 
     changing
         .filter_map(|step| match report.outcomes.get(&step.id)? {
             Outcome::Skipped(SkipReason::NeedFailed(need)) => Some((step.id.clone(), need.clone())),
-            _ => None,
+            Outcome::Done
+            | Outcome::Assumed(_)
+            | Outcome::Started
+            | Outcome::Failed(_)
+            | Outcome::Skipped(_) => None,
         })
         .collect()
 }
