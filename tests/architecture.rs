@@ -38,7 +38,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
 ];
 
 /// A crate and the only modules that name it.
-const DOORS: [(&str, &[&str]); 8] = [
+const DOORS: [(&str, &[&str]); 9] = [
     ("serde_yaml", &["yaml"]),
     ("granit_parser", &["yaml"]),
     ("clap", &["cli", "main"]),
@@ -47,6 +47,7 @@ const DOORS: [(&str, &[&str]); 8] = [
     ("kube", &["adapter"]),
     ("k8s_openapi", &["adapter"]),
     ("reqwest", &["adapter"]),
+    ("jsonschema", &["adapter"]),
 ];
 
 /// Modules that decide and never wait.

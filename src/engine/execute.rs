@@ -76,6 +76,8 @@ struct State<'a> {
     leaned_on: BTreeSet<&'a ResourceId>,
     /// Steps at or behind something that changed.
     touched: BTreeSet<&'a ResourceId>,
+    /// Steps that are left alone and need, themselves or through others, what failed: which.
+    cut_off: BTreeMap<&'a ResourceId, ResourceId>,
     running: JoinSet<Ended>,
     tasks: BTreeMap<tokio::task::Id, &'a Step>,
     report: Report,
@@ -122,6 +124,7 @@ impl<'a> State<'a> {
             open,
             leaned_on,
             touched,
+            cut_off: BTreeMap::new(),
             running: JoinSet::new(),
             tasks: BTreeMap::new(),
             report,
@@ -195,11 +198,18 @@ impl<'a> State<'a> {
     /// How a step ends that has nothing to do, or may not.
     fn without_work(&mut self, step: &'a Step) -> Option<Outcome> {
         let idle = self.work(step).is_none();
-        if !(idle && step.action.leaves_alone()) {
-            let reason = step.after.iter().find_map(|after| self.reason_to_skip(after));
-            if let Some(reason) = reason {
+        let reason = step.after.iter().find_map(|after| self.reason_to_skip(after));
+        match reason {
+            Some(reason) if !(idle && step.action.leaves_alone()) => {
                 return Some(Outcome::Skipped(reason));
             }
+            // It stays as it is, and what needs it is not done past what failed.
+            Some(SkipReason::NeedFailed(need))
+                if matches!(step.action, Action::Keep | Action::Use) =>
+            {
+                self.cut_off.insert(&step.id, need);
+            }
+            Some(_) | None => {}
         }
         if !idle {
             return None;
@@ -241,7 +251,9 @@ impl<'a> State<'a> {
                 Some(self.hands.cut_short().unwrap_or(SkipReason::Interrupted))
             }
             Outcome::Failed(_) => Some(SkipReason::NeedFailed(id.clone())),
-            Outcome::Done | Outcome::Assumed(_) | Outcome::Started => None,
+            Outcome::Done | Outcome::Assumed(_) | Outcome::Started => {
+                self.cut_off.get(id).cloned().map(SkipReason::NeedFailed)
+            }
         }
     }
 

@@ -260,7 +260,7 @@ pub(super) fn summary(
 fn readers(plan: &Plan, report: &Report) -> Vec<String> {
     let done = |id| matches!(report.outcomes.get(id), Some(Outcome::Done | Outcome::Assumed(_)));
     let written = plan.steps.iter().filter(|step| done(&step.id));
-    let lines = written.flat_map(|step| step.readers().map(move |line| (step, line)));
+    let lines = written.flat_map(|step| step.readers.iter().map(move |line| (step, line)));
     lines.map(|(step, line)| format!("{}: {line}", step.id)).collect()
 }
 

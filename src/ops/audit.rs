@@ -118,6 +118,7 @@ mod tests {
             precondition: Precondition::Nothing,
             changes: Vec::new(),
             notes: Vec::new(),
+            readers: Vec::new(),
         };
         let plan = Plan {
             steps: vec![

@@ -72,7 +72,12 @@ fn values(project: &Project, resource: &Resource, problems: &mut Problems) {
     let instance = instances.into_iter().find(|one| resource.id.instance_name() == Some(&one.name));
     for misfit in chart::misfits(&content, values) {
         let name = instance.map_or_else(|| resource.id.to_string(), |one| one.name.to_string());
-        let message = format!("values of `{name}`: `{}`: {}", misfit.path.join("."), misfit.says);
+        let at = if misfit.path.is_empty() {
+            String::new()
+        } else {
+            format!("`{}`: ", misfit.path.join("."))
+        };
+        let message = format!("values of `{name}`: {at}{}", misfit.says);
         let place = instance.and_then(|instance| place(instance, &misfit.path));
         let problem = Problem::error("chart-values", message).or_at(place);
         problems.push(match misfit.near {
@@ -84,8 +89,11 @@ fn values(project: &Project, resource: &Resource, problems: &mut Problems) {
 
 /// Where a value is written: the nearest place that a file of the user has for it.
 fn place<'a>(instance: &'a Instance, path: &[String]) -> Option<&'a Span> {
-    let mut layers = [&instance.values, &instance.values_file].into_iter().flatten();
-    layers.find_map(|tree| within(tree, path)).or(instance.section.as_ref())
+    let layers: Vec<_> = [&instance.values, &instance.values_file].into_iter().flatten().collect();
+    // What is missing is written nowhere, but what it is missing in may be.
+    let nearest = (1..=path.len()).rev().filter_map(|length| path.get(..length));
+    let place = |path: &[String]| layers.iter().find_map(|tree| within(tree, path));
+    nearest.into_iter().find_map(place).or(instance.section.as_ref())
 }
 
 fn within<'a>(tree: &'a Located, path: &[String]) -> Option<&'a Span> {

@@ -234,6 +234,7 @@ mod tests {
             precondition: Precondition::Absent,
             changes: Vec::new(),
             notes: Vec::new(),
+            readers: Vec::new(),
         }
     }
 

@@ -15,6 +15,8 @@ pub(super) struct Decision {
     pub(super) changes: Vec<Change>,
     /// For a person.
     pub(super) notes: Vec<String>,
+    /// What reads values that it draws anew.
+    pub(super) readers: Vec<String>,
     /// What must still be so.
     pub(super) precondition: Precondition,
 }
@@ -22,7 +24,13 @@ pub(super) struct Decision {
 impl Decision {
     /// An action without changes, notes and precondition.
     pub(super) fn plain(action: Action) -> Self {
-        Self { action, changes: Vec::new(), notes: Vec::new(), precondition: Precondition::Nothing }
+        Self {
+            action,
+            changes: Vec::new(),
+            notes: Vec::new(),
+            readers: Vec::new(),
+            precondition: Precondition::Nothing,
+        }
     }
 
     /// A step that cannot be done.

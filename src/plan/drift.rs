@@ -48,6 +48,7 @@ mod tests {
             precondition: Precondition::Nothing,
             changes: origins.iter().map(change).collect(),
             notes: Vec::new(),
+            readers: Vec::new(),
         }
     }
 

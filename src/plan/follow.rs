@@ -6,26 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use super::decision::{Entries, Entry};
-use super::{Action, Change, Effect, Origin, Precondition, Shown, Step};
+use super::{Action, Change, Effect, Origin, Precondition, Shown};
 use crate::model::{
     KubernetesSpec, Object, ObjectRef, Resource, ResourceId, SecretRef, SecretSpec, pointer_to,
 };
 
 /// The kinds whose pods go on with what they read at their start.
 const RUN_ON: [&str; 3] = ["Deployment", "StatefulSet", "DaemonSet"];
-
-/// What is said of a workload that runs with what it read before.
-const GOES_ON: &str = " goes on with the old value until it is restarted";
-/// What is said of one that starts anew in the same plan.
-const READS_NEW: &str = " reads the new value";
-
-impl Step {
-    /// What reads values that this step draws anew, a line each: what goes on with the old one, and what this plan restarts.
-    pub fn readers(&self) -> impl Iterator<Item = &str> {
-        let told = |note: &&String| note.contains(GOES_ON) || note.contains(READS_NEW);
-        self.notes.iter().filter(told).map(String::as_str)
-    }
-}
 
 /// Makes what reads a Secret that changes follow it. `order` names makers before users; only what `may_change` holds for is
 /// touched.
@@ -48,7 +35,7 @@ pub(super) fn follow(
     for id in secrets {
         let lines = readers(entries, &id);
         if let Some(entry) = entries.get_mut(&id) {
-            entry.decision.notes.extend(lines);
+            entry.decision.readers = lines;
         }
     }
 }
@@ -138,10 +125,10 @@ fn readers(entries: &Entries, id: &ResourceId) -> Vec<String> {
         .into_iter()
         .map(|name| {
             if restarted.contains(&name) {
-                return format!("{name}{READS_NEW}: this run restarts it");
+                return format!("{name} reads the new value: this run restarts it");
             }
             format!(
-                "{name}{GOES_ON}: `kubectl rollout restart -n {} {}/{}`",
+                "{name} goes on with the old value until it is restarted: `kubectl rollout restart -n {} {}/{}`",
                 spec.namespace,
                 name.kind.to_lowercase(),
                 name.name

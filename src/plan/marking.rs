@@ -18,6 +18,7 @@ fn step(id: &ResourceId, action: Action, found: &Found) -> Step {
         after: BTreeSet::new(),
         changes: Vec::new(),
         notes: Vec::new(),
+        readers: Vec::new(),
     }
 }
 
@@ -121,7 +122,7 @@ pub fn adopt(taken: Taken<'_>) -> Plan {
                 later.action.verb()
             ));
         }
-        step.notes.extend(later.iter().flat_map(|step| step.notes.clone()));
+        step.notes.extend(later.iter().flat_map(|step| step.all_notes().cloned()));
         Some(step)
     });
     let steps: Vec<Step> = steps.collect();

@@ -10,7 +10,6 @@ mod drift;
 mod fields;
 mod follow;
 mod growth;
-mod held;
 mod layout;
 mod marking;
 mod memory;
@@ -27,6 +26,7 @@ mod restrict;
 mod risky;
 mod saved;
 mod seal;
+mod skipped;
 mod text;
 mod vanished;
 mod volume;
@@ -166,9 +166,16 @@ pub struct Step {
     pub changes: Vec<Change>,
     /// What a person should know, a line each.
     pub notes: Vec<String>,
+    /// What reads values that it draws anew, a line each: what goes on with the old one, and what this plan restarts.
+    pub readers: Vec<String>,
 }
 
 impl Step {
+    /// All that a person should know, what reads its new values last.
+    pub fn all_notes(&self) -> impl Iterator<Item = &String> {
+        self.notes.iter().chain(&self.readers)
+    }
+
     /// Whether it is kept only since not everything could be listed: it would go otherwise.
     pub fn is_kept_unseen(&self) -> bool {
         self.action.retained().is_some_and(|why| why.starts_with(prune::UNSEEN))

@@ -24,6 +24,7 @@ pub(super) fn steps(world: &World<'_>, entries: &Entries) -> Vec<Step> {
                 precondition: entry.decision.precondition.clone(),
                 changes: entry.decision.changes.clone(),
                 notes: entry.decision.notes.clone(),
+                readers: entry.decision.readers.clone(),
                 id,
             })
         })

@@ -90,6 +90,7 @@ mod tests {
             precondition: Precondition::Absent,
             changes: vec![whole("new", true), whole("old", false)],
             notes: Vec::new(),
+            readers: Vec::new(),
         }
     }
 

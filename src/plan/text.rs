@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::held::{HeldBack, needs};
 use super::objects::IGNORED;
 use super::parts::Whole;
+use super::skipped::{Skipped, needs};
 use super::words::{fitted, origin_and_effect, values};
 use super::{Action, Change, Effect, Marking, Plan, Step};
 use crate::model::ObjectRef;
@@ -41,7 +41,7 @@ pub enum LineKind {
     /// Is decided or done later.
     Deferred,
     /// Is not done, since something it needs is out of date.
-    HeldBack,
+    Skipped,
     /// Cannot be done.
     Blocked,
     /// Was changed by somebody and stays so: data is not overwritten unasked.
@@ -70,12 +70,12 @@ pub fn text(plan: &Plan, width: usize) -> String {
 /// The lines of a plan, within a width where possible.
 pub fn lines_within(plan: &Plan, width: usize) -> Vec<Line> {
     let mut page = Page { lines: Vec::new(), width: width.max(40) };
-    let held = plan.held_back();
-    page.add(LineKind::Counts, counts(plan, &held));
+    let skipped = plan.skipped();
+    page.add(LineKind::Counts, counts(plan, &skipped));
     for kind in SECTIONS {
-        let in_it = |step: &&Step| section(step, &held) == Some(kind);
+        let in_it = |step: &&Step| section(step, &skipped) == Some(kind);
         let steps: Vec<_> = plan.steps.iter().filter(in_it).collect();
-        let parts: Vec<_> = plan.steps.iter().filter(|step| sheds(step, kind, &held)).collect();
+        let parts: Vec<_> = plan.steps.iter().filter(|step| sheds(step, kind, &skipped)).collect();
         if steps.is_empty() && parts.is_empty() {
             continue;
         }
@@ -84,7 +84,8 @@ pub fn lines_within(plan: &Plan, width: usize) -> Vec<Line> {
         page.add(LineKind::Section, format!("{} ({number}):", heading(kind)));
         let longest = steps.iter().map(|step| step.id.to_string().len()).max().unwrap_or(0);
         for step in steps {
-            let words = held.get(&step.id).map_or_else(|| remark(step), |stale| needs(step, stale));
+            let words =
+                skipped.get(&step.id).map_or_else(|| remark(step), |stale| needs(step, stale));
             page.step(kind, step, longest, &words);
         }
         for step in parts {
@@ -112,7 +113,7 @@ const SECTIONS: [LineKind; 10] = [
     LineKind::Repaired,
     LineKind::Drifted,
     LineKind::Deferred,
-    LineKind::HeldBack,
+    LineKind::Skipped,
     LineKind::Blocked,
 ];
 
@@ -126,7 +127,7 @@ fn heading(kind: LineKind) -> &'static str {
         LineKind::Repaired => "Will be repaired",
         LineKind::Drifted => "Data that somebody changed, left as it is",
         LineKind::Deferred => "Later",
-        LineKind::HeldBack => "Not done",
+        LineKind::Skipped => "Not done",
         LineKind::Blocked => "Blocked",
         LineKind::Counts
         | LineKind::Section
@@ -137,9 +138,9 @@ fn heading(kind: LineKind) -> &'static str {
 }
 
 /// The section a step stands in; nothing for what is left alone.
-fn section(step: &Step, held: &HeldBack<'_>) -> Option<LineKind> {
-    if held.contains_key(&step.id) {
-        return Some(LineKind::HeldBack);
+fn section(step: &Step, skipped: &Skipped<'_>) -> Option<LineKind> {
+    if skipped.contains_key(&step.id) {
+        return Some(LineKind::Skipped);
     }
     match &step.action {
         Action::Delete | Action::GoesWith { .. } => Some(LineKind::Destroyed),
@@ -159,13 +160,13 @@ fn section(step: &Step, held: &HeldBack<'_>) -> Option<LineKind> {
 }
 
 /// Whether a section names what goes of a step that stands elsewhere.
-fn sheds(step: &Step, kind: LineKind, held: &HeldBack<'_>) -> bool {
-    kind == LineKind::Destroyed && step.takes_parts_away() && !held.contains_key(&step.id)
+fn sheds(step: &Step, kind: LineKind, skipped: &Skipped<'_>) -> bool {
+    kind == LineKind::Destroyed && step.takes_parts_away() && !skipped.contains_key(&step.id)
 }
 
 /// Whether a thing is as it should be. What only looks is no thing.
 fn is_left_alone(step: &Step) -> bool {
-    section(step, &HeldBack::new()).is_none() && !step.id.kind.only_looks()
+    section(step, &Skipped::new()).is_none() && !step.id.kind.only_looks()
 }
 
 fn symbol(kind: LineKind) -> char {
@@ -178,7 +179,7 @@ fn symbol(kind: LineKind) -> char {
         LineKind::Repaired => '^',
         LineKind::Drifted => '?',
         LineKind::Deferred => '…',
-        LineKind::HeldBack => '·',
+        LineKind::Skipped => '·',
         LineKind::Blocked => '!',
         LineKind::Counts
         | LineKind::Section
@@ -189,12 +190,12 @@ fn symbol(kind: LineKind) -> char {
 }
 
 /// All counts in one line.
-fn counts(plan: &Plan, held: &HeldBack<'_>) -> String {
+fn counts(plan: &Plan, skipped: &Skipped<'_>) -> String {
     let mut by_section: BTreeMap<LineKind, usize> = BTreeMap::new();
-    for kind in plan.steps.iter().filter_map(|step| section(step, held)) {
+    for kind in plan.steps.iter().filter_map(|step| section(step, skipped)) {
         *by_section.entry(kind).or_default() += 1;
     }
-    let parts = plan.steps.iter().filter(|step| sheds(step, LineKind::Destroyed, held)).count();
+    let parts = plan.steps.iter().filter(|step| sheds(step, LineKind::Destroyed, skipped)).count();
     if parts > 0 {
         *by_section.entry(LineKind::Destroyed).or_default() += parts;
     }
@@ -207,7 +208,7 @@ fn counts(plan: &Plan, held: &HeldBack<'_>) -> String {
         (LineKind::Repaired, "to repair"),
         (LineKind::Drifted, "changed by somebody"),
         (LineKind::Deferred, "later"),
-        (LineKind::HeldBack, "not done"),
+        (LineKind::Skipped, "not done"),
         (LineKind::Blocked, "blocked"),
     ];
     let mut parts: Vec<_> = words
@@ -271,7 +272,7 @@ impl Page {
         }
         self.whole_objects(step);
         self.field_changes(&step.changes);
-        for note in &step.notes {
+        for note in step.all_notes() {
             self.wrapped(LineKind::Note, "      note: ", note);
         }
     }
@@ -355,7 +356,7 @@ impl Page {
         for step in plan.steps.iter().filter(|step| is_left_alone(step)) {
             // That a thing is not ours is said in the line above.
             let said = |note: &&String| step.action == Action::Keep || note.starts_with(IGNORED);
-            for note in step.notes.iter().filter(said) {
+            for note in step.all_notes().filter(said) {
                 self.wrapped(LineKind::Note, "  note: ", &format!("{}: {note}", step.id));
             }
         }
@@ -437,6 +438,7 @@ mod tests {
             precondition: Precondition::Absent,
             changes,
             notes: Vec::new(),
+            readers: Vec::new(),
         }
     }
 

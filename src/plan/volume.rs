@@ -67,6 +67,7 @@ mod tests {
             precondition: Precondition::Nothing,
             changes: Vec::new(),
             notes: Vec::new(),
+            readers: Vec::new(),
         }
     }
 

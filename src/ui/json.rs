@@ -122,7 +122,7 @@ impl PlanDocument {
         for step in &plan.steps {
             *counts.entry(action_word(&step.action)).or_insert(0) += 1;
         }
-        let held = plan.held_back();
+        let skipped = plan.skipped();
         Self {
             project: header.project.clone(),
             flavour: header.flavour.clone(),
@@ -132,7 +132,7 @@ impl PlanDocument {
             has_changes: plan.has_changes(),
             counts,
             blocked: plan.steps.iter().filter_map(BlockedDocument::new).collect(),
-            steps: plan.steps.iter().map(|step| StepDocument::new(step, &held)).collect(),
+            steps: plan.steps.iter().map(|step| StepDocument::new(step, &skipped)).collect(),
             notes: plan.notes.clone(),
         }
     }
@@ -146,8 +146,8 @@ impl BlockedDocument {
 }
 
 impl StepDocument {
-    fn new(step: &Step, held: &BTreeMap<&ResourceId, &ResourceId>) -> Self {
-        let stale = held.get(&step.id);
+    fn new(step: &Step, skipped: &BTreeMap<&ResourceId, &ResourceId>) -> Self {
+        let stale = skipped.get(&step.id);
         Self {
             id: step.id.clone(),
             action: action_word(&step.action),
@@ -156,7 +156,7 @@ impl StepDocument {
                 .or_else(|| because(&step.action)),
             effect: step.changes.iter().map(|change| change.effect).max().map(effect_word),
             changes: step.changes.iter().map(ChangeDocument::new).collect(),
-            notes: step.notes.clone(),
+            notes: step.all_notes().cloned().collect(),
             after: step.after.iter().cloned().collect(),
         }
     }

@@ -42,7 +42,7 @@ pub(super) fn markdown(plan: &Plan, header: &PlanHeader) -> String {
             | LineKind::Repaired
             | LineKind::Drifted
             | LineKind::Deferred
-            | LineKind::HeldBack
+            | LineKind::Skipped
             | LineKind::Blocked
                 if kind == LineKind::Section =>
             {
@@ -56,7 +56,7 @@ pub(super) fn markdown(plan: &Plan, header: &PlanHeader) -> String {
             | LineKind::Repaired
             | LineKind::Drifted
             | LineKind::Deferred
-            | LineKind::HeldBack
+            | LineKind::Skipped
             | LineKind::Blocked
             | LineKind::Counts
             | LineKind::Detail

@@ -97,7 +97,7 @@ fn colour(kind: LineKind) -> Option<Colour> {
     match kind {
         LineKind::Counts | LineKind::Section => Some(Colour::Bold),
         LineKind::Destroyed | LineKind::Replaced | LineKind::Blocked => Some(Colour::Red),
-        LineKind::Changed | LineKind::Repaired | LineKind::Drifted | LineKind::HeldBack => {
+        LineKind::Changed | LineKind::Repaired | LineKind::Drifted | LineKind::Skipped => {
             Some(Colour::Yellow)
         }
         LineKind::Created => Some(Colour::Green),
@@ -137,6 +137,7 @@ pub(super) mod tests {
             precondition: Precondition::Nothing,
             changes: Vec::new(),
             notes: Vec::new(),
+            readers: Vec::new(),
         }
     }
 

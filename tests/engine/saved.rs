@@ -1,14 +1,17 @@
 //! Saved plans: what was approved is carried out, what changed since stops alone, and nothing is added.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use datamill::engine::{Outcome, SkipReason};
-use datamill::model::{FailureKind, Power, Redactor, Secret, Value};
+use datamill::engine::{Outcome, Report, SkipReason};
+use datamill::model::{FailureKind, Power, Redactor, ResourceId, Secret, Value};
 use datamill::plan::{
     Action, Block, Change, Deferral, Effect, Origin, Plan, SavedStep, Seal, Shown, restrict,
     undecided,
 };
+use proptest::prelude::*;
 
+use super::edits::edits;
+use super::laws::{all, cases, flavours, paused};
 use crate::support::lab::{CLUSTER, Lab, expect_all_went_well, id, verb};
 
 fn seal() -> Seal {
@@ -87,9 +90,9 @@ async fn a_stale_branch_stops_and_the_rest_goes_on() {
     assert!(why.contains("ConfigMap lab/main-0 /data/value"), "{why}");
     // What will be skipped is not announced as a change, and nothing else is taken for skipped.
     let text = datamill::plan::text(&plan, 120);
-    let held = plan.held_back();
-    assert_eq!(held.get(&id("app/objects/main")), Some(&&id("base/objects/main")), "{text}");
-    assert!(!held.contains_key(&id("other/objects/main")), "{text}");
+    let skipped = plan.skipped();
+    assert_eq!(skipped.get(&id("app/objects/main")), Some(&&id("base/objects/main")), "{text}");
+    assert!(!skipped.contains_key(&id("other/objects/main")), "{text}");
     let line = "app/objects/main  update: needs base/objects/main, which is out of date";
     assert!(text.contains("Not done (") && text.contains(line), "{text}");
     lab.world.revive();
@@ -97,10 +100,10 @@ async fn a_stale_branch_stops_and_the_rest_goes_on() {
     assert_eq!(report.failure_kind(), Some(FailureKind::Stale));
     let outcome = |name: &str| &report.outcomes[&id(name)];
     assert!(matches!(outcome("base/objects/main"), Outcome::Failed(_)));
-    let skipped = Outcome::Skipped(SkipReason::NeedFailed(id("base/objects/main")));
-    assert_eq!(*outcome("app/objects/main"), skipped);
+    let for_base = Outcome::Skipped(SkipReason::NeedFailed(id("base/objects/main")));
+    assert_eq!(*outcome("app/objects/main"), for_base);
     assert_eq!(*outcome("other/objects/main"), Outcome::Done);
-    for (id, outcome) in report.outcomes.iter().filter(|(id, _)| held.contains_key(id)) {
+    for (id, outcome) in report.outcomes.iter().filter(|(id, _)| skipped.contains_key(id)) {
         assert!(matches!(outcome, Outcome::Skipped(_)), "{id}: {outcome:?}");
     }
     let value = |name: &str| {
@@ -249,4 +252,77 @@ async fn no_secret_stands_in_a_saved_step_and_equality_is_seen_all_the_same() {
     step.changes.last_mut().unwrap().to = text("canary-hunter3");
     let now = restricted(&plan, &steps);
     assert!(why(&now, "base/objects/main").contains("/data/url"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_done_is_not_gone_past_through_what_is_kept() {
+    let mut lab = Lab::new();
+    all().ask(&mut lab);
+    expect_all_went_well(&lab.apply().await);
+    lab.world.revive();
+    // `app` is kept and will need `ground`, which nobody approved: what it needed until now stays.
+    all().ask_with_base(&mut lab, "ground");
+    let fresh = lab.plan().await;
+    assert_eq!(verb(&fresh, "base/release/main"), "delete");
+    let mut saved = approved(&fresh);
+    saved.retain(|step| step.id == id("base/release/main"));
+    let report = lab.execute(&restricted(&fresh, &saved)).await;
+    let outcome = &report.outcomes[&id("base/release/main")];
+    assert!(matches!(outcome, Outcome::Skipped(SkipReason::NeedFailed(_))), "{outcome:?}");
+    assert!(lab.world.ids().contains(&id("base/release/main")));
+}
+
+/// The steps that a run skipped although they change something, with what each needs that failed.
+fn skipped_by(plan: &Plan, report: &Report) -> BTreeMap<ResourceId, ResourceId> {
+    let changing = plan.steps.iter().filter(|step| step.action.changes_something());
+    changing
+        .filter_map(|step| match report.outcomes.get(&step.id)? {
+            Outcome::Skipped(SkipReason::NeedFailed(need)) => Some((step.id.clone(), need.clone())),
+            Outcome::Done
+            | Outcome::Assumed(_)
+            | Outcome::Started
+            | Outcome::Failed(_)
+            | Outcome::Skipped(_) => None,
+        })
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(cases(256))]
+
+    #[test]
+    fn what_a_plan_says_is_skipped_is_what_the_run_skips(
+        first in flavours(), edit in edits(), ends in any::<bool>(), absent in any::<bool>(), stale in any::<u64>(),
+    ) {
+        if !edit.stays_in_place() {
+            return Ok(());
+        }
+        paused(async {
+            let mut lab = Lab::new();
+            first.ask(&mut lab);
+            if !absent {
+                expect_all_went_well(&lab.apply().await);
+                lab.world.revive();
+            }
+            edit.ask(&first, &mut lab);
+            if ends {
+                lab.desired = datamill::model::Desired::default();
+            }
+            let fresh = lab.plan().await;
+            if fresh.blocked().is_some() {
+                return;
+            }
+            let mut approved = approved(&fresh);
+            let mut number = 0;
+            approved.retain(|_| {
+                number += 1;
+                stale >> (number % 64) & 1 == 1
+            });
+            let plan = restricted(&fresh, &approved);
+            let said: BTreeMap<_, _> = plan.skipped().into_iter().map(|(id, need)| (id.clone(), need.clone())).collect();
+            let text = datamill::plan::text(&plan, 120);
+            let report = lab.execute(&plan).await;
+            assert_eq!(said, skipped_by(&plan, &report), "{text}");
+        });
+    }
 }

@@ -158,6 +158,13 @@ fn values_that_a_chart_refuses_by_its_schema_are_found_without_helm() {
     );
     sandbox.write("flavours/one.yaml", &flavour("    page: {title: x}\n    replicas: 2\n"));
     ends_with(&validate(&sandbox), 0, &["valid"]);
+    // A default of the chart is as good as a value, until it is taken away.
+    let schema = r#"{"properties": {"page": {"required": ["title"]}}}"#;
+    sandbox.write("components/demo-ui/chart/values.schema.json", schema);
+    sandbox.write("flavours/one.yaml", &flavour("    page: {}\n"));
+    ends_with(&validate(&sandbox), 0, &["valid"]);
+    sandbox.write("flavours/one.yaml", &flavour("    replicas: 1\n    page: {title: null}\n"));
+    ends_with(&validate(&sandbox), 10, &["`page.title`: the chart needs", "one.yaml:6", "1 error"]);
 }
 
 #[test]

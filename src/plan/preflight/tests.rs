@@ -44,6 +44,7 @@ fn step(name: &str, wanted: &Json, after: &[&str]) -> Step {
         precondition: Precondition::Absent,
         changes: Vec::new(),
         notes: Vec::new(),
+        readers: Vec::new(),
     }
 }
 

@@ -118,8 +118,8 @@ pub fn unknown_keys(
 ) -> Vec<String> {
     let mentioned = Mentioned::of(content);
     let mut lines = Vec::new();
-    if let (Some(values), Some(known)) = (values.as_object(), defaults(content, "").as_object()) {
-        let theirs: Vec<Json> = others.iter().map(|other| defaults(other, "")).collect();
+    if let (Some(values), Some(known)) = (values.as_object(), declared(content, "").as_object()) {
+        let theirs: Vec<Json> = others.iter().map(|other| declared(other, "")).collect();
         let is_theirs = |key: &str| {
             !known.contains_key(key) && theirs.iter().any(|other| other.get(key).is_some())
         };
@@ -130,15 +130,19 @@ pub fn unknown_keys(
     lines
 }
 
+/// The keys that a chart and its subcharts have defaults for, or declare in their schemas.
+pub(super) fn declared(content: &ChartContent, below: &str) -> Json {
+    let mut values = defaults(content, below);
+    add_schemas(content, below, &mut values);
+    values
+}
+
 /// The default values of a chart, with those of its subcharts under their names.
 pub(super) fn defaults(content: &ChartContent, below: &str) -> Json {
     let mut values = content
         .document(&format!("{below}values.yaml"))
         .filter(Json::is_object)
         .unwrap_or_else(|| Json::Object(Map::new()));
-    if let Some(schema) = content.document(&format!("{below}values.schema.json")) {
-        add_schema(&mut values, &schema);
-    }
     let Some(map) = values.as_object_mut() else { return values };
     for (name, folder) in subcharts(content, below) {
         let own = defaults(content, &folder);
@@ -174,6 +178,18 @@ pub(super) fn subcharts(content: &ChartContent, below: &str) -> Vec<(String, Str
         found.push((name, place));
     }
     found
+}
+
+/// Adds keys that the schemas of a chart and its subcharts declare and the defaults lack.
+fn add_schemas(content: &ChartContent, below: &str, values: &mut Json) {
+    if let Some(schema) = content.document(&format!("{below}values.schema.json")) {
+        add_schema(values, &schema);
+    }
+    for (name, folder) in subcharts(content, below) {
+        if let Some(values) = values.get_mut(&name) {
+            add_schemas(content, &folder, values);
+        }
+    }
 }
 
 /// Adds keys that a schema declares and the defaults lack.

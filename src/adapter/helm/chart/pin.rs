@@ -4,7 +4,7 @@
 use serde_json::{Map, Value as Json};
 
 use super::ChartContent;
-use super::inspect::{actions, defaults, is_random, merge, subcharts};
+use super::inspect::{actions, declared, is_random, merge, subcharts};
 
 /// More keys than this are not tried.
 const MOST: usize = 8;
@@ -16,7 +16,7 @@ pub fn pins(content: &ChartContent, values: &Json, files: &[&str]) -> Vec<String
     if !all.is_object() {
         all = Json::Object(Map::new());
     }
-    merge(&mut all, &defaults(content, ""));
+    merge(&mut all, &declared(content, ""));
     let folders = charts(content, "", "");
     let mut near = Vec::new();
     let mut far = Vec::new();

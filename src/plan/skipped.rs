@@ -1,12 +1,12 @@
-//! What is not done in a plan although nothing is wrong with it: something that it needs is not what was approved.
+//! What the engine will skip of a plan although nothing is wrong with it: something that it needs is not what was approved.
 
 use std::collections::BTreeMap;
 
 use super::{Action, Block, Plan, Step};
 use crate::model::ResourceId;
 
-/// The steps that are not done, with the stale one that each needs.
-pub(super) type HeldBack<'a> = BTreeMap<&'a ResourceId, &'a ResourceId>;
+/// The steps that are skipped, with the stale one that each needs.
+pub(super) type Skipped<'a> = BTreeMap<&'a ResourceId, &'a ResourceId>;
 
 /// What stands behind the id of such a step.
 pub(super) fn needs(step: &Step, stale: &ResourceId) -> String {
@@ -14,11 +14,11 @@ pub(super) fn needs(step: &Step, stale: &ResourceId) -> String {
 }
 
 impl Plan {
-    /// The steps that change something and are not begun, since something they need is stale: which, and what is.
-    pub fn held_back(&self) -> BTreeMap<&ResourceId, &ResourceId> {
+    /// The steps that change something and are skipped, since something they need is stale: which, and what is.
+    pub fn skipped(&self) -> BTreeMap<&ResourceId, &ResourceId> {
         // Through what is left as it is the engine comes to what needs it, so that is followed, too.
         let mut behind: BTreeMap<&ResourceId, &ResourceId> = BTreeMap::new();
-        let mut held = BTreeMap::new();
+        let mut skipped = BTreeMap::new();
         for step in &self.steps {
             if matches!(step.action, Action::Blocked { by: Block::Stale { .. } }) {
                 behind.insert(&step.id, &step.id);
@@ -32,9 +32,9 @@ impl Plan {
                 behind.insert(&step.id, stale);
             }
             if step.action.changes_something() {
-                held.insert(&step.id, stale);
+                skipped.insert(&step.id, stale);
             }
         }
-        held
+        skipped
     }
 }
