@@ -10,6 +10,7 @@ use super::target::{LocalProvider, RemoteProvider, Target};
 use super::{Environment, Project};
 use crate::adapter::files;
 use crate::model::{ClusterFacts, Secret};
+use crate::yaml::{Problem, Span, masked};
 
 const SIZED: &str = "params: {size: {type: quantity, default: 1Gi}, replicas: {type: int, default: 1}, \
     list: {type: list}, more: {type: map}}\n";
@@ -628,4 +629,28 @@ fn what_lies_outside_is_held_against_the_contract_of_its_capability() {
         assert_eq!(errors.len(), 1, "{errors:?}");
         assert!(errors[0].contains(says) && errors[0].contains("lab.yaml:3 "), "{errors:?}");
     }
+}
+
+#[test]
+fn the_value_of_a_misspelt_secret_is_hidden() {
+    let params = "params: {imagenet_login: {type: string, secret: true}, size: {type: string}}\n";
+    let sections = "one: {imagenet_logn: plain1, zsie: seen2}\nonne: {api_key: plain3, size: seen4, more: [{token: plain5}]}\n";
+    let flavour = format!("project: {{flavour: one, proxy_pasword: plain6}}\n{sections}");
+    let fixture = Fixture::new(&flavour).component("one", params).asking(|request| {
+        request.set = vec![("one.imagenet_logi".to_owned(), "plain7".to_owned())];
+    });
+    let problems = fixture.load().unwrap_err();
+    let sorted = problems.sorted();
+    let hidden: Vec<Span> = sorted.iter().copied().flat_map(Problem::hidden).cloned().collect();
+    let shown: String = sorted
+        .iter()
+        .filter_map(|problem| problem.at.as_ref())
+        .map(|at| masked(&at.source, &hidden))
+        .collect();
+    assert!(!shown.contains("plain"), "{shown}");
+    assert!(shown.contains("seen2") && shown.contains("seen4"), "{shown}");
+    assert!(shown.contains("one.imagenet_logi=******"), "{shown}");
+    let bad = fixture.asking(|request| request.set = vec![("key".to_owned(), "plain8".to_owned())]);
+    assert!(has(&bad.errors(), "`--set key=…` names no setting"));
+    assert!(!has(&bad.errors(), "plain8"));
 }

@@ -10,6 +10,13 @@ use serde_json::Value as Json;
 
 /// What stands where a secret would.
 const SECRET: &str = "(secret)";
+/// How what stands for a secret begins, also where it tells two of them apart.
+const STANDS: &str = "(secret";
+
+/// Whether something stands for a secret in a text.
+pub fn stands_for_secret(text: &str) -> bool {
+    text.contains(STANDS)
+}
 
 /// A secret value. `Debug` prints `(secret)`; [`Secret::reveal`] is the one way out.
 #[derive(Clone, PartialEq, Eq)]

@@ -13,6 +13,7 @@ mod growth;
 mod held;
 mod layout;
 mod marking;
+mod mask;
 mod memory;
 mod moved;
 mod objects;

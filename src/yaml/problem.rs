@@ -2,7 +2,7 @@
 
 use miette::{LabeledSpan, NamedSource};
 
-use super::{Source, Span};
+use super::{Entry, Located, Node, Source, Span};
 
 /// A longer line is not shown as a snippet, in characters.
 pub const LONGEST_LINE: usize = 400;
@@ -36,6 +36,8 @@ pub struct Problem {
     pub suggestions: Box<[String]>,
     /// Whether a secret stands at the place: no snippet shows it.
     pub is_secret: bool,
+    /// What may be a secret near the place: stars stand there in every snippet.
+    pub hides: Box<[Span]>,
 }
 
 impl Problem {
@@ -50,6 +52,7 @@ impl Problem {
             help: None,
             suggestions: Box::default(),
             is_secret: false,
+            hides: Box::default(),
         }
     }
 
@@ -90,6 +93,24 @@ impl Problem {
     #[must_use]
     pub fn at_secret(self, span: &Span) -> Self {
         Self { is_secret: true, ..self.at(span) }
+    }
+
+    /// Names the place of a key that nobody knows. Its value is hidden where the key sounds like a secret or is nearly one of
+    /// `secrets`: it may be a slip of the pen. So are those below that sound like one.
+    #[must_use]
+    pub fn at_key<'a>(self, entry: &Entry, secrets: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut hides = Vec::new();
+        if nearest(&entry.key, secrets).is_some() {
+            hides.push(entry.value.span.clone());
+        } else {
+            hide(entry, &mut hides);
+        }
+        Self { hides: hides.into(), ..self.at(&entry.key_span) }
+    }
+
+    /// What no snippet shows of this problem.
+    pub fn hidden(&self) -> impl Iterator<Item = &Span> {
+        self.at.iter().filter(|_| self.is_secret).chain(&self.hides)
     }
 
     /// Suggests the nearest of some candidates to a word, if one is near; otherwise lists them.
@@ -139,6 +160,31 @@ impl Problem {
                     .with_source_code(NamedSource::new(name, masked(&span.source, hidden)))
             }
         }
+    }
+}
+
+/// Whether a key sounds like one of a secret, also with a slip of the pen in it.
+pub fn sounds_secret(key: &str) -> bool {
+    const WORDS: [&str; 6] = ["key", "password", "passwd", "secret", "token", "credential"];
+    let key = key.to_lowercase();
+    let near = |part: &str| WORDS.iter().any(|word| strsim::damerau_levenshtein(part, word) <= 1);
+    WORDS.iter().any(|word| key.contains(word)) || key.split(['_', '-', '.']).any(near)
+}
+
+/// The values of keys that sound like secrets, at an entry and below it.
+fn hide(entry: &Entry, into: &mut Vec<Span>) {
+    if sounds_secret(&entry.key) {
+        into.push(entry.value.span.clone());
+    } else {
+        hide_below(&entry.value, into);
+    }
+}
+
+fn hide_below(tree: &Located, into: &mut Vec<Span>) {
+    match &tree.node {
+        Node::Map(entries) => entries.iter().for_each(|entry| hide(entry, into)),
+        Node::List(items) => items.iter().for_each(|item| hide_below(item, into)),
+        Node::Null | Node::Bool(_) | Node::Number(_) | Node::Text(_) => {}
     }
 }
 
