@@ -144,7 +144,7 @@ impl<'a> Fields<'a> {
                 let message = format!("{} has no key `{}`", self.what, entry.key);
                 problems.push(
                     Problem::error("unknown-key", message)
-                        .at(&entry.key_span)
+                        .at_key(entry, [])
                         .suggest(&entry.key, self.asked.iter().copied()),
                 );
             }

@@ -10,6 +10,7 @@ use super::target::{LocalProvider, RemoteProvider, Target};
 use super::{Environment, Project};
 use crate::adapter::files;
 use crate::model::{ClusterFacts, Secret};
+use crate::yaml::{Problem, Span, masked};
 
 const SIZED: &str = "params: {size: {type: quantity, default: 1Gi}, replicas: {type: int, default: 1}, \
     list: {type: list}, more: {type: map}}\n";
@@ -636,4 +637,28 @@ fn all_of_nothing_says_why() {
     let found = warnings(&fixture.project());
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].contains("`all` chooses nothing"), "{found:?}");
+}
+
+#[test]
+fn the_value_of_a_misspelt_secret_is_hidden() {
+    let params = "params: {imagenet_login: {type: string, secret: true}, size: {type: string}}\n";
+    let sections = "one: {imagenet_logn: plain1, zsie: seen2}\nonne: {api_key: plain3, size: seen4, more: [{token: plain5}]}\n";
+    let flavour = format!("project: {{flavour: one, proxy_pasword: plain6}}\n{sections}");
+    let fixture = Fixture::new(&flavour).component("one", params).asking(|request| {
+        request.set = vec![("one.imagenet_logi".to_owned(), "plain7".to_owned())];
+    });
+    let problems = fixture.load().unwrap_err();
+    let sorted = problems.sorted();
+    let hidden: Vec<Span> = sorted.iter().copied().flat_map(Problem::hidden).cloned().collect();
+    let shown: String = sorted
+        .iter()
+        .filter_map(|problem| problem.at.as_ref())
+        .map(|at| masked(&at.source, &hidden))
+        .collect();
+    assert!(!shown.contains("plain"), "{shown}");
+    assert!(shown.contains("seen2") && shown.contains("seen4"), "{shown}");
+    assert!(shown.contains("one.imagenet_logi=******"), "{shown}");
+    let bad = fixture.asking(|request| request.set = vec![("key".to_owned(), "plain8".to_owned())]);
+    assert!(has(&bad.errors(), "`--set key=…` names no setting"));
+    assert!(!has(&bad.errors(), "plain8"));
 }

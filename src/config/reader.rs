@@ -162,7 +162,7 @@ impl<'a> Reader<'a> {
                         "unknown-key",
                         format!("`{}` has no key `{}`", self.title, entry.key),
                     )
-                    .at(&entry.key_span)
+                    .at_key(entry, [])
                     .label("unknown key")
                     .suggest(&entry.key, self.asked.iter().copied()),
                 );

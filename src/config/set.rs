@@ -15,20 +15,22 @@ pub(super) struct Setting {
 pub(super) fn read(path: &str, value: &str) -> Result<Setting, Problem> {
     let written = format!("{path}={value}");
     let source = Source::new("--set", written.as_str());
-    let span = Span { source, start: 0, end: written.len() };
+    let part = |start, end| Span { source: source.clone(), start, end };
+    let (place, value_at) = (part(0, path.len()), part(path.len() + 1, written.len()));
     let mut keys = split(path).into_iter();
     let target = keys.next().unwrap_or_default();
     let keys: Vec<_> = keys.collect();
     if target.is_empty() || keys.is_empty() || keys.iter().any(String::is_empty) {
-        let message = format!("`--set {written}` names no setting");
+        // The value may be a secret.
+        let message = format!("`--set {path}=…` names no setting");
         return Err(Problem::error("set", message).help(
             "write `--set COMPONENT.PARAMETER=VALUE` or `--set COMPONENT.values.PATH=VALUE`",
         ));
     }
-    let leaf = at(typed(value, &span)?, &span);
+    let leaf = at(typed(path, value, &value_at)?, &value_at);
     let section = keys.into_iter().rev().fold(leaf, |below, key| Located {
-        node: Node::Map(vec![Entry { key, key_span: span.clone(), value: below }]),
-        span: span.clone(),
+        node: Node::Map(vec![Entry { key, key_span: place.clone(), value: below }]),
+        span: value_at.clone(),
     });
     Ok(Setting { target, section })
 }
@@ -55,7 +57,7 @@ fn split(path: &str) -> Vec<String> {
 }
 
 /// A value as YAML types it; text with a colon inside is still text.
-fn typed(value: &str, span: &Span) -> Result<Located, Problem> {
+fn typed(path: &str, value: &str, span: &Span) -> Result<Located, Problem> {
     let inline = value.starts_with(['[', '{', '"', '\'']);
     if !inline {
         return Ok(at(
@@ -63,9 +65,8 @@ fn typed(value: &str, span: &Span) -> Result<Located, Problem> {
             span,
         ));
     }
-    parse(&Source::new("--set", value)).map_err(|problem| {
-        Problem::error("set", format!("`--set {}`: {}", span.source.text, problem.message))
-    })
+    parse(&Source::new("--set", value))
+        .map_err(|problem| Problem::error("set", format!("`--set {path}=…`: {}", problem.message)))
 }
 
 /// The tree with every value at one place.

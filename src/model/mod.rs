@@ -52,5 +52,5 @@ pub use removal::{
 };
 pub use resource::{Class, CloudSpec, Desired, KubernetesSpec, Patience, Rendered, Resource, Spec};
 pub use run::{Intent, JournalLine, RunEnd, RunRecord, RunResult, Runner};
-pub use secret::{Redactor, Secret, SecretRef};
+pub use secret::{Redactor, Secret, SecretRef, stands_for_secret};
 pub use value::{Leaf, Value};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::catalogue::Expansion;
 use crate::config::Environment;
 use crate::model::{
-    Desired, Failure, FailureKind, KubernetesSpec, Name, Owner, ResourceId, ResourceKind,
+    Desired, Failure, FailureKind, KubernetesSpec, Name, Owner, Redactor, ResourceId, ResourceKind,
     label_value,
 };
 use crate::plan::preflight::Check;
@@ -50,6 +50,8 @@ pub(super) struct Drawing {
     permits: Permits,
     /// What the files say beside what is planned.
     notes: Vec<String>,
+    /// What no plan shows.
+    redactor: Redactor,
 }
 
 impl Drawing {
@@ -58,6 +60,7 @@ impl Drawing {
         self.permits.spared.insert(id);
         self.plan = decide(&self.look, self.purpose, &self.selection, &self.permits)?;
         self.plan.notes.extend(self.notes.iter().cloned());
+        self.plan.mask(&self.redactor);
         Ok(())
     }
 
@@ -131,7 +134,10 @@ pub(super) async fn draw(
         notes.extend(scene.lock.differences(&scene.surroundings(), resources));
     }
     plan.notes.extend(notes.iter().cloned());
-    Ok(Drawing { plan, look, expansion, findings: Vec::new(), purpose, selection, permits, notes })
+    let redactor = scene.redactor.clone();
+    plan.mask(&redactor);
+    let findings = Vec::new();
+    Ok(Drawing { plan, look, expansion, findings, purpose, selection, permits, notes, redactor })
 }
 
 /// The decision, with its rules checked.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json};
 
 use super::origin::{Holders, Moved, is_empty};
 use super::{Effect, Shown};
-use crate::model::{Object, Writer, Written, pointer_to};
+use crate::model::{Object, Writer, Written, pointer_to, stands_for_secret};
 
 /// One differing field.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,10 +64,11 @@ pub fn since(
         let Sides { from, to, last: then, holders } = sides;
         let masked =
             kind == "Secret" && (path.starts_with("/data/") || path.starts_with("/stringData/"));
+        let (from_shown, to_shown) = both(from, to, masked);
         found.push(Difference {
             path: path.to_owned(),
-            from: if masked { mask(from) } else { shown(from) },
-            to: if masked { mask(to) } else { shown(to) },
+            from: from_shown,
+            to: to_shown,
             effect: effect(kind, path),
             moved: last.map(|_| Moved::of(from, to, then)),
             by: from.and_then(|_| holders.newest()).cloned(),
@@ -83,10 +84,11 @@ pub fn fields(live: &Json, wanted: &Json) -> Vec<Difference> {
     let sides =
         Sides { from: Some(&narrowed), to: Some(wanted), last: None, holders: Holders::default() };
     compare("", sides, &mut |path, sides| {
+        let (from, to) = both(sides.from, sides.to, false);
         found.push(Difference {
             path: path.to_owned(),
-            from: shown(sides.from),
-            to: shown(sides.to),
+            from,
+            to,
             effect: Effect::InPlace,
             moved: None,
             by: None,
@@ -238,7 +240,6 @@ fn shown(json: Option<&Json>) -> Shown {
     match json {
         None => Shown::Absent,
         Some(Json::String(text)) if text.contains("(known after ") => Shown::Unknown,
-        Some(Json::String(text)) if text == "(secret)" => Shown::Masked,
         Some(Json::String(text)) => Shown::Text(text.clone()),
         Some(
             other @ (Json::Null
@@ -250,8 +251,14 @@ fn shown(json: Option<&Json>) -> Shown {
     }
 }
 
-fn mask(json: Option<&Json>) -> Shown {
-    if json.is_some() { Shown::Masked } else { Shown::Absent }
+/// Both sides of a place. Where a secret stands on one, another may stand on the other, whoever knows it.
+fn both(from: Option<&Json>, to: Option<&Json>, masked: bool) -> (Shown, Shown) {
+    let (from, to) = (shown(from), shown(to));
+    let stands = |side: &Shown| matches!(side, Shown::Text(text) if stands_for_secret(text));
+    if masked || stands(&from) || stands(&to) {
+        return (from.masked(), to.masked());
+    }
+    (from, to)
 }
 
 /// A change of a pod template restarts the pods made from it; anything else happens in place.
@@ -317,6 +324,21 @@ mod tests {
         );
         let all = told(json!({"kind": "Secret"}), secret(json!({"a": "aGk="})));
         assert_eq!(all[0].2, Shown::Masked, "the whole map is never shown");
+    }
+
+    #[test]
+    fn where_a_secret_stands_on_one_side_the_other_is_masked_too() {
+        let of = |text: &str| json!({"kind": "ConfigMap", "data": {"v": text, "w": "same"}});
+        for (live, after) in [
+            ("old", "(secret 12ab)"),
+            ("(secret)", "new"),
+            ("u:old@h", "u:(secret 12ab)@h"),
+            ("(secret 12ab)", "(secret 34cd)"),
+        ] {
+            let found = told(of(live), of(after));
+            let wanted = ("/data/v".to_owned(), Shown::Masked, Shown::Masked, Effect::InPlace);
+            assert_eq!(found, [wanted]);
+        }
     }
 
     #[test]

@@ -8,11 +8,15 @@ use serde_json::Value as Json;
 use super::decision::{Entries, Entry};
 use super::{Action, Change, Effect, Origin, Precondition, Shown};
 use crate::model::{
-    KubernetesSpec, Object, ObjectRef, Resource, ResourceId, SecretRef, SecretSpec, pointer_to,
+    KubernetesSpec, Leaf, Manifests, Object, ObjectRef, ObjectsSpec, Resource, ResourceId,
+    SecretRef, SecretSpec, Value, pointer_to,
 };
 
 /// The kinds whose pods go on with what they read at their start.
 const RUN_ON: [&str; 3] = ["Deployment", "StatefulSet", "DaemonSet"];
+
+/// What is said of what holds the value itself.
+const KEEPS_OLD: &str = " holds the old value until the next `datamill apply`";
 
 /// Makes what reads a Secret that changes follow it. `order` names makers before users; only what `may_change` holds for is
 /// touched.
@@ -33,9 +37,10 @@ pub(super) fn follow(
     }
     let secrets: BTreeSet<ResourceId> = moving.values().cloned().collect();
     for id in secrets {
-        let lines = readers(entries, &id);
+        let (readers, keepers) = (readers(entries, &id), keepers(entries, &moving, &id));
         if let Some(entry) = entries.get_mut(&id) {
-            entry.decision.readers = lines;
+            entry.decision.readers = readers;
+            entry.decision.notes.extend(keepers);
         }
     }
 }
@@ -108,6 +113,35 @@ fn take_over(entry: &mut Entry, spec: &SecretSpec, moving: &BTreeMap<SecretRef, 
         entry.decision.precondition = Precondition::of(found);
     }
     entry.decision.notes.extend(from.iter().map(|of| format!("known after {of}")));
+}
+
+/// A line for each resource into which a value is written, and which this plan leaves as it is: it was compared with the value
+/// of before.
+fn keepers(
+    entries: &Entries,
+    moving: &BTreeMap<SecretRef, ResourceId>,
+    of: &ResourceId,
+) -> Vec<String> {
+    let keeps = |entry: &&Entry| entry.decision.action == Action::Keep;
+    let takes = |resource: &&Resource| {
+        values_of(resource).into_iter().flat_map(Value::leaves).any(
+            |leaf| matches!(leaf, Leaf::Secret(at) if moving.get(&at).is_some_and(|id| id == of)),
+        )
+    };
+    let kept = entries.values().filter(keeps).filter_map(|entry| entry.wanted.as_deref());
+    kept.filter(takes).map(|one| format!("{}{KEEPS_OLD}", one.id)).collect()
+}
+
+/// The values of a resource into which secrets may be put.
+fn values_of(resource: &Resource) -> Vec<&Value> {
+    match resource.kubernetes() {
+        Some(KubernetesSpec::Release(spec)) => vec![&spec.values],
+        Some(KubernetesSpec::Objects(ObjectsSpec { from: Manifests::Inline(list), .. })) => {
+            list.iter().collect()
+        }
+        Some(KubernetesSpec::Job(spec)) => vec![&spec.template],
+        _ => Vec::new(),
+    }
 }
 
 /// A line for each workload that runs with what it read of a Secret: how it is started anew.

@@ -12,6 +12,7 @@ mod follow;
 mod growth;
 mod layout;
 mod marking;
+mod mask;
 mod memory;
 mod moved;
 mod objects;

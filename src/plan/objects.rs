@@ -9,6 +9,7 @@ use super::origin::Memory;
 use super::{Change, Effect, Origin, Shown, definition, diff};
 use crate::model::{
     AfterApply, Class, Found, Ignored, Object, ObjectFound, ObjectRef, Owner, Resource,
+    stands_for_secret,
 };
 
 /// An object that the server refuses to change in place.
@@ -166,7 +167,9 @@ fn ignored(wanted: &Resource, found: &Found) -> Vec<String> {
         if live == Some(&left.wanted) || !places.insert((left.object.clone(), left.path.clone())) {
             return None;
         }
-        if left.object.kind == "Secret" {
+        let texts = [live, Some(&left.wanted)].into_iter().flatten();
+        let secret = texts.map(Json::to_string).any(|text| stands_for_secret(&text));
+        if secret || left.object.kind == "Secret" {
             return Some(format!("{IGNORED}{} {} ({})", left.object, left.path, left.reason));
         }
         let (live, wanted) = (shown(live), shown(Some(&left.wanted)));

@@ -14,8 +14,8 @@ use super::text::{count, length, wrap};
 impl Screen {
     /// Shows problems, each once, however often they are found; a script reads them in the document.
     pub fn show_problems(&self, problems: &Problems) {
-        let secrets = problems.sorted().into_iter().filter(|problem| problem.is_secret);
-        let secrets = secrets.filter_map(|problem| problem.at.clone());
+        let sorted = problems.sorted();
+        let secrets = sorted.into_iter().flat_map(Problem::hidden).cloned();
         self.answers().hidden.extend(secrets);
         let hidden = self.answers().hidden.clone();
         for problem in problems.sorted() {
@@ -140,7 +140,7 @@ fn problem_json(problem: &Problem, hidden: &[Span]) -> Json {
         "snippet": shown.map(|at| snippet(at, hidden)),
         "label": shown.map(|_| &*problem.label),
         "help": problem.help,
-        "suggestions": problem.suggestions,
+        "suggestions": problem.suggestions(),
     })
 }
 

@@ -14,7 +14,7 @@ pub use manifest::{ManifestError, manifests, print_manifests};
 pub use merge::{layer, merge};
 pub use parse::{parse, parse_all, plain_scalar};
 pub use print::{from_json, to_yaml};
-pub use problem::{LONGEST_LINE, Problem, Problems, Severity, masked, nearest};
+pub use problem::{LONGEST_LINE, Problem, Problems, Severity, masked, nearest, sounds_secret};
 
 /// A file: its path as the user knows it, and its text.
 #[derive(Debug, Clone, PartialEq, Eq)]

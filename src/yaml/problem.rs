@@ -2,7 +2,7 @@
 
 use miette::{LabeledSpan, NamedSource};
 
-use super::{Source, Span};
+use super::{Entry, Located, Node, Source, Span};
 
 /// A longer line is not shown as a snippet, in characters.
 pub const LONGEST_LINE: usize = 400;
@@ -32,10 +32,18 @@ pub struct Problem {
     pub label: Box<str>,
     /// What to do.
     pub help: Option<Box<str>>,
-    /// What could be written in its place, best first.
-    pub suggestions: Box<[String]>,
     /// Whether a secret stands at the place: no snippet shows it.
     pub is_secret: bool,
+    /// What most problems lack. Problems are carried in results, and small for that.
+    rest: Box<Rest>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Rest {
+    /// What could be written in its place, best first.
+    suggestions: Vec<String>,
+    /// What may be a secret near the place: stars stand there in every snippet.
+    hides: Vec<Span>,
 }
 
 impl Problem {
@@ -48,8 +56,8 @@ impl Problem {
             at: None,
             label: "here".into(),
             help: None,
-            suggestions: Box::default(),
             is_secret: false,
+            rest: Box::default(),
         }
     }
 
@@ -92,6 +100,35 @@ impl Problem {
         Self { is_secret: true, ..self.at(span) }
     }
 
+    /// Names the place of a key that nobody knows. Its value is hidden where the key sounds like a secret or is nearly one of
+    /// `secrets`: it may be a slip of the pen. So are those below that sound like one.
+    #[must_use]
+    pub fn at_key<'a>(self, entry: &Entry, secrets: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut problem = self.at(&entry.key_span);
+        let hides = &mut problem.rest.hides;
+        if nearest(&entry.key, secrets).is_some() {
+            hides.push(entry.value.span.clone());
+        } else {
+            hide(entry, hides);
+        }
+        problem
+    }
+
+    fn suggesting<'a>(mut self, words: impl IntoIterator<Item = &'a str>) -> Self {
+        self.rest.suggestions = words.into_iter().map(str::to_owned).collect();
+        self
+    }
+
+    /// What could be written in its place, best first.
+    pub fn suggestions(&self) -> &[String] {
+        &self.rest.suggestions
+    }
+
+    /// What no snippet shows of this problem.
+    pub fn hidden(&self) -> impl Iterator<Item = &Span> {
+        self.at.iter().filter(|_| self.is_secret).chain(&self.rest.hides)
+    }
+
     /// Suggests the nearest of some candidates to a word, if one is near; otherwise lists them.
     #[must_use]
     pub fn suggest<'a>(self, word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Self {
@@ -99,13 +136,11 @@ impl Problem {
         candidates.sort_unstable();
         candidates.dedup();
         match nearest(word, candidates.iter().copied()) {
-            Some(best) => Self { suggestions: Box::new([best.to_owned()]), ..self }
-                .help(format!("did you mean `{best}`?")),
+            Some(best) => self.suggesting([best]).help(format!("did you mean `{best}`?")),
             None if candidates.is_empty() => self,
             None => {
                 let help = format!("known here: {}", candidates.join(", "));
-                let suggestions = candidates.into_iter().map(str::to_owned).collect();
-                Self { suggestions, ..self }.help(help)
+                self.suggesting(candidates).help(help)
             }
         }
     }
@@ -139,6 +174,31 @@ impl Problem {
                     .with_source_code(NamedSource::new(name, masked(&span.source, hidden)))
             }
         }
+    }
+}
+
+/// Whether a key sounds like one of a secret, also with a slip of the pen in it.
+pub fn sounds_secret(key: &str) -> bool {
+    const WORDS: [&str; 6] = ["key", "password", "passwd", "secret", "token", "credential"];
+    let key = key.to_lowercase();
+    let near = |part: &str| WORDS.iter().any(|word| strsim::damerau_levenshtein(part, word) <= 1);
+    WORDS.iter().any(|word| key.contains(word)) || key.split(['_', '-', '.']).any(near)
+}
+
+/// The values of keys that sound like secrets, at an entry and below it.
+fn hide(entry: &Entry, into: &mut Vec<Span>) {
+    if sounds_secret(&entry.key) {
+        into.push(entry.value.span.clone());
+    } else {
+        hide_below(&entry.value, into);
+    }
+}
+
+fn hide_below(tree: &Located, into: &mut Vec<Span>) {
+    match &tree.node {
+        Node::Map(entries) => entries.iter().for_each(|entry| hide(entry, into)),
+        Node::List(items) => items.iter().for_each(|item| hide_below(item, into)),
+        Node::Null | Node::Bool(_) | Node::Number(_) | Node::Text(_) => {}
     }
 }
 

@@ -79,6 +79,11 @@ impl StoredRelease {
         }
     }
 
+    /// The values that it was made with.
+    pub fn config(&self) -> &Json {
+        self.0.get("config").unwrap_or(&Json::Null)
+    }
+
     /// The objects of the manifest, hooks left out.
     pub fn objects(&self) -> Result<Vec<Json>, StorageError> {
         yaml::manifests(self.text("/manifest")).map_err(|e| damaged(&e))

@@ -2,7 +2,7 @@
 
 use crate::catalogue::{Component, Legacy, LegacyMeaning, LegacyWhen, UseOf};
 use crate::config::reader::text_of;
-use crate::yaml::{Entry, Located, Node, Problem, Problems, Span};
+use crate::yaml::{Entry, Located, Node, Problem, Problems, Span, sounds_secret};
 
 /// An output of something outside of the platform, as old keys give it.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,8 +83,7 @@ enum Moved {
 /// Says that a key is old; without a snippet where that might print a secret.
 fn old_key(title: &str, key: &str, entry: &Entry) -> Problem {
     let message = format!("`{title}.{key}` is an old key");
-    let secret = ["key", "password", "secret", "token"].iter().any(|word| entry.key.contains(word));
-    if secret {
+    if sounds_secret(&entry.key) {
         let (file, line) = (entry.key_span.path().display(), entry.key_span.line());
         return Problem::warning("old-key", format!("{message} (`{file}`, line {line})"));
     }

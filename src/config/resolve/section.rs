@@ -145,8 +145,9 @@ fn fitted(param: &Param, value: &Located) -> Located {
 
 fn unknown_key(entry: &Entry, title: &str, component: &Component) -> Problem {
     let params = component.params().iter().map(|param| param.name.as_str());
+    let secrets = component.params().iter().filter(|param| param.secret);
     Problem::error("unknown-key", format!("`{title}` has no setting `{}`", entry.key))
-        .at(&entry.key_span)
+        .at_key(entry, secrets.map(|param| param.name.as_str()))
         .label("unknown setting")
         .suggest(&entry.key, params.chain(RESERVED_KEYS))
 }

@@ -214,7 +214,7 @@ fn read(
                     )
                     .suggest(&entry.key, known)
                 };
-                problems.push(problem.at(&entry.key_span));
+                problems.push(problem.at_key(entry, []));
             }
             Some(tree)
         }

@@ -19,6 +19,7 @@ mod later;
 pub mod lease;
 mod manifests;
 mod mark;
+mod mask;
 mod memory;
 mod namespace;
 mod normal;

@@ -8,13 +8,13 @@ use super::compare::{Live, observe_with, read_live, version_of};
 use super::discover::{Marked, applied_of, moved_from, needs_of, protection_of, unwanted};
 use super::history;
 use super::later;
+use super::mask::mask_all;
 use super::normal::normal;
 use super::owner::class_of;
 use super::release;
 use super::render::{Drawing, Fill, draw, secrets_in};
 use super::session::{Link, Session};
 use super::several::several;
-use super::snapshot::sealed;
 use super::{
     AT_A_TIME, Kubernetes, crds, health, installation, manager, namespace, outputs_of, secret,
     volume,
@@ -82,6 +82,8 @@ impl Kubernetes {
         );
         let mut all: BTreeMap<_, _> = others.into_iter().chain(releases).collect();
         later::take_back_refusals(wanted, &mut all);
+        // Only now all values are known that must not be in a picture.
+        mask_all(&session, wanted, &mut all);
         let there = all.iter_mut().filter_map(|(id, observed)| match observed {
             Observed::Present(found) => Some((id, found.as_mut())),
             Observed::Absent | Observed::Unreachable { .. } => None,
@@ -248,15 +250,11 @@ impl Sight<'_> {
         } else {
             let drawn = redraw(resource, who, self.known, &secrets);
             let drawn = drawn.as_ref().unwrap_or(picture);
-            let mut objects = if drawn.unknown.is_empty() {
+            if drawn.unknown.is_empty() {
                 observe_with(self.session, id, &drawn.objects, &manager, None, self.live).await?
             } else {
                 self.unchecked(&drawn.objects)
-            };
-            for object in &mut objects {
-                mask(object, self.session);
             }
-            objects
         };
         for object in &mut objects {
             self.judge(object, picture);
@@ -399,16 +397,6 @@ fn whole_owner(objects: &[ObjectFound]) -> Owner {
     match live().next() {
         Some(object) if all_used => object.owner.clone(),
         Some(_) | None => Owner::Ours,
-    }
-}
-
-/// Takes secret values out of a picture.
-fn mask(found: &mut ObjectFound, session: &Session) {
-    let hide = |object: &mut Object| *object = sealed(session, object);
-    found.live.iter_mut().for_each(hide);
-    match &mut found.after {
-        AfterApply::Would(object) | AfterApply::NotChecked(object) => hide(object),
-        AfterApply::Rejected(_) | AfterApply::Unwanted => {}
     }
 }
 

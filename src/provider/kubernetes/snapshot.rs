@@ -20,7 +20,8 @@ use super::owner::owner_of;
 use super::session::Session;
 use crate::adapter::kube::{KubeError, Listing, Only, Propagation, Write};
 use crate::model::{
-    Digest, Identity, LastApplied, Marks, Object, ObjectRef, Owner, ResourceId, Scope, label,
+    Digest, Identity, LastApplied, Marks, Object, ObjectRef, Owner, ResourceId, Scope, Secret,
+    label,
 };
 
 /// On each part: which snapshot it belongs to.
@@ -34,7 +35,7 @@ const LARGEST: usize = 360 * 1024;
 /// What is read may not grow beyond this: somebody else may have written it.
 const LARGEST_READ: u64 = 64 * 1024 * 1024;
 /// Grows when an older datamill must not read it.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// A snapshot as it is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -77,10 +78,19 @@ fn seal(who: &Identity, object: &mut Object) {
     }
 }
 
+/// A keyed hash that stands for a secret value in a picture.
+pub(super) fn stand_in(who: &Identity, value: &str) -> String {
+    let digest = Digest::of_parts([who.owner.0.as_str(), "value", value]);
+    format!("(secret {})", digest.short(32))
+}
+
 /// Takes known secret values out of a picture.
-pub(super) fn hide_in(json: &mut Json, session: &Session) {
+fn hide_in(json: &mut Json, session: &Session) {
     match json {
-        Json::String(text) => *text = session.redactor.redact(text),
+        Json::String(text) => {
+            let mut stand = |value: &Secret| stand_in(&session.identity, value.reveal());
+            *text = session.redactor.redact_with(text, &mut stand);
+        }
         Json::Array(items) => items.iter_mut().for_each(|item| hide_in(item, session)),
         Json::Object(map) => map.values_mut().for_each(|item| hide_in(item, session)),
         Json::Null | Json::Bool(_) | Json::Number(_) => {}

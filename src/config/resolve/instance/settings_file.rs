@@ -51,7 +51,7 @@ pub(super) fn config_file(
                         entry.key
                     ),
                 )
-                .at(&entry.key_span)
+                .at_key(entry, [])
                 .suggest(&entry.key, known),
             );
         }

@@ -30,7 +30,7 @@ pub(in crate::config::resolve) fn check_unused(
                             entry.key
                         ),
                     )
-                    .at(&entry.key_span)
+                    .at_key(entry, [])
                     .label("unknown section")
                     .suggest(&entry.key, known),
                 );

@@ -14,11 +14,11 @@ use super::super::several::several;
 use super::compared::{self, Compared, Listed};
 use super::scope::Scopes;
 use super::stored::{Head, Heads, PayloadError};
-use super::{HelmSettings, MANAGER, crds, lock, outputs, ownership, short_inputs, stored};
+use super::{HelmSettings, MANAGER, crds, lock, outputs, ownership, short_inputs, stored, values};
 use crate::adapter::helm::StoredRelease;
 use crate::adapter::kube::KubeError;
 use crate::model::{
-    AfterApply, Found, LastApplied, Object, ObjectFound, ObjectRef, Observed, Owner, POLICY,
+    AfterApply, Found, LastApplied, Leaf, Object, ObjectFound, ObjectRef, Observed, Owner, POLICY,
     ReleaseFound, ReleaseSpec, ReleaseStatus, Resource, ResourceId, Version, label,
 };
 
@@ -120,11 +120,26 @@ impl View<'_> {
         let live = self.listed.objects(&resource.id);
         found.protection = protection_of(live);
         if found.owner == Owner::Ours {
+            self.learn_secrets(spec, head).await;
             found.objects = self.objects(resource, spec, head).await?;
             found.last = last_applied(session, resource, spec, head, &found.objects).await?;
         }
         found.version = Version { uid: None, ..version_of(&found.objects) };
         Ok(Observed::Present(Box::new(found)))
+    }
+
+    /// The values of secrets that the stored revision was made with are never shown, though they may have changed since.
+    async fn learn_secrets(self, spec: &ReleaseSpec, head: &Head) {
+        if !spec.values.leaves().iter().any(|leaf| matches!(leaf, Leaf::Secret(_))) {
+            return;
+        }
+        // One that cannot be read is said where its objects are needed.
+        if let Ok(release) = head.payload(self.session).await {
+            let secrets = values::held(&spec.values, release.config());
+            for secret in &secrets {
+                self.session.redactor.learn(secret);
+            }
+        }
     }
 
     async fn objects(

@@ -85,6 +85,34 @@ fn put_in(
     Filled { json, hashed, unknown, has_secrets }
 }
 
+/// The secrets that a release was made with, at the places where it takes them: they may have changed since.
+pub(super) fn held(values: &Value, config: &Json) -> Vec<Secret> {
+    match (values, config) {
+        (Value::Map(map), Json::Object(there)) => {
+            let both = map.iter().filter_map(|(key, value)| Some((value, there.get(key)?)));
+            both.flat_map(|(value, there)| held(value, there)).collect()
+        }
+        (Value::List(items), Json::Array(there)) => {
+            items.iter().zip(there).flat_map(|(item, there)| held(item, there)).collect()
+        }
+        (Value::Secret(_), Json::String(text)) => vec![Secret::new(text.as_str())],
+        (Value::Join(parts), Json::String(text)) if !values.is_plain() => {
+            let part = match parts.as_slice() {
+                [Value::Secret(_), Value::Text(after)] => text.strip_suffix(after.as_str()),
+                [Value::Text(before), Value::Secret(_)] => text.strip_prefix(before.as_str()),
+                [Value::Text(before), Value::Secret(_), Value::Text(after)] => text
+                    .strip_prefix(before.as_str())
+                    .and_then(|rest| rest.strip_suffix(after.as_str())),
+                _ => None,
+            };
+            let is_secret = values.leaves().iter().any(|leaf| matches!(leaf, Leaf::Secret(_)));
+            let whole = is_secret.then_some(text.as_str());
+            whole.into_iter().chain(part).map(Secret::new).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// Reads keys of Secrets; what is not there has no entry. Every value becomes known to the redactor.
 async fn read(
     session: &Session,
@@ -162,5 +190,20 @@ mod tests {
         let other = put_in(&values, &known, &secrets("hunter3"), &identity);
         assert_ne!(filled.hashed, other.hashed);
         assert_eq!(filled.hashed, put_in(&values, &known, &secrets("hunter2"), &identity).hashed);
+    }
+
+    #[test]
+    fn what_a_release_holds_of_secrets_is_found_where_it_takes_them() {
+        let secret = || {
+            let [namespace, name, key] = ["n", "s", "k"].map(str::to_owned);
+            Value::Secret(SecretRef { namespace, name, key })
+        };
+        let map = |key: &str, value| Value::Map([(key.to_owned(), value)].into());
+        let url = Value::Join(vec![Value::text("u:"), secret(), Value::text("@h")]);
+        let values = Value::List(vec![map("a", secret()), map("b", url), map("c", Value::Null)]);
+        let config = json!([{"a": "old1", "z": "other"}, {"b": "u:old2@h"}, {"c": "seen"}]);
+        let found = held(&values, &config);
+        let found: Vec<&str> = found.iter().map(Secret::reveal).collect();
+        assert_eq!(found, ["old1", "u:old2@h", "old2"]);
     }
 }
