@@ -336,6 +336,35 @@ async fn production_protects_and_a_stranger_in_a_namespace_keeps_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_holds_an_object_of_another_owner_does_not_go_by_itself_and_goes_with_the_whole_cluster()
+ {
+    for name in ["app/objects/main", "app/release/main"] {
+        let mut lab = Lab::new();
+        lab.chart_instance("app", "one", &[]);
+        expect_all_went_well(&lab.apply().await);
+        let theirs = datamill::model::ObjectRef {
+            api_version: "v1".to_owned(),
+            kind: "Service".to_owned(),
+            namespace: Some("lab".to_owned()),
+            name: "theirs".to_owned(),
+        };
+        lab.world.meddle(name, |thing| thing.foreign = vec![theirs]);
+        let all = lab.desired.clone();
+        lab.drop_instance("app");
+        let plan = lab.plan().await;
+        assert_eq!(plan.blocked(), Some(FailureKind::Foreign), "{}", text(&plan, 80));
+        let Action::Blocked { by } = &step(&plan, name).action else { panic!("{name}") };
+        assert_eq!(by.says(), "Service lab/theirs belongs to another owner, by the mark on it");
+        // Where all of the cluster goes, it goes with it.
+        lab.desired = all;
+        lab.permits.include_data = true;
+        let (plan, report) = lab.destroy().await;
+        assert_eq!((plan.blocked(), report.failure_kind()), (None, None), "{}", text(&plan, 80));
+        assert_eq!(lab.world.ids(), BTreeSet::new());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_circle_and_a_missing_need_are_errors() {
     let mut lab = Lab::new();
     lab.objects("a/objects/x", &[], &["b/objects/x"]);

@@ -103,8 +103,10 @@ impl<'a> Pruner<'_, 'a> {
         if fate == Fate::Goes {
             for (id, inner) in &mut self.going {
                 let inside = self.world.hosts(id).contains(&cluster);
-                // Rules for what goes one by one say nothing of a cluster that goes as a whole.
-                let ruled = id.kind == ResourceKind::Removal && matches!(inner, Fate::Refused(_));
+                // What holds for what goes one by one says nothing of a cluster that goes as a whole.
+                let foreign = matches!(inner, Fate::Refused(Block::Foreign { .. }));
+                let ruled = foreign
+                    || id.kind == ResourceKind::Removal && matches!(inner, Fate::Refused(_));
                 if inside && (simulated || ruled || matches!(inner, Fate::Stays(_))) {
                     *inner = Fate::GoesWith(cluster.clone());
                 }
@@ -326,17 +328,17 @@ impl<'a> Pruner<'_, 'a> {
     }
 }
 
-/// Why the rules written beside an instance do not let it go.
+/// Why something does not go: the rules written beside an instance do not let it, or something of it is somebody else's.
 fn refused(id: &ResourceId, found: &Found) -> Option<Block> {
-    if id.kind != ResourceKind::Removal {
-        return None;
-    }
+    let owner = match id.kind {
+        ResourceKind::Removal => "somebody else, and what handles it would go",
+        ResourceKind::Release | ResourceKind::Objects => "another owner, by the mark on it",
+        _ => return None,
+    };
     if let Some(why) = &found.refuses {
         return Some(Block::Preflight { why: why.clone() });
     }
     let names: Vec<String> = found.foreign.iter().map(ToString::to_string).collect();
-    (!names.is_empty()).then(|| Block::Foreign {
-        object: names.join(", "),
-        owner: "somebody else, and what handles it would go".to_owned(),
-    })
+    let object = names.join(", ");
+    (!names.is_empty()).then(|| Block::Foreign { object, owner: owner.to_owned() })
 }
