@@ -353,6 +353,8 @@ pub struct Discovery {
     pub strays: Vec<ObjectRef>,
     /// What could not be listed, and why. Nothing is pruned then.
     pub unlisted: Vec<String>,
+    /// The other projects that live in the cluster, in words; looked at where the cluster may go.
+    pub neighbours: Vec<String>,
 }
 
 impl Discovery {

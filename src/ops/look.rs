@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
-    Desired, Discovery, Failure, FailureKind, Family, Found, Known, Observed, Power, Resource,
-    ResourceId, Scope, Snapshot, label_value,
+    Desired, Discovery, Failure, FailureKind, Family, Found, Known, Observed, Owner, Power,
+    Resource, ResourceId, Scope, Snapshot, label_value,
 };
 use crate::provider::{Provider as _, Renderer as _};
 
@@ -32,8 +32,15 @@ pub(super) async fn look(
         for (id, found) in &snapshot.discovered.found {
             known.insert(id.clone(), found.outputs.clone());
         }
+        if let Observed::Present(found) = &scene.cluster_seen {
+            let cluster = scene.cluster.id.clone();
+            snapshot.discovered.found.insert(cluster, found.as_ref().clone());
+        }
         look_into_what_may_go(scene, (&desired, &known), &mut snapshot.discovered).await;
         count_what_may_go(scene, &desired, &mut snapshot.discovered).await;
+    }
+    if let (false, Observed::Present(found)) = (scene.runs(), &scene.cluster_seen) {
+        snapshot.discovered.found.insert(scene.cluster.id.clone(), found.as_ref().clone());
     }
     let desired = render(scene, desired, &known).await?;
     snapshot.observed = if scene.runs() {
@@ -44,9 +51,6 @@ pub(super) async fn look(
     };
     if desired.get(&scene.cluster.id).is_some() {
         snapshot.observed.insert(scene.cluster.id.clone(), scene.cluster_seen.clone());
-    }
-    if let Observed::Present(found) = &scene.cluster_seen {
-        snapshot.discovered.found.insert(scene.cluster.id.clone(), found.as_ref().clone());
     }
     Ok(Look { desired, snapshot })
 }
@@ -62,10 +66,17 @@ async fn look_into_what_may_go(
     let ours = label_value(&identity.flavour);
     let may_go = |(id, found): &(&ResourceId, &Found)| {
         let of_others = found.flavour.as_ref().is_some_and(|flavour| *flavour != ours);
-        desired.get(id).is_none() && (identity.every_flavour || !of_others)
+        let is_ours = found.owner == Owner::Ours && (identity.every_flavour || !of_others);
+        desired.get(id).is_none() && is_ours
     };
     let all = discovered.found.iter().filter(may_go);
     let hosts: Vec<ResourceId> = all.map(|(id, _)| id.clone()).collect();
+    if hosts.contains(&scene.cluster.id) {
+        match scene.kubernetes.neighbours(identity, known).await {
+            Ok(neighbours) => discovered.neighbours = neighbours,
+            Err(because) => discovered.unlisted.push(because),
+        }
+    }
     let inside = scene.kubernetes.strangers(&hosts, identity, known).await;
     for (id, strangers) in inside {
         match (discovered.found.get_mut(&id), strangers) {

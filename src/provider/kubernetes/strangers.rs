@@ -1,13 +1,13 @@
 //! What is not ours and would go, or was ours, in what may go: namespaces, releases and sets of objects.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
 use super::discover::{can_bear_marks, id_of};
 use super::session::Session;
 use super::several::several;
-use super::{AT_A_TIME, Kubernetes, manager, namespace, release};
+use super::{AT_A_TIME, Kubernetes, installation, manager, namespace, release};
 use crate::adapter::kube::{KubeError, Listing, ServedKind};
 use crate::model::{
     Identity, Known, Object, ObjectRef, ResourceId, ResourceKind, label, label_value,
@@ -17,12 +17,26 @@ use crate::model::{
 type Seen = BTreeMap<ResourceId, Result<Vec<ObjectRef>, String>>;
 
 impl Kubernetes {
+    /// The other projects that live in the only cluster that is known, each with its flavours as far as marks tell.
+    pub async fn neighbours(&self, who: &Identity, known: &Known) -> Result<Vec<String>, String> {
+        let session = match self.session(known, None, who).await {
+            Ok(Some(session)) => session,
+            Ok(None) => return Ok(Vec::new()),
+            Err(error) => return Err(self.settings.redactor.redact(&error.to_string())),
+        };
+        let neighbours = neighbours(&session).await;
+        neighbours.map_err(|error| session.redactor.redact(&error.to_string()))
+    }
+
     /// What is not ours in namespaces, in releases, and of sets of objects.
     pub(super) async fn look_into(&self, of: &[ResourceId], who: &Identity, known: &Known) -> Seen {
         let may_hold = |id: &&ResourceId| {
             matches!(
                 id.kind,
-                ResourceKind::Namespace | ResourceKind::Release | ResourceKind::Objects
+                ResourceKind::Cluster
+                    | ResourceKind::Namespace
+                    | ResourceKind::Release
+                    | ResourceKind::Objects
             )
         };
         let ids: Vec<&ResourceId> = of.iter().filter(may_hold).collect();
@@ -47,6 +61,37 @@ impl Kubernetes {
     }
 }
 
+/// Kinds of which each installation has one.
+const USUAL: [(&str, &str); 3] =
+    [("v1", "Secret"), ("v1", "ConfigMap"), ("v1", "PersistentVolumeClaim")];
+
+async fn neighbours(session: &Session) -> Result<Vec<String>, KubeError> {
+    let ours = label_value(&session.identity.project);
+    let recorded = installation::projects(&session.cluster).await?;
+    let mut all: BTreeMap<String, BTreeSet<String>> =
+        recorded.into_iter().map(|project| (project, BTreeSet::new())).collect();
+    let selector = format!("{project},{project}!={ours}", project = label::PROJECT);
+    for (version, kind) in USUAL {
+        let listing = Listing::of(version, kind).labels(&selector).metadata_only();
+        for object in session.cluster.list(&listing).await? {
+            let Some(project) = object.label(label::PROJECT) else { continue };
+            let flavour = object.label(label::FLAVOUR).map(str::to_owned);
+            all.entry(project.to_owned()).or_default().extend(flavour);
+        }
+    }
+    all.remove(&ours);
+    Ok(all.iter().map(|(project, flavours)| neighbour(project, flavours)).collect())
+}
+
+fn neighbour(project: &str, flavours: &BTreeSet<String>) -> String {
+    let names: Vec<String> = flavours.iter().map(|flavour| format!("`{flavour}`")).collect();
+    match names.as_slice() {
+        [] => format!("project `{project}`"),
+        [one] => format!("project `{project}` with flavour {one}"),
+        several => format!("project `{project}` with flavours {}", several.join(", ")),
+    }
+}
+
 type Taken = Result<BTreeMap<ResourceId, Vec<ObjectRef>>, KubeError>;
 
 async fn look_into_one(
@@ -56,6 +101,7 @@ async fn look_into_one(
     taken: &Taken,
 ) -> Result<Vec<ObjectRef>, KubeError> {
     match id.kind {
+        ResourceKind::Cluster => namespace::foreign(session).await,
         ResourceKind::Namespace => {
             namespace::content(session, &id.name).await.map(|content| content.foreign)
         }
