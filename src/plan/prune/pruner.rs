@@ -364,7 +364,19 @@ fn refused(id: &ResourceId, found: &Found) -> Option<Block> {
     let owner = match id.kind {
         ResourceKind::Removal => "somebody else, and what handles it would go",
         ResourceKind::Release | ResourceKind::Objects => "another owner, by the mark on it",
-        _ => return None,
+        ResourceKind::Network
+        | ResourceKind::FileSystem
+        | ResourceKind::MountTarget
+        | ResourceKind::Bucket
+        | ResourceKind::Installation
+        | ResourceKind::Crds
+        | ResourceKind::Secret
+        | ResourceKind::Claim
+        | ResourceKind::Cluster
+        | ResourceKind::Namespace
+        | ResourceKind::Job
+        | ResourceKind::Wait
+        | ResourceKind::Health => return None,
     };
     if let Some(why) = &found.refuses {
         return Some(Block::Preflight { why: why.clone() });

@@ -110,7 +110,21 @@ async fn look_into_one(
             // Nothing is left of it but what bears our mark.
             _ => Ok(Vec::new()),
         },
-        _ => taken.clone().map(|mut taken| taken.remove(id).unwrap_or_default()),
+        ResourceKind::Network
+        | ResourceKind::FileSystem
+        | ResourceKind::MountTarget
+        | ResourceKind::Bucket
+        | ResourceKind::Installation
+        | ResourceKind::Crds
+        | ResourceKind::Secret
+        | ResourceKind::Claim
+        | ResourceKind::Objects
+        | ResourceKind::Job
+        | ResourceKind::Removal
+        | ResourceKind::Wait
+        | ResourceKind::Health => {
+            taken.clone().map(|mut taken| taken.remove(id).unwrap_or_default())
+        }
     }
 }
 
