@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Desired, Discovery, Found, KubernetesSpec, Name, Object, ObjectFound, ObjectRef, Owner,
+    Class, Desired, Discovery, Found, KubernetesSpec, Name, Object, ObjectFound, ObjectRef, Owner,
     ResourceId, ResourceKind, Snapshot,
 };
 
@@ -113,6 +113,16 @@ impl Discovery {
         self.need_all_of_them();
     }
 
+    /// What the files call data is data, whatever is written on it: a mark that was weakened lets nothing go.
+    pub fn class_by(&mut self, files: &Desired) {
+        for (id, found) in &mut self.found {
+            let meant = found.bears.as_ref().unwrap_or(id);
+            if files.get(meant).is_some_and(|wanted| wanted.class == Class::Data) {
+                found.class = Class::Data;
+            }
+        }
+    }
+
     /// What needs the thing of an id needs all that bear it: none goes before what may use it.
     fn need_all_of_them(&mut self) {
         let mut others: BTreeMap<ResourceId, Vec<ResourceId>> = BTreeMap::new();
@@ -161,9 +171,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::{
-        AfterApply, Applied, ClaimSpec, Class, Digest, Observed, Resource, Spec, Version,
-    };
+    use crate::model::{AfterApply, Applied, ClaimSpec, Digest, Observed, Resource, Spec, Version};
 
     fn id(text: &str) -> ResourceId {
         text.parse().unwrap()
@@ -264,6 +272,25 @@ mod tests {
             |found: Found| (id("store/claim/data").by_place(found.lasting().unwrap()), found);
         let all = told(several.into_iter().map(by_place).collect(), &wanted("new"));
         assert_eq!(all, ["store/claim/data", "store/claim/old/store-data"]);
+    }
+
+    #[test]
+    fn a_class_that_was_weakened_gives_way_to_the_files() {
+        let weak = || Found { class: Class::Stateless, ..claim("old", "store-data", true) };
+        let class = |files: &Desired, wanted_at: &Desired| {
+            let found = [(id("store/claim/data"), weak())].into();
+            let mut all = Discovery { found, ..Discovery::default() };
+            all.tell_apart(wanted_at);
+            all.class_by(files);
+            all.found.into_values().next().unwrap().class
+        };
+        let mut files = wanted("old");
+        assert_eq!(class(&files, &Desired::default()), Class::Stateless, "they say nothing of it");
+        let claim = files.resources.get_mut(&id("store/claim/data")).unwrap();
+        claim.class = Class::Data;
+        assert_eq!(class(&files, &Desired::default()), Class::Data);
+        assert_eq!(class(&files, &wanted("new")), Class::Data, "left behind at its old place");
+        assert_eq!(class(&Desired::default(), &Desired::default()), Class::Stateless);
     }
 
     #[test]

@@ -70,7 +70,8 @@ pub struct Found {
     pub class: Class,
     /// Whether it stays when it leaves the file, as written on it (kept Secrets, kept CRDs).
     pub keep: bool,
-    /// Of a host: what is in it that is not ours and would go with it.
+    /// What is in it that is not ours: of a host, what would go with it; of a release or a set of objects, what bears another
+    /// owner's mark.
     pub foreign: Vec<ObjectRef>,
     /// Why it must not go today, by the rules written beside it.
     pub refuses: Option<String>,
@@ -352,6 +353,8 @@ pub struct Discovery {
     pub strays: Vec<ObjectRef>,
     /// What could not be listed, and why. Nothing is pruned then.
     pub unlisted: Vec<String>,
+    /// The other projects that live in the cluster, in words; looked at where the cluster may go.
+    pub neighbours: Vec<String>,
 }
 
 impl Discovery {

@@ -115,7 +115,7 @@ pub(super) async fn draw(
     let pinned = scene.lock.pin(&mut expansion.desired, &asked);
     let selected = named(scene)?;
     let (desired, selection) = want(scene, goal, &expansion, &selected);
-    let look = look(scene, desired).await?;
+    let look = look(scene, desired, &named_by_files(scene, goal, &expansion)).await?;
     let renamed = match goal {
         Goal::Install => super::moved::check(scene, &look)?,
         Goal::Uninstall | Goal::Destroy => Vec::new(),
@@ -171,6 +171,17 @@ fn expand(scene: &Scene<'_>) -> Result<Expansion, Failure> {
         Err(problems) => {
             scene.screen.show_problems(&problems);
             Err(load::refused(&problems))
+        }
+    }
+}
+
+/// All that the files name. Where everything goes they are not needed: what cannot be read or wired says nothing.
+fn named_by_files(scene: &Scene<'_>, goal: Goal, expansion: &Expansion) -> Desired {
+    match goal {
+        Goal::Install | Goal::Uninstall => expansion.desired.clone(),
+        Goal::Destroy => {
+            let expanded = scene.project.expand(&scene.facts);
+            expanded.map(|expansion| expansion.desired).unwrap_or_default()
         }
     }
 }
@@ -370,6 +381,15 @@ fn lift(id: &ResourceId) -> String {
 fn foreign(scene: &Scene<'_>, step: &Step) -> Vec<String> {
     let found = step.found.as_deref();
     let id = &step.id;
+    let holds_foreign = found.is_some_and(|found| !found.foreign.is_empty());
+    if let (None, true, Some(name)) = (&step.wanted, holds_foreign, id.instance_name())
+        && id.kind != ResourceKind::Removal
+    {
+        return vec![
+            "what bears another owner's mark is never taken away: if the mark is wrong, take it off with `kubectl label`".to_owned(),
+            format!("or let go of the instance and keep all of it:\n    datamill orphan {name}"),
+        ];
+    }
     let live = found.into_iter().flat_map(|found| &found.objects).filter(|o| o.live.is_some());
     let owners =
         found.map(|found| &found.owner).into_iter().chain(live.map(|object| &object.owner));

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
-    Desired, Discovery, Failure, FailureKind, Family, Known, Observed, Power, Resource, ResourceId,
-    Scope, Snapshot,
+    Desired, Discovery, Failure, FailureKind, Family, Found, Known, Observed, Owner, Power,
+    Resource, ResourceId, Scope, Snapshot, label_value,
 };
 use crate::provider::{Provider as _, Renderer as _};
 
@@ -16,18 +16,31 @@ pub(super) struct Look {
     pub(super) snapshot: Snapshot,
 }
 
-/// Renders what is wanted and looks at all of it, and at all that bears our marks.
-pub(super) async fn look(scene: &Scene<'_>, desired: Desired) -> Result<Look, Failure> {
+/// Renders what is wanted and looks at all of it, and at all that bears our marks. `files` is all that the files name, wanted in
+/// this run or not.
+pub(super) async fn look(
+    scene: &Scene<'_>,
+    desired: Desired,
+    files: &Desired,
+) -> Result<Look, Failure> {
     let mut snapshot = Snapshot::default();
     let mut known = scene.known.clone();
     if scene.runs() {
         snapshot.discovered = scene.kubernetes.discover(&scene.identity, &scene.known).await;
         snapshot.discovered.tell_apart(&desired);
-        look_into_what_may_go(scene, &desired, &mut snapshot.discovered).await;
-        count_what_may_go(scene, &desired, &mut snapshot.discovered).await;
+        snapshot.discovered.class_by(files);
         for (id, found) in &snapshot.discovered.found {
             known.insert(id.clone(), found.outputs.clone());
         }
+        if let Observed::Present(found) = &scene.cluster_seen {
+            let cluster = scene.cluster.id.clone();
+            snapshot.discovered.found.insert(cluster, found.as_ref().clone());
+        }
+        look_into_what_may_go(scene, (&desired, &known), &mut snapshot.discovered).await;
+        count_what_may_go(scene, &desired, &mut snapshot.discovered).await;
+    }
+    if let (false, Observed::Present(found)) = (scene.runs(), &scene.cluster_seen) {
+        snapshot.discovered.found.insert(scene.cluster.id.clone(), found.as_ref().clone());
     }
     let desired = render(scene, desired, &known).await?;
     snapshot.observed = if scene.runs() {
@@ -40,21 +53,35 @@ pub(super) async fn look(scene: &Scene<'_>, desired: Desired) -> Result<Look, Fa
     if desired.get(&scene.cluster.id).is_some() {
         snapshot.observed.insert(scene.cluster.id.clone(), scene.cluster_seen.clone());
     }
-    if let Observed::Present(found) = &scene.cluster_seen {
-        snapshot.discovered.found.insert(scene.cluster.id.clone(), found.as_ref().clone());
-    }
     Ok(Look { desired, snapshot })
 }
 
-/// Finds out what is not ours inside the hosts that are wanted no more. Those that stay are not looked into: it takes a list
-/// for each kind the cluster serves.
-async fn look_into_what_may_go(scene: &Scene<'_>, desired: &Desired, discovered: &mut Discovery) {
-    let may_go = |id: &&ResourceId| desired.get(id).is_none();
-    let hosts: Vec<ResourceId> = discovered.found.keys().filter(may_go).cloned().collect();
-    let inside = scene.kubernetes.strangers(&hosts, &scene.identity, &scene.known).await;
+/// Finds out what is not ours in what is wanted no more. What stays is not looked into: it takes a list for each kind the
+/// cluster serves.
+async fn look_into_what_may_go(
+    scene: &Scene<'_>,
+    (desired, known): (&Desired, &Known),
+    discovered: &mut Discovery,
+) {
+    let identity = &scene.identity;
+    let ours = label_value(&identity.flavour);
+    let may_go = |(id, found): &(&ResourceId, &Found)| {
+        let of_others = found.flavour.as_ref().is_some_and(|flavour| *flavour != ours);
+        let is_ours = found.owner == Owner::Ours && (identity.every_flavour || !of_others);
+        desired.get(id).is_none() && is_ours
+    };
+    let all = discovered.found.iter().filter(may_go);
+    let hosts: Vec<ResourceId> = all.map(|(id, _)| id.clone()).collect();
+    if hosts.contains(&scene.cluster.id) {
+        match scene.kubernetes.neighbours(identity, known).await {
+            Ok(neighbours) => discovered.neighbours = neighbours,
+            Err(because) => discovered.unlisted.push(because),
+        }
+    }
+    let inside = scene.kubernetes.strangers(&hosts, identity, known).await;
     for (id, strangers) in inside {
         match (discovered.found.get_mut(&id), strangers) {
-            (Some(found), Ok(strangers)) => found.foreign = strangers,
+            (Some(found), Ok(strangers)) => found.foreign.extend(strangers),
             (_, Err(because)) => discovered.unlisted.push(because),
             (None, Ok(_)) => {}
         }

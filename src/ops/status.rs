@@ -1,10 +1,11 @@
 //! `status`: how everything is, without changing or planning anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::config::{self, Project};
 use crate::model::{
     Cause, Class, Failure, Family, Found, Health, Name, Observed, Owner, Power, Resource,
-    ResourceId, ResourceKind, Scope,
+    ResourceId, ResourceKind, Scope, label_value,
 };
 use crate::provider::Provider as _;
 use crate::ui::{DataRow, Screen, StatusRow, StatusView};
@@ -17,7 +18,7 @@ use super::{Ended, Settings, load};
 /// Shows the cluster, each instance with its health, and what is kept.
 pub async fn status(settings: &Settings, screen: &Screen) -> Result<Ended, Failure> {
     let project = load::load(settings, screen)?;
-    let scene = scene::look_at(settings, screen, project).await?;
+    let mut scene = scene::look_at(settings, screen, project).await?;
     // Looking changes nothing, and may be what tells which cluster this is.
     if let Err(failure) = scene.recognise() {
         screen.warn(
@@ -38,7 +39,7 @@ pub async fn status(settings: &Settings, screen: &Screen) -> Result<Ended, Failu
         runs: history.all(),
     };
     if scene.runs() {
-        fill(&scene, &mut view).await?;
+        fill(&mut scene, &mut view).await?;
     }
     screen.show_status(&view);
     Ok(Ended::Well)
@@ -60,8 +61,13 @@ fn cluster_word(scene: &Scene<'_>) -> &'static str {
     }
 }
 
-async fn fill(scene: &Scene<'_>, view: &mut StatusView) -> Result<(), Failure> {
-    let drawing = draw(scene, Goal::Install, false).await?;
+async fn fill(scene: &mut Scene<'_>, view: &mut StatusView) -> Result<(), Failure> {
+    let mut drawing = draw(scene, Goal::Install, false).await?;
+    if let Some(project) = with_extras(scene, &drawing) {
+        scene.project = project;
+        drawing = draw(scene, Goal::Install, false).await?;
+    }
+    let extras = extras(scene, &drawing);
     let desired = &drawing.look.desired;
     let snapshot = &drawing.look.snapshot;
     let present: Vec<&Resource> = desired
@@ -101,10 +107,13 @@ async fn fill(scene: &Scene<'_>, view: &mut StatusView) -> Result<(), Failure> {
             )];
         }
     }
+    let unnamed = extras.iter().map(|name| (name.to_string(), unnamed(name)));
+    rows.extend(unnamed);
     view.rows = rows.into_values().collect();
     let data = snapshot.discovered.found.iter().filter(|(_, found)| found.class == Class::Data);
-    for (id, found) in data {
-        let is_named = desired.get(id).is_some() || desired.uses(id, found);
+    for (id, found) in data.filter(|(_, found)| is_of_flavour(scene, found)) {
+        let lives = id.instance_name().is_some_and(|name| extras.contains(name));
+        let is_named = lives || desired.get(id).is_some() || desired.uses(id, found);
         let list = if is_named { &mut view.kept } else { &mut view.orphaned };
         let namespace = found.lasting().and_then(|claim| claim.namespace.clone());
         list.push(DataRow { id: id.to_string(), size: found.size.clone(), namespace });
@@ -119,6 +128,42 @@ async fn fill(scene: &Scene<'_>, view: &mut StatusView) -> Result<(), Failure> {
     let endpoints = drawing.expansion.endpoints.iter();
     view.endpoints = endpoints.filter(|endpoint| !is_gone(&endpoint.instance)).cloned().collect();
     Ok(())
+}
+
+/// Whether it bears the mark of this flavour, or of none.
+fn is_of_flavour(scene: &Scene<'_>, found: &Found) -> bool {
+    let ours = label_value(&scene.identity.flavour);
+    found.flavour.as_ref().is_none_or(|flavour| *flavour == ours)
+}
+
+/// What was installed by name outside of the flavour, is still there, and is not among what was drawn.
+fn extras(scene: &Scene<'_>, drawing: &Drawing) -> BTreeSet<Name> {
+    let found = drawing.look.snapshot.discovered.found.iter();
+    let extra = found.filter(|(id, found)| {
+        found.extra && serves(id) && found.owner == Owner::Ours && is_of_flavour(scene, found)
+    });
+    let names = extra.filter_map(|(id, _)| id.instance_name());
+    names.filter(|name| !drawing.look.desired.has(name)).cloned().collect()
+}
+
+/// The files as if what was installed outside of the flavour was named; nothing when nothing was, or the files know it no more.
+fn with_extras(scene: &Scene<'_>, drawing: &Drawing) -> Option<Project> {
+    let extras = extras(scene, drawing);
+    if extras.is_empty() {
+        return None;
+    }
+    let mut request = scene.settings.files.clone();
+    request.components.extend(extras.iter().map(ToString::to_string));
+    let project = config::load(&request, super::target::declared_by_files).ok()?;
+    project.expand(&scene.facts).is_ok().then_some(project)
+}
+
+/// What can be said of an instance that the files do not know any more.
+fn unnamed(name: &Name) -> StatusRow {
+    let says = format!(
+        "installed outside the flavour, and the files do not say any more what it is; `datamill uninstall -c {name}` takes it away"
+    );
+    StatusRow { instance: name.to_string(), state: "unknown".to_owned(), says: vec![says] }
 }
 
 /// Whether it brings what answers at an address; claims and Secrets stay when that goes.

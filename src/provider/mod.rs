@@ -21,8 +21,8 @@ pub trait Provider: Send + Sync {
     /// All that bears the marks of this installation, wanted or not; names what it could not list.
     fn discover<'a>(&'a self, who: &'a Identity, known: &'a Known) -> BoxFuture<'a, Discovery>;
 
-    /// What is not ours inside hosts that may go (namespaces): it would go with them. Hosts that cannot be looked into are in the
-    /// answer with the reason.
+    /// What is not ours in what may go: inside hosts (namespaces), and among the objects of a release or a set. What cannot be
+    /// looked into is in the answer with the reason.
     fn strangers<'a>(
         &'a self,
         _hosts: &'a [ResourceId],

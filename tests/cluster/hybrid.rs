@@ -35,6 +35,21 @@ fn destroy_on_an_existing_cluster_keeps_the_volume_and_the_cluster() {
 }
 
 #[test]
+fn a_cluster_in_which_another_project_lives_stays_and_what_goes_with_it_is_named() {
+    let (sandbox, context) = existing();
+    succeeds(&sandbox.datamill(["-i", "-k", "--context", &context, "-f", DEMO]));
+    sandbox.kubectl(["create", "namespace", "theirs"]);
+    sandbox.kubectl(["create", "configmap", "theirs", "-n", "theirs"]);
+    let host = ["destroy", "-l", "-f", "host/flavours/host.yaml"];
+    let says = ["project `demo` with flavour `demo` lives in it", "`--all-flavours` takes all"];
+    ends_with(&sandbox.datamill(host), 0, &says);
+    assert_eq!(sandbox.helm(["ls", "-A", "--short"]).split_whitespace().count(), 3);
+    let all = sandbox.datamill(host.into_iter().chain(["--all-flavours"]));
+    ends_with(&all, 0, &["not ours, and goes with it: Namespace data-mill, Namespace theirs"]);
+    assert_eq!(sandbox.processes(), Vec::<String>::new());
+}
+
+#[test]
 fn a_context_that_does_not_exist_is_named_with_those_that_do() {
     let (sandbox, context) = existing();
     let run = sandbox.datamill(["-k", "-i", "--context", "nowhere", "-f", DEMO]);

@@ -162,7 +162,8 @@ pub(crate) fn host(sandbox: &Sandbox) -> String {
 
 /// Ends the host.
 pub(crate) fn end_host(sandbox: &Sandbox) {
-    succeeds(&sandbox.datamill(["destroy", "-l", "-f", "host/flavours/host.yaml"]));
+    let all = ["destroy", "-l", "--all-flavours", "-f", "host/flavours/host.yaml"];
+    succeeds(&sandbox.datamill(all));
 }
 
 /// Starts datamill on a pseudo-terminal of its own; what is written to its input is typed there.

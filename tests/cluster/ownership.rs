@@ -158,3 +158,34 @@ fn what_others_need_is_not_let_go_of() {
     assert_eq!(uids(), before, "nothing went");
     succeeds(&on(&["destroy"]));
 }
+
+#[test]
+fn a_lost_class_costs_no_data_and_what_another_owner_marked_is_not_taken_away() {
+    let sandbox = installed();
+    let on = |words: &[&str]| sandbox.datamill(words.iter().copied().chain(["-l", "-f", DEMO]));
+    let label = |kind: &str, name: &str, label: &str| {
+        sandbox.kubectl(["label", "-n", "data-mill", "--overwrite", kind, name, label]);
+    };
+    let owner = get(&sandbox, &["svc", "demo-store", "-n", "data-mill"]);
+    let owner = owner["metadata"]["labels"]["datamill.dev/owner"].as_str().unwrap().to_owned();
+    label("svc", "demo-store", "datamill.dev/owner=someoneelse");
+    let says =
+        ["Service data-mill/demo-store", "belongs to another owner", "datamill orphan demo-store"];
+    ends_with(&on(&["-u", "--yes"]), 11, &says);
+    ends_with(&on(&["plan", "--uninstall"]), 11, &says);
+    assert_eq!(sandbox.helm(["ls", "-A", "--short"]).split_whitespace().count(), 3, "untouched");
+    label("svc", "demo-store", &format!("datamill.dev/owner={owner}"));
+
+    let claim = ["pvc", "demo-store-data", "-n", "data-mill"];
+    let uid = || get(&sandbox, &claim)["metadata"]["uid"].clone();
+    let before = uid();
+    for mark in ["datamill.dev/class-", "datamill.dev/class=stateless"] {
+        label("pvc", "demo-store-data", mark);
+        ends_with(&on(&["-u", "--yes"]), 0, &["demo-store/claim/data", "it holds data"]);
+        assert_eq!(uid(), before, "{mark}");
+        succeeds(&on(&["-i"]));
+    }
+    label("svc", "demo-store", "datamill.dev/owner=someoneelse");
+    // Where the whole cluster goes, it goes.
+    succeeds(&on(&["destroy"]));
+}

@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 
 use datamill::model::{
-    Applied, Class, Digest, FailureKind, Found, Owner, Snapshot, Value, label_value,
+    Applied, Class, Desired, Digest, FailureKind, Found, Owner, Snapshot, Value, label_value,
 };
-use datamill::plan::{Action, Block, Origin, PlanError, Purpose, Request, Selection, Shown, text};
+use datamill::plan::{
+    self, Action, Block, Origin, Permits, PlanError, Purpose, Request, Selection, Shown, text,
+};
 
-use crate::support::lab::{Lab, expect_all_went_well, id, verb};
+use crate::support::lab::{CLUSTER, Lab, expect_all_went_well, id, verb};
 
-fn step<'a>(plan: &'a datamill::plan::Plan, name: &str) -> &'a datamill::plan::Step {
+fn step<'a>(plan: &'a plan::Plan, name: &str) -> &'a plan::Step {
     plan.steps.iter().find(|step| step.id == id(name)).unwrap_or_else(|| panic!("{name}"))
 }
 
@@ -102,7 +104,7 @@ async fn each_change_has_its_own_origin_and_a_lost_memory_costs_only_words() {
     lab.world.meddle("app/objects/main", |thing| {
         thing.objects.get_mut("main-1").unwrap().0["data"]["value"] = "by hand".into();
     });
-    let origins = |plan: &datamill::plan::Plan| {
+    let origins = |plan: &plan::Plan| {
         let changes = step(plan, "app/objects/main").changes.iter();
         changes.map(|change| change.origin).collect::<Vec<_>>()
     };
@@ -116,7 +118,7 @@ async fn each_change_has_its_own_origin_and_a_lost_memory_costs_only_words() {
     lab.world.state().things.values_mut().for_each(|thing| thing.remembered = None);
     let lost = lab.plan().await;
     assert_eq!(origins(&lost), [Origin::Unknown, Origin::Unknown]);
-    let decided = |plan: &datamill::plan::Plan| {
+    let decided = |plan: &plan::Plan| {
         let steps = plan.steps.iter();
         steps.map(|step| (step.id.clone(), step.action.clone())).collect::<Vec<_>>()
     };
@@ -199,7 +201,7 @@ async fn a_part_of_an_instance_that_stays_goes_though_others_need_that_instance(
         let (selection, permits) = (&lab.selection, &lab.permits);
         let purpose = Purpose::Apply;
         let request = Request { desired: &desired, snapshot, purpose, selection, permits };
-        datamill::plan::plan(&request).unwrap()
+        plan::plan(&request).unwrap()
     };
     let plan = drawn(&snapshot);
     assert_eq!(verb(&plan, "base/claim/old/data"), "delete", "{}", text(&plan, 80));
@@ -363,6 +365,59 @@ async fn production_protects_and_a_stranger_in_a_namespace_keeps_it() {
     let plan = lab.plan().await;
     let Action::Retain { why } = &step(&plan, "target/namespace/lab").action else { panic!() };
     assert_eq!(why, "not ours in it: Deployment lab/theirs");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_holds_an_object_of_another_owner_does_not_go_by_itself_and_goes_with_the_whole_cluster()
+ {
+    for name in ["app/objects/main", "app/release/main"] {
+        let mut lab = Lab::new();
+        lab.chart_instance("app", "one", &[]);
+        expect_all_went_well(&lab.apply().await);
+        let theirs = datamill::model::ObjectRef {
+            api_version: "v1".to_owned(),
+            kind: "Service".to_owned(),
+            namespace: Some("lab".to_owned()),
+            name: "theirs".to_owned(),
+        };
+        lab.world.meddle(name, |thing| thing.foreign = vec![theirs]);
+        let all = lab.desired.clone();
+        lab.drop_instance("app");
+        let plan = lab.plan().await;
+        assert_eq!(plan.blocked(), Some(FailureKind::Foreign), "{}", text(&plan, 80));
+        let Action::Blocked { by } = &step(&plan, name).action else { panic!("{name}") };
+        assert_eq!(by.says(), "Service lab/theirs belongs to another owner, by the mark on it");
+        // Where all of the cluster goes, it goes with it.
+        lab.desired = all;
+        lab.permits.include_data = true;
+        let (plan, report) = lab.destroy().await;
+        assert_eq!((plan.blocked(), report.failure_kind()), (None, None), "{}", text(&plan, 80));
+        assert_eq!(lab.world.ids(), BTreeSet::new());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_in_which_another_project_lives_stays_unless_all_goes() {
+    let mut lab = Lab::simulated();
+    lab.instance("app", "one", &[]);
+    expect_all_went_well(&lab.apply().await);
+    lab.desired = Desired::default();
+    let (desired, mut snapshot) = lab.look().await;
+    snapshot.discovered.neighbours = vec!["project `hyb` with flavour `big`".to_owned()];
+    let drawn = |permits: &Permits| {
+        let (selection, purpose) = (&Selection::All, Purpose::Removal);
+        let request =
+            Request { desired: &desired, snapshot: &snapshot, purpose, selection, permits };
+        plan::plan(&request).unwrap()
+    };
+    let stays = drawn(&lab.permits);
+    let Action::Retain { why } = &step(&stays, CLUSTER).action else {
+        panic!("{}", text(&stays, 80))
+    };
+    assert_eq!(why, "project `hyb` with flavour `big` lives in it; `--all-flavours` takes all");
+    assert_eq!(verb(&stays, "app/objects/main"), "delete");
+    let all = Permits { flavour: None, ..lab.permits.clone() };
+    assert_eq!(verb(&drawn(&all), CLUSTER), "delete");
 }
 
 #[tokio::test(start_paused = true)]

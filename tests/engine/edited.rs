@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use datamill::model::{Class, ResourceId};
+use datamill::model::{Class, ResourceId, ResourceKind};
 use datamill::plan::{Action, Effect, Plan, text};
 use proptest::prelude::*;
 
@@ -10,14 +10,19 @@ use super::edits::edits;
 use super::laws::{cases, expect_no_violation, flavours, kept, paused};
 use crate::support::lab::{Lab, expect_all_went_well, id};
 use crate::support::weather::weathers;
-use crate::support::world::{Fault, State};
+use crate::support::world::{Fault, State, Thing};
 
 /// The things that must not go or be made anew, whatever they are called: data and what is drawn once.
 fn precious(lab: &Lab) -> BTreeSet<usize> {
     let state = lab.world.state();
-    let things = state.things.values();
-    let precious = things.filter(|thing| thing.class == Class::Data || thing.drawn.is_some());
-    precious.map(|thing| thing.uid).collect()
+    let precious =
+        |(id, thing): &(&ResourceId, &Thing)| is_data(id, thing) || thing.drawn.is_some();
+    state.things.iter().filter(precious).map(|(_, thing)| thing.uid).collect()
+}
+
+/// Whether it is data, whatever its mark says by now.
+fn is_data(id: &ResourceId, thing: &Thing) -> bool {
+    thing.class == Class::Data || id.kind == ResourceKind::Claim
 }
 
 async fn made(flavour: &super::laws::Flavour) -> Lab {
@@ -42,7 +47,7 @@ fn going_data(plan: &Plan, state: &State) -> BTreeSet<ResourceId> {
     let goes = |action: &Action| {
         matches!(action, Action::Delete | Action::Replace | Action::GoesWith { .. })
     };
-    let data = state.things.iter().filter(|(_, thing)| thing.class == Class::Data);
+    let data = state.things.iter().filter(|(id, thing)| is_data(id, thing));
     let going: Vec<_> = plan.steps.iter().filter(|step| goes(&step.action)).collect();
     data.map(|(id, _)| id.clone())
         .filter(|data| going.iter().any(|step| lives_in(data, &step.id)))
@@ -138,6 +143,7 @@ proptest! {
             for include_data in [false, true] {
                 lab.permits.include_data = include_data;
                 let desired = std::mem::take(&mut lab.desired);
+                lab.files.clone_from(&desired);
                 let plan = lab.plan().await;
                 storm.over(&lab);
                 lab.execute(&plan).await;

@@ -21,6 +21,8 @@ pub(super) enum Edit {
     Moved,
     /// A claim is not said to be data any more.
     Reclass(usize),
+    /// Somebody weakens the class written on a claim.
+    Weaken(usize),
     /// A claim is wanted smaller, which the server refuses.
     Shrink(usize),
     /// A field of data changes that cannot change in place.
@@ -38,6 +40,7 @@ pub(super) fn edits() -> impl Strategy<Value = Edit> {
         Just(Edit::Rename),
         Just(Edit::Moved),
         (0..CLAIMS.len()).prop_map(Edit::Reclass),
+        (0..CLAIMS.len()).prop_map(Edit::Weaken),
         (0..CLAIMS.len()).prop_map(Edit::Shrink),
         Just(Edit::Immutable),
         Just(Edit::Namespace),
@@ -65,6 +68,11 @@ impl Edit {
             Self::Reclass(which) => {
                 if let Some(claim) = lab.desired.resources.get_mut(&id(CLAIMS[*which])) {
                     claim.class = Class::Stateless;
+                }
+            }
+            Self::Weaken(which) => {
+                if let Some(thing) = lab.world.state().things.get_mut(&id(CLAIMS[*which])) {
+                    thing.class = Class::Stateless;
                 }
             }
             Self::Shrink(which) => shrink(lab, CLAIMS[*which]),

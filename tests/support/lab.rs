@@ -89,6 +89,8 @@ impl Observer for Recorder {
 pub(crate) struct Lab {
     pub(crate) world: FakeWorld,
     pub(crate) desired: Desired,
+    /// What the files still name while a run wants less.
+    pub(crate) files: Desired,
     pub(crate) purpose: Purpose,
     pub(crate) selection: Selection,
     pub(crate) permits: Permits,
@@ -109,6 +111,7 @@ impl Lab {
         let mut lab = Self {
             world: FakeWorld::default(),
             desired: Desired::default(),
+            files: Desired::default(),
             purpose: Purpose::Apply,
             selection: Selection::All,
             permits: Permits { flavour: Some("lab".to_owned()), ..Permits::default() },
@@ -313,6 +316,8 @@ impl Lab {
             let data: Vec<_> = discovery.data().cloned().collect();
             discovery.count(provider.census(&data, &who, &known).await);
             discovery.tell_apart(&desired);
+            discovery.class_by(&self.desired);
+            discovery.class_by(&self.files);
             snapshot.discovered.found.extend(discovery.found);
             let wanted: Vec<_> =
                 desired.resources.values().filter(|r| r.id.kind.family() == family).collect();
@@ -376,8 +381,9 @@ impl Lab {
     /// Wants nothing, and applies that.
     pub(crate) async fn destroy(&mut self) -> (Plan, Report) {
         let desired = std::mem::take(&mut self.desired);
+        let files = std::mem::replace(&mut self.files, desired.clone());
         let done = self.remove().await;
-        self.desired = desired;
+        (self.desired, self.files) = (desired, files);
         done
     }
 

@@ -101,16 +101,38 @@ impl<'a> Pruner<'_, 'a> {
             Fate::Goes
         };
         if fate == Fate::Goes {
+            let foreign = self.with_foreign(cluster);
             for (id, inner) in &mut self.going {
                 let inside = self.world.hosts(id).contains(&cluster);
-                // Rules for what goes one by one say nothing of a cluster that goes as a whole.
-                let ruled = id.kind == ResourceKind::Removal && matches!(inner, Fate::Refused(_));
+                // What holds for what goes one by one says nothing of a cluster that goes as a whole.
+                let ruled = foreign.contains(id)
+                    || id.kind == ResourceKind::Removal && matches!(inner, Fate::Refused(_));
                 if inside && (simulated || ruled || matches!(inner, Fate::Stays(_))) {
                     *inner = Fate::GoesWith(cluster.clone());
                 }
             }
         }
         self.going.insert(cluster, fate);
+    }
+
+    /// What in a host is refused since something of it is somebody else's, with all that it needs and lives in: whole, it goes
+    /// with the host.
+    fn with_foreign(&self, host: &ResourceId) -> BTreeSet<&'a ResourceId> {
+        let inside = |id: &ResourceId| self.world.hosts(id).contains(&host);
+        let refused = self.going.iter().filter(|(id, fate)| {
+            inside(id) && matches!(fate, Fate::Refused(Block::Foreign { .. }))
+        });
+        let mut all: BTreeSet<&ResourceId> = refused.map(|(id, _)| *id).collect();
+        let mut next: Vec<&ResourceId> = all.iter().copied().collect();
+        while let Some(found) = next.pop().map(|id| self.world.discovered(id)) {
+            for need in found.into_iter().flat_map(|found| found.needs.iter().chain(&found.host)) {
+                let going = self.going.get(need) == Some(&Fate::Goes);
+                if going && inside(need) && all.insert(need) {
+                    next.push(need);
+                }
+            }
+        }
+        all
     }
 
     /// Why a host stays: something lives in it that this run does not take away.
@@ -138,8 +160,19 @@ impl<'a> Pruner<'_, 'a> {
     fn why_it_shelters(&self, cluster: &'a ResourceId, simulated: bool) -> Option<String> {
         let left = || self.left_in(cluster).filter(|_| !simulated);
         self.lived_in(cluster)
+            .or_else(|| self.shelters_neighbours())
             .or_else(|| self.shelters_spared(cluster))
             .or_else(|| left().map(|id| format!("`{id}` in it is kept")))
+    }
+
+    /// Why a cluster stays: other projects live in it, and the run is not about all there is.
+    fn shelters_neighbours(&self) -> Option<String> {
+        let request = self.world.request;
+        let neighbours = &request.snapshot.discovered.neighbours;
+        let live = request.permits.flavour.is_some() && !neighbours.is_empty();
+        live.then(|| {
+            format!("{} lives in it; `--all-flavours` takes all", neighbours.join(" and "))
+        })
     }
 
     /// What would be kept and lies in a host that goes, though it, or what it lives in, is wanted in another one.
@@ -326,17 +359,29 @@ impl<'a> Pruner<'_, 'a> {
     }
 }
 
-/// Why the rules written beside an instance do not let it go.
+/// Why something does not go: the rules written beside an instance do not let it, or something of it is somebody else's.
 fn refused(id: &ResourceId, found: &Found) -> Option<Block> {
-    if id.kind != ResourceKind::Removal {
-        return None;
-    }
+    let owner = match id.kind {
+        ResourceKind::Removal => "somebody else, and what handles it would go",
+        ResourceKind::Release | ResourceKind::Objects => "another owner, by the mark on it",
+        ResourceKind::Network
+        | ResourceKind::FileSystem
+        | ResourceKind::MountTarget
+        | ResourceKind::Bucket
+        | ResourceKind::Installation
+        | ResourceKind::Crds
+        | ResourceKind::Secret
+        | ResourceKind::Claim
+        | ResourceKind::Cluster
+        | ResourceKind::Namespace
+        | ResourceKind::Job
+        | ResourceKind::Wait
+        | ResourceKind::Health => return None,
+    };
     if let Some(why) = &found.refuses {
         return Some(Block::Preflight { why: why.clone() });
     }
     let names: Vec<String> = found.foreign.iter().map(ToString::to_string).collect();
-    (!names.is_empty()).then(|| Block::Foreign {
-        object: names.join(", "),
-        owner: "somebody else, and what handles it would go".to_owned(),
-    })
+    let object = names.join(", ");
+    (!names.is_empty()).then(|| Block::Foreign { object, owner: owner.to_owned() })
 }

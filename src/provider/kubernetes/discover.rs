@@ -315,7 +315,8 @@ pub fn discovery(session: &Session, marked: &Marked) -> Discovery {
             found.insert(id.by_place(&name), Found { bears: Some(id.clone()), ..one });
         }
     }
-    Discovery { found, strays: marked.strays.clone(), unlisted: marked.unlisted.clone() }
+    let (strays, unlisted) = (marked.strays.clone(), marked.unlisted.clone());
+    Discovery { found, strays, unlisted, ..Discovery::default() }
 }
 
 /// Whether a text of JSON is there and true-ish: used for finalizers and the like.

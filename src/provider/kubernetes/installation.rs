@@ -185,6 +185,13 @@ pub(super) async fn all(cluster: &Cluster) -> Result<BTreeSet<String>, KubeError
     Ok(texts.map(|text| label_value(&parse(text).owner.0)).collect())
 }
 
+/// The projects that have a record in a cluster.
+pub(super) async fn projects(cluster: &Cluster) -> Result<BTreeSet<String>, KubeError> {
+    let map = cluster.get(&reference()).await?;
+    let data = map.as_ref().and_then(|map| map.0.get("data")?.as_object());
+    Ok(data.into_iter().flat_map(|data| data.keys().cloned()).collect())
+}
+
 /// Writes beside our key what a person says about whether all of it may go.
 pub(super) async fn protect(
     session: &Session,

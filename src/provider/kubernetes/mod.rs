@@ -36,6 +36,7 @@ pub mod secret;
 pub mod session;
 mod several;
 mod snapshot;
+mod strangers;
 mod survey;
 mod volume;
 pub mod wait;
@@ -236,35 +237,6 @@ impl Kubernetes {
         all.unlisted.extend(releases.unlisted);
         Box::pin(removal::weigh(&session, &marked, &mut all)).await;
         all
-    }
-
-    /// What is not ours in namespaces.
-    async fn look_into(
-        &self,
-        hosts: &[ResourceId],
-        who: &Identity,
-        known: &Known,
-    ) -> BTreeMap<ResourceId, Result<Vec<ObjectRef>, String>> {
-        let namespaces: Vec<&ResourceId> =
-            hosts.iter().filter(|id| id.kind == ResourceKind::Namespace).collect();
-        let all = |says: &str| {
-            namespaces.iter().map(|id| ((*id).clone(), Err(says.to_owned()))).collect()
-        };
-        let session = match self.session(known, None, who).await {
-            Ok(Some(session)) if !namespaces.is_empty() => session,
-            Ok(_) => return BTreeMap::new(),
-            Err(error) => return all(&self.settings.redactor.redact(&error.to_string())),
-        };
-        let look = |id: &ResourceId| {
-            let (id, session) = (id.clone(), &session);
-            async move {
-                let content = namespace::content(session, &id.name).await;
-                let foreign = content.map(|content| content.foreign);
-                (id.clone(), foreign.map_err(|error| format!("namespace {}: {error}", id.name)))
-            }
-        };
-        let looks = namespaces.iter().map(|id| look(id)).collect();
-        several(looks, AT_A_TIME).await.into_iter().collect()
     }
 
     async fn draw_all(

@@ -64,13 +64,35 @@ pub(super) struct Content {
 
 /// Lists what is in a namespace.
 pub(super) async fn content(session: &Session, name: &str) -> Result<Content, KubeError> {
+    let objects = inside(session, Some(name)).await?;
+    Ok(sort(&objects, |object| owner_of(object, &session.identity, None)))
+}
+
+/// The namespaces that hold something that is not ours, without those of Kubernetes itself.
+pub(super) async fn foreign(session: &Session) -> Result<Vec<ObjectRef>, KubeError> {
+    let objects = inside(session, None).await?;
+    let content = sort(&objects, |object| owner_of(object, &session.identity, None));
+    let names: BTreeSet<String> =
+        content.foreign.into_iter().filter_map(|object| object.namespace).collect();
+    let own = |name: &String| name.starts_with("kube-") || name == LOCAL_STORAGE;
+    Ok(names.into_iter().filter(|name| !own(name)).map(|name| reference(&name)).collect())
+}
+
+/// The namespace of the storage that kind puts into its clusters.
+const LOCAL_STORAGE: &str = "local-path-storage";
+
+/// Lists what is in a namespace, or in all of them.
+async fn inside(session: &Session, name: Option<&str>) -> Result<Vec<Object>, KubeError> {
     let kinds = session.cluster.kinds().await?;
     let listable = kinds
         .preferred()
         .iter()
         .filter(|kind| kind.namespaced && kind.can("list") && kind.can("delete"));
     let list = |kind: &ServedKind| {
-        let listing = Listing::of(&kind.api_version, &kind.kind).namespace(name).metadata_only();
+        let listing = Listing {
+            namespace: name.map(str::to_owned),
+            ..Listing::of(&kind.api_version, &kind.kind).metadata_only()
+        };
         async move { session.cluster.list(&listing).await }
     };
     let lists = several(listable.map(list).collect(), AT_A_TIME).await;
@@ -82,7 +104,7 @@ pub(super) async fn content(session: &Session, name: &str) -> Result<Content, Ku
             Err(error) => return Err(error),
         }
     }
-    Ok(sort(&objects, |object| owner_of(object, &session.identity, None)))
+    Ok(objects)
 }
 
 /// Kinds that come and go by themselves.
@@ -94,6 +116,8 @@ fn is_furniture(object: &Object, name: &str) -> bool {
             (object.kind(), name),
             ("ConfigMap", "kube-root-ca.crt") | ("ServiceAccount", "default")
         )
+        || (object.kind(), name) == ("Service", "kubernetes")
+            && object.label("provider") == Some("kubernetes")
 }
 
 fn sort(objects: &[Object], owner: impl Fn(&Object) -> Owner) -> Content {

@@ -57,9 +57,13 @@ pub fn manager_of(live: &Object) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// The class written on an object; stateless without one.
+/// The class written on an object; where nothing can be read, a volume and a claim of one are data and the rest is stateless.
 pub fn class_of(object: &Object) -> Class {
-    object.label(label::CLASS).and_then(Class::from_word).unwrap_or(Class::Stateless)
+    let written = object.label(label::CLASS).and_then(Class::from_word);
+    written.unwrap_or(match object.kind() {
+        "PersistentVolumeClaim" | "PersistentVolume" => Class::Data,
+        _ => Class::Stateless,
+    })
 }
 
 #[cfg(test)]
@@ -103,6 +107,21 @@ mod tests {
             Owner::Other("flavour small".to_owned())
         );
         assert_eq!(owner_of(&object, &every, Some(&id)), Owner::Ours);
+    }
+
+    #[test]
+    fn a_claim_whose_class_was_lost_is_data() {
+        let of = |kind: &str, word: Option<&str>| {
+            let labels = word.map(|word| json!({label::CLASS: word}));
+            class_of(&Object(json!({"kind": kind, "metadata": {"labels": labels}})))
+        };
+        for kind in ["PersistentVolumeClaim", "PersistentVolume"] {
+            assert_eq!(of(kind, None), Class::Data);
+            assert_eq!(of(kind, Some("dta")), Class::Data);
+            assert_eq!(of(kind, Some("stateless")), Class::Stateless);
+        }
+        assert_eq!(of("Secret", None), Class::Stateless);
+        assert_eq!(of("Secret", Some("data")), Class::Data);
     }
 
     #[test]

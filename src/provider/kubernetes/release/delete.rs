@@ -9,7 +9,7 @@ use super::apply::Work;
 use super::lock::{CEILING, Taken};
 use super::scope::Scopes;
 use super::stored::{self, Head};
-use super::{access, claims};
+use super::{access, claims, strangers};
 use crate::adapter::helm::Uninstall;
 use crate::model::{
     Class, Failure, FailureKind, KubernetesSpec, Object, ObjectRef, Owner, POLICY, ReleaseStatus,
@@ -53,6 +53,7 @@ pub(super) async fn delete(work: Work<'_>) -> Result<(), ProviderError> {
                     .map(place)
                     .filter_map(|o| o.reference()),
             );
+            nothing_foreign(work, &objects, &what()).await?;
             // Claims of StatefulSets are marked before what explains them goes.
             claims::mark_now(session, &work.step.id, &head.secret, &namespace, &objects)
                 .await
@@ -105,6 +106,20 @@ fn place(work: Work<'_>) -> Option<(String, String)> {
     let outputs = &work.step.found.as_ref()?.outputs;
     let text = |key: &str| outputs.get(key)?.as_str().map(str::to_owned);
     Some((text("namespace")?, text("release")?))
+}
+
+/// Refuses to uninstall what holds something that another owner marked: Helm deletes it whatever it bears.
+async fn nothing_foreign(
+    work: Work<'_>,
+    objects: &[Object],
+    what: &str,
+) -> Result<(), ProviderError> {
+    let theirs = strangers::among(work.session, objects).await;
+    let theirs = theirs.map_err(|error| provider_error(what, &error, &work.session.redactor))?;
+    let Some(first) = theirs.first() else { return Ok(()) };
+    let failure = Failure::new(FailureKind::Foreign, what);
+    let because = format!("{first} belongs to another owner, by the mark on it");
+    Err(ProviderError::permanent(failure.because(because)))
 }
 
 /// Refuses to uninstall what is not ours, not what the plan saw, or held by a run elsewhere.

@@ -18,6 +18,7 @@ mod render;
 mod repair;
 mod scope;
 mod stored;
+mod strangers;
 mod upgrade;
 mod values;
 mod watch;
@@ -39,6 +40,7 @@ pub use crds::{chart_crds, chart_crds_below};
 pub use discover::discover;
 pub use observe::observe;
 pub use render::render;
+pub use strangers::strangers;
 
 /// The field manager under which Helm writes.
 const MANAGER: &str = "helm";
