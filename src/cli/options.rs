@@ -170,7 +170,7 @@ fn check(text: &str) -> Result<Checks, String> {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "What goes")]
 pub struct DestroyArgs {
-    /// Take the other flavours of the project along
+    /// Take along what else lives in the cluster: other flavours, other projects
     #[arg(long)]
     pub all_flavours: bool,
     /// Name the project where its files cannot be read

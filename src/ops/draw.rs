@@ -10,7 +10,9 @@ use crate::model::{
 };
 use crate::plan::preflight::Check;
 use crate::plan::preflight::Finding;
-use crate::plan::{self, Action, Block, Permits, Plan, Purpose, Request, Selection, Step};
+use crate::plan::{
+    self, Action, Block, BrokenRule, Permits, Plan, Purpose, Request, Selection, Step,
+};
 
 use super::load;
 use super::look::{Look, look};
@@ -153,6 +155,13 @@ fn decide(
         Failure::new(FailureKind::Usage, "cannot make a plan").caused_by(&error)
     })?;
     plan::check(&plan, purpose).map_err(|broken| {
+        let both_wanted = |rule: &BrokenRule| matches!(rule, BrokenRule::Shared { ids, .. } if ids.iter().all(|id| desired.get(id).is_some()));
+        if broken.iter().all(both_wanted) {
+            let what = "two parts of the files make the same object";
+            let failure = Failure::new(FailureKind::Usage, what)
+                .hint("take it out of one of them, or give it another name there");
+            return broken.iter().map(ToString::to_string).fold(failure, Failure::because);
+        }
         let rules = broken.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
         Failure::new(FailureKind::Bug, "the plan breaks a rule and is not carried out")
             .because(rules)

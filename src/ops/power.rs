@@ -93,8 +93,13 @@ pub async fn stop(
             Ok(Ended::Well)
         }
         (_, None) if scene.half_made.is_some() => {
+            let runs = if scene.half_made.is_some_and(|half_made| half_made.running.is_empty()) {
+                "there is nothing to stop"
+            } else {
+                "what runs of it has no way to stop"
+            };
             screen.note(&format!(
-                "the cluster `{name}` is half-made, and nothing of it can be stopped; `datamill apply` makes it anew, `datamill destroy` takes it away"
+                "the cluster `{name}` is half-made, and {runs}; `datamill apply` makes it anew, `datamill destroy` takes it away"
             ));
             Ok(Ended::Well)
         }

@@ -1,6 +1,6 @@
 //! The objects of a step that come, go or are made anew as a whole.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Action, Change, Shown, Step};
 use crate::model::ObjectRef;
@@ -29,10 +29,23 @@ pub(super) fn whole(change: &Change) -> Option<Whole> {
 }
 
 impl Step {
-    /// Whether parts of it go though it comes or stays itself: a person reads that among what is destroyed.
+    /// Whether parts of it go though it comes or stays itself: a person reads that among what is destroyed. What another of its
+    /// kind comes for in its place (a Job or a ConfigMap that has the hash of its content in its name) is only changed.
     pub fn takes_parts_away(&self) -> bool {
         let stays = matches!(self.action, Action::Create | Action::Update | Action::Repair);
-        stays && self.wholes(Whole::Goes).next().is_some()
+        let place = |object: &ObjectRef| (object.kind.clone(), object.namespace.clone());
+        let mut comes: BTreeMap<_, usize> = BTreeMap::new();
+        for object in self.wholes(Whole::Comes) {
+            *comes.entry(place(object)).or_default() += 1;
+        }
+        let succeeded = |object: &ObjectRef| match comes.get_mut(&place(object)) {
+            Some(left) if *left > 0 => {
+                *left -= 1;
+                true
+            }
+            Some(_) | None => false,
+        };
+        stays && !self.wholes(Whole::Goes).all(succeeded)
     }
 
     /// The whole objects of which something becomes.
@@ -114,5 +127,16 @@ mod tests {
           + a/objects/ui
               Deployment new/ui
         ");
+    }
+
+    #[test]
+    fn what_another_of_its_kind_comes_for_is_changed_and_not_taken_away() {
+        let update = |changes| Step { changes, ..step("a/release/ui", Action::Update) };
+        assert!(!update(vec![whole("n", true), whole("n", false)]).takes_parts_away());
+        assert!(!update(vec![whole("n", true)]).takes_parts_away());
+        for more in [whole("n", false), whole("m", false)] {
+            let step = update(vec![whole("n", true), whole("n", false), more]);
+            assert!(step.takes_parts_away());
+        }
     }
 }
