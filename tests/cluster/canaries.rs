@@ -302,3 +302,58 @@ fn no_secret_is_said_written_or_passed_on() {
     heard.holds_none(&[VALUES.to_owned()]);
     assert_eq!(sandbox.processes(), Vec::<String>::new());
 }
+
+const BY_VALUE: &str = "params:
+  tok: {type: string, secret: true, required: true}
+secrets:
+  - id: t
+    name: thing-t
+    keys: {tok: {param: tok}}
+steps:
+  - id: chart
+    kind: helm
+    release: \"${self.release}\"
+    chart: {path: chart}
+    exposesSecret: the chart of this test wants it so
+    values: {v: \"${secret.t.tok.value}\"}
+  - id: objects
+    kind: objects
+    objects:
+      - {apiVersion: v1, kind: ConfigMap, metadata: {name: thing-objects}, data: {v: \"${secret.t.tok.value}\"}}
+";
+
+#[test]
+fn a_secret_that_changes_is_shown_neither_as_it_was_nor_as_it_will_be() {
+    let sandbox = Sandbox::with_tools();
+    component(&sandbox, "thing", BY_VALUE);
+    let template = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: thing-chart}\ndata: {v: {{ .Values.v | quote }}}\n";
+    chart(&sandbox, "thing", "v: ''\n", &[template]);
+    let (old, new) = ("rotA77777\nsecondA777", "rotB88888\nsecondB888");
+    sandbox.write("flavours/tok", old);
+    flavour(&sandbox, "thing", "thing:\n  tok: {file: tok}\n");
+    succeeds(&on(&sandbox, &["-i"]));
+    sandbox.write("flavours/tok", new);
+    let mut heard = Heard::default();
+    let first = heard.run(&sandbox, &["plan"]);
+    let told = first.stdout.contains("holds the old value until the next");
+    assert!(told, "{first:?}");
+    succeeds(&heard.run(&sandbox, &["-i"]));
+    for output in ["text", "json", "markdown"] {
+        let run = heard.run(&sandbox, &["plan", "--output", output]);
+        assert!(run.stdout.contains("thing-chart") && run.stdout.contains("secret"), "{run:?}");
+    }
+    succeeds(&heard.run(&sandbox, &["-i"]));
+    for name in ["thing-chart", "thing-objects"] {
+        let path = "jsonpath={.data.v}";
+        assert_eq!(sandbox.kubectl(["get", "cm", name, "-n", "kit", "-o", path]), new);
+    }
+    let bad = "{{ fail (printf \"bad %s\" .Values.v) }}";
+    sandbox.write("components/thing/chart/templates/bad.yaml", bad);
+    let run = heard.run(&sandbox, &["plan"]);
+    assert_ne!(run.code, Some(0), "{run:?}");
+    std::fs::remove_file(sandbox.project().join("components/thing/chart/templates/bad.yaml"))
+        .unwrap();
+    let parts = ["rotA77777", "secondA777", "rotB88888", "secondB888"].map(str::to_owned);
+    heard.holds_none(&parts);
+    destroy(&sandbox);
+}
