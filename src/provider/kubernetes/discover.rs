@@ -91,7 +91,6 @@ pub(super) async fn owners(
     project: &str,
     target: &str,
 ) -> Result<BTreeMap<String, ObjectRef>, KubeError> {
-    let kinds = cluster.kinds().await?;
     let selector = format!(
         "{}={},{}={},{}",
         label::PROJECT,
@@ -100,30 +99,36 @@ pub(super) async fn owners(
         label_value(target),
         label::OWNER
     );
-    let listable: Vec<&ServedKind> =
-        kinds.preferred().iter().filter(|kind| can_bear_marks(kind)).collect();
-    let list = |kind: &ServedKind| {
-        let listing = Listing::of(&kind.api_version, &kind.kind).labels(&selector).metadata_only();
-        async move { cluster.list(&listing).await }
-    };
-    let lists = several(listable.iter().map(|kind| list(kind)).collect(), AT_A_TIME).await;
     let mut owners = BTreeMap::new();
-    for list in lists {
-        let objects = match list {
-            Ok(objects) => objects,
-            Err(error @ (KubeError::Unreachable(_) | KubeError::Timeout { .. })) => {
-                return Err(error);
-            }
-            // Who may not look there wrote nothing there.
-            Err(_) => continue,
-        };
-        for object in objects {
-            if let (Some(owner), Some(name)) = (object.label(label::OWNER), object.reference()) {
-                owners.entry(owner.to_owned()).or_insert(name);
-            }
+    for object in labelled(cluster, &selector).await? {
+        if let (Some(owner), Some(name)) = (object.label(label::OWNER), object.reference()) {
+            owners.entry(owner.to_owned()).or_insert(name);
         }
     }
     Ok(owners)
+}
+
+/// The objects of every kind that a selector of labels finds, metadata only. A kind that may not be listed is left out.
+pub(super) async fn labelled(cluster: &Cluster, selector: &str) -> Result<Vec<Object>, KubeError> {
+    let kinds = cluster.kinds().await?;
+    let listable = kinds.preferred().iter().filter(|kind| can_bear_marks(kind));
+    let list = |kind: &ServedKind| {
+        let listing = Listing::of(&kind.api_version, &kind.kind).labels(selector).metadata_only();
+        async move { cluster.list(&listing).await }
+    };
+    let lists = several(listable.map(list).collect(), AT_A_TIME).await;
+    let mut found = Vec::new();
+    for list in lists {
+        match list {
+            Ok(objects) => found.extend(objects),
+            Err(error @ (KubeError::Unreachable(_) | KubeError::Timeout { .. })) => {
+                return Err(error);
+            }
+            // Who may not look there wrote nothing there; discovery lists the same and names it.
+            Err(_) => {}
+        }
+    }
+    Ok(found)
 }
 
 pub(super) fn can_bear_marks(kind: &ServedKind) -> bool {

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
-use super::discover::{can_bear_marks, id_of};
+use super::discover::{id_of, labelled};
 use super::session::Session;
 use super::several::several;
 use super::{AT_A_TIME, Kubernetes, installation, manager, namespace, release};
-use crate::adapter::kube::{KubeError, Listing, ServedKind};
+use crate::adapter::kube::{KubeError, Listing};
 use crate::model::{
     Identity, Known, Object, ObjectRef, ResourceId, ResourceKind, label, label_value,
 };
@@ -143,29 +143,11 @@ async fn taken_of_sets(session: &Session, ids: &[&ResourceId]) -> Taken {
         label_value(&who.owner.0),
         owner = label::OWNER,
     );
-    let kinds = session.cluster.kinds().await?;
-    let listable: Vec<&ServedKind> =
-        kinds.preferred().iter().filter(|kind| can_bear_marks(kind)).collect();
-    let list = |kind: &ServedKind| {
-        let listing = Listing::of(&kind.api_version, &kind.kind).labels(&selector).metadata_only();
-        async move { session.cluster.list(&listing).await }
-    };
-    let lists = several(listable.into_iter().map(list).collect(), AT_A_TIME).await;
     let mut taken: BTreeMap<ResourceId, Vec<ObjectRef>> = BTreeMap::new();
-    for list in lists {
-        let objects = match list {
-            Ok(objects) => objects,
-            Err(error @ (KubeError::Unreachable(_) | KubeError::Timeout { .. })) => {
-                return Err(error);
-            }
-            // What cannot be listed is named by discovery, which lists the same.
-            Err(_) => continue,
-        };
-        for object in objects {
-            let Some(id) = id_of(&object).map(|id| who.renames.id(id)) else { continue };
-            if was_written_by(&object, &manager(who, &id)) {
-                taken.entry(id).or_default().extend(object.reference());
-            }
+    for object in labelled(&session.cluster, &selector).await? {
+        let Some(id) = id_of(&object).map(|id| who.renames.id(id)) else { continue };
+        if was_written_by(&object, &manager(who, &id)) {
+            taken.entry(id).or_default().extend(object.reference());
         }
     }
     Ok(taken)
