@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::component::{Component, Provide};
 use super::fields::{Fields, text_of};
+use super::grant::{self, ClaimContract};
 use super::rule::{AddressFormat, OutputOrigin};
 use crate::yaml::{Entry, Located, Node, Problem, Problems, Span};
 
@@ -18,6 +19,8 @@ pub struct Contract {
     pub outputs: BTreeMap<String, ContractOutput>,
     /// The ways in which providers may differ, such as `auth: [keys, workload-identity]`; the first is the usual one.
     pub variants: BTreeMap<String, Vec<String>>,
+    /// What may be claimed of a provider, by kind.
+    pub claims: BTreeMap<String, ClaimContract>,
     /// Where it is written.
     pub at: Span,
 }
@@ -116,7 +119,8 @@ fn contract(entry: &Entry, problems: &mut Problems) -> Option<Contract> {
         .iter()
         .filter_map(|entry| Some((entry.key.clone(), output(entry, problems)?)))
         .collect();
-    fields.raw("claims");
+    let claims = fields.map("claims", problems).iter();
+    let claims = claims.filter_map(|entry| grant::claims(entry, problems)).collect();
     fields.finish(problems);
     outputs.entry("namespace".to_owned()).or_insert_with(|| ContractOutput {
         kind: OutputType::String,
@@ -138,11 +142,12 @@ fn contract(entry: &Entry, problems: &mut Problems) -> Option<Contract> {
             }
         }
     }
-    Some(Contract { name: entry.key.clone(), doc, outputs, variants, at: entry.key_span.clone() })
+    let at = entry.key_span.clone();
+    Some(Contract { name: entry.key.clone(), doc, outputs, variants, claims, at })
 }
 
 /// An output is its type as a word, or a map.
-fn output(entry: &Entry, problems: &mut Problems) -> Option<ContractOutput> {
+pub(super) fn output(entry: &Entry, problems: &mut Problems) -> Option<ContractOutput> {
     if entry.value.as_text().is_some() {
         let kind = super::fields::word_of(&entry.value, &entry.key, &TYPES, problems)?;
         return Some(ContractOutput { kind, optional: false, only_with: BTreeMap::new() });
@@ -275,7 +280,7 @@ fn check_provider(
 }
 
 /// Whether an output can be of a type, as far as the file tells.
-fn fits(origin: &OutputOrigin, wanted: OutputType) -> bool {
+pub(super) fn fits(origin: &OutputOrigin, wanted: OutputType) -> bool {
     match origin {
         OutputOrigin::SecretKey { .. } => wanted == OutputType::Ref,
         OutputOrigin::Service(service) => match service.format {

@@ -9,7 +9,7 @@ use crate::model::{
 };
 use crate::yaml::{Located, Node, Problems, Source, parse};
 
-pub(super) const CAPABILITIES: &str = "
+pub(super) const CAPABILITIES: &str = r#"
 capabilities:
   s3:
     variants: {auth: [keys, workload-identity]}
@@ -19,12 +19,29 @@ capabilities:
       tls: {type: bool}
       accessKey: {type: secret, only: {auth: keys}}
       secretKey: {type: secret, only: {auth: keys}}
+    claims:
+      bucket:
+        options: {versioning: {type: bool, default: false}}
+        outputs: {accessKey: secret}
+        grant:
+          secrets:
+            - {id: keys, keys: {accessKey: {copy: "${from.accessKey.ref}"}}}
+          steps:
+            - id: make
+              kind: job
+              image: example.org/client:1
+              command: [make, "${asked.name}", --versioning, "${asked.versioning}"]
+              env: {URL: "${from.url}", KEY: "${secret.keys.accessKey.ref}"}
+          outputs:
+            accessKey: {secretKey: {name: "${secret.keys.name}", key: accessKey}}
   object-store:
     variants: {dialect: [s3, gcs]}
     outputs: {url: string}
   kafka:
     outputs: {bootstrap: string, ca: {type: secret, optional: true}}
-";
+    claims:
+      topic: {options: {partitions: {type: int, required: true, doc: how many}}, outputs: {}}
+"#;
 
 pub(super) const MINIO: &str = r#"
 schema: component/v1

@@ -46,12 +46,12 @@ impl<'w> Scope<'w, '_> {
     /// `name`, `namespace`, `<key>.ref…`, `<key>.value` of a secret of the instance.
     pub(super) fn secret(&self, rest: &str, problems: &mut Problems) -> Result<Found, Miss> {
         let (id, below) = rest.split_once('.').unwrap_or((rest, ""));
-        let secrets = &self.member.component.secrets;
+        let secrets = self.secrets();
         let Some(wish) = secrets.iter().find(|wish| wish.id == id) else {
             let known = secrets.iter().map(|wish| wish.id.clone());
             return Err(Miss::unknown(format!("there is no secret `{id}`"), id, known));
         };
-        let inner = self.follow(self.member, &format!("secret.{id}"))?;
+        let inner = self.deeper(&format!("secret.{id}"))?;
         if !inner.holds(wish.when.as_ref(), problems) {
             return Err(Miss::Absent { why: format!("the `when` of secret `{id}` does not hold") });
         }
@@ -83,8 +83,25 @@ impl<'w> Scope<'w, '_> {
         wish: &SecretWish,
         problems: &mut Problems,
     ) -> Option<(String, String)> {
-        let usual = format!("{}-{}", self.member.release, wish.id);
+        let usual = match &self.asking {
+            Some(asking) => format!("{}-{}-{}", asking.by.release, asking.id, wish.id),
+            None => format!("{}-{}", self.member.release, wish.id),
+        };
         self.place(wish.namespace.as_ref(), wish.name.as_ref(), usual, problems)
+    }
+
+    /// The secrets that are in sight: those of a grant, else those of the instance.
+    pub(super) fn secrets(&self) -> &'w [SecretWish] {
+        match &self.asking {
+            Some(asking) => &asking.grant.secrets,
+            None => &self.member.component.secrets,
+        }
+    }
+
+    /// The namespace of what names none: that of the instance, of the one that asks inside of a grant.
+    fn home(&self) -> String {
+        let member = self.asking.as_ref().map_or(self.member, |asking| asking.by);
+        member.namespace.clone()
     }
 
     /// Namespace and name of a claim of the instance.
@@ -106,7 +123,7 @@ impl<'w> Scope<'w, '_> {
     ) -> Option<(String, String)> {
         let namespace = match namespace {
             Some(tree) => self.text(tree, problems)?,
-            None => self.member.namespace.clone(),
+            None => self.home(),
         };
         let name = match name {
             Some(tree) => self.text(tree, problems)?,
@@ -128,8 +145,11 @@ impl<'w> Scope<'w, '_> {
             return Err(Miss::Absent { why: format!("the `when` of claim `{id}` does not hold") });
         }
         let ClaimKind::Volume { size, .. } = &wish.want else {
-            // The claim itself is reported where it is made.
-            return Err(Miss::Reported);
+            let (name, take) =
+                taken(below).map_or((below, None), |(name, take)| (name, Some(take)));
+            let granted = inner.granted(wish, problems)?;
+            let found = granted.granted_output(name, problems)?;
+            return finish(found, take, &format!("claim.{id}.{name}"));
         };
         let (namespace, name) = inner.claim_place(wish, problems).ok_or(Miss::Reported)?;
         match (below, size) {
@@ -166,14 +186,18 @@ impl<'w> Scope<'w, '_> {
         inner.output_value(rule, problems)
     }
 
-    fn output_value(&self, rule: &OutputRule, problems: &mut Problems) -> Result<Found, Miss> {
+    pub(super) fn output_value(
+        &self,
+        rule: &OutputRule,
+        problems: &mut Problems,
+    ) -> Result<Found, Miss> {
         match &rule.origin {
             OutputOrigin::SecretKey { name, key, namespace } => {
                 let name = self.text(name, problems).ok_or(Miss::Reported)?;
                 let key = self.text(key, problems).ok_or(Miss::Reported)?;
                 let namespace = match namespace {
                     Some(tree) => self.text(tree, problems).ok_or(Miss::Reported)?,
-                    None => self.member.namespace.clone(),
+                    None => self.home(),
                 };
                 Ok(Found::Ref(SecretRef { namespace, name, key }))
             }
@@ -212,7 +236,7 @@ impl<'w> Scope<'w, '_> {
         let name = self.text(&service.name, problems).ok_or(Miss::Reported)?;
         let namespace = match &service.namespace {
             Some(tree) => self.text(tree, problems).ok_or(Miss::Reported)?,
-            None => self.member.namespace.clone(),
+            None => self.home(),
         };
         let port = self.port(&service.port, problems).ok_or(Miss::Reported)?;
         // Without the cluster's domain, which is not the same everywhere: the resolver adds it.
@@ -260,12 +284,24 @@ impl<'w> Scope<'w, '_> {
     pub(super) fn used(&self, rest: &str, problems: &mut Problems) -> Result<Found, Miss> {
         let (alias, below) = rest.split_once('.').unwrap_or((rest, ""));
         let binding = self.binding(alias)?;
+        if let Binding::Nothing { .. } = binding {
+            let name = taken(below).map_or(below, |(name, _)| name);
+            self.check_output_exists(alias, name)?;
+        }
+        self.given(binding, below, &format!("use.{alias}"), problems)
+    }
+
+    /// An output of whoever is bound.
+    pub(super) fn given(
+        &self,
+        binding: &Binding,
+        below: &str,
+        path: &str,
+        problems: &mut Problems,
+    ) -> Result<Found, Miss> {
         let (name, take) = taken(below).map_or((below, None), |(name, take)| (name, Some(take)));
         let found = match binding {
-            Binding::Nothing { why } => {
-                self.check_output_exists(alias, name)?;
-                return Err(Miss::Absent { why: why.clone() });
-            }
+            Binding::Nothing { why } => return Err(Miss::Absent { why: why.clone() }),
             Binding::External { name: external } => self.external(external, name)?,
             Binding::Instance { name: provider, provide } => {
                 let member = self.world.find(provider.as_str()).ok_or(Miss::Reported)?;
@@ -292,7 +328,7 @@ impl<'w> Scope<'w, '_> {
                 }
             }
         };
-        finish(found, take, &format!("use.{alias}.{name}"))
+        finish(found, take, &format!("{path}.{name}"))
     }
 
     /// A wrong output is an error also where nothing is bound.

@@ -12,6 +12,7 @@ mod expression;
 mod fields;
 #[cfg(test)]
 mod fixture;
+mod grant;
 mod layer;
 mod lookup;
 mod param;
@@ -35,6 +36,7 @@ pub use component::{
 };
 pub use expand::expand;
 pub use expansion::Expansion;
+pub use grant::ClaimContract;
 pub use param::{Param, ParamType};
 pub use platform::{External, Instance, Platform};
 pub use requirement::Requirement;
@@ -96,6 +98,7 @@ impl Catalogue {
         catalogue.check_aliases(&mut problems);
         for component in catalogue.components.values() {
             capability::check(component, &catalogue.contracts, &mut problems);
+            grant::check(component, &catalogue.contracts, &mut problems);
         }
         (catalogue, problems)
     }

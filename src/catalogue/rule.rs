@@ -90,6 +90,13 @@ pub(super) struct ClaimWish {
     pub(super) want: ClaimKind,
 }
 
+impl ClaimWish {
+    /// Whether a provider grants it.
+    pub(super) fn is_granted(&self) -> bool {
+        matches!(self.want, ClaimKind::Granted { .. })
+    }
+}
+
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum ClaimKind {
@@ -99,8 +106,8 @@ pub(super) enum ClaimKind {
         access_modes: Vec<Located>,
         labels: Option<Located>,
     },
-    /// A bucket, database, user or topic of a provider: granted by a later issue.
-    Granted { word: &'static str },
+    /// A bucket, database, user or topic of a provider, which is named as it is used.
+    Granted { kind: &'static str, from: Located, options: Vec<Entry> },
 }
 
 /// An output of a component.
@@ -307,6 +314,13 @@ fn length(value: &Located, problems: &mut Problems) -> Option<usize> {
     length
 }
 
+/// What is claimed of a provider.
+pub(super) const GRANTED_KINDS: [&str; 4] = ["bucket", "database", "user", "topic"];
+
+/// What claims may say besides their names; which of it has a meaning, a contract says.
+pub(super) const CLAIM_OPTIONS: [&str; 7] =
+    ["owner", "seed", "keys", "versioning", "partitions", "replicas", "config"];
+
 #[derive(Clone, Copy)]
 enum ClaimWord {
     Volume,
@@ -337,11 +351,13 @@ pub(super) fn claim(tree: &Located, problems: &mut Problems) -> Option<ClaimWish
             labels: fields.value("labels").cloned(),
         },
         ClaimWord::Granted(word) => {
-            fields.need("from", problems);
-            for key in ["owner", "seed", "keys", "versioning", "partitions", "replicas", "config"] {
+            let from = fields.need("from", problems).cloned();
+            for key in CLAIM_OPTIONS {
                 fields.raw(key);
             }
-            ClaimKind::Granted { word }
+            let said = tree.entries().iter();
+            let options = said.filter(|entry| CLAIM_OPTIONS.contains(&entry.key.as_str()));
+            ClaimKind::Granted { kind: word, from: from?, options: options.cloned().collect() }
         }
     };
     fields.finish(problems);

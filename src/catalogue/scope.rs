@@ -1,17 +1,23 @@
 //! What a path in `${…}` or `when` means for one instance: the fixed roots `project`, `cluster`, `self`, `param`, `secret`,
 //! `claim`, `out`, `use`, `item`.
 
+use std::rc::Rc;
+
 use indexmap::IndexMap;
 
 use super::expression::{Expression, Operand, Tree};
+use super::grant::Asking;
 use super::wiring::Binding;
 use super::world::{Member, ParamValue, World};
 use crate::model::{SecretRef, Value};
 use crate::yaml::{Problem, Problems, Span};
 
-/// The roots of paths.
+/// The roots of paths of an instance.
 const ROOTS: [&str; 9] =
     ["project", "cluster", "self", "param", "secret", "claim", "out", "use", "item"];
+
+/// The roots of a grant; where a component grants by itself, its own `self`, `param` and `out` besides.
+const ROOTS_OF_A_GRANT: [&str; 6] = ["project", "cluster", "asked", "from", "secret", "item"];
 
 /// What is in sight of one instance.
 #[derive(Debug, Clone)]
@@ -19,6 +25,8 @@ pub(super) struct Scope<'w, 'a> {
     pub(super) world: &'w World<'a>,
     pub(super) member: &'w Member<'a>,
     pub(super) item: Option<Item>,
+    /// The claim that is being granted, and then `member` is who grants it by itself.
+    pub(super) asking: Option<Rc<Asking<'w, 'a>>>,
     /// What is being looked up, so that what refers to itself is found.
     pub(super) trail: Vec<String>,
 }
@@ -99,7 +107,7 @@ pub(super) fn text_found(text: impl Into<String>) -> Result<Found, Miss> {
 impl<'w, 'a> Scope<'w, 'a> {
     /// The scope of an instance.
     pub(super) fn new(world: &'w World<'a>, member: &'w Member<'a>) -> Self {
-        Self { world, member, item: None, trail: Vec::new() }
+        Self { world, member, item: None, asking: None, trail: Vec::new() }
     }
 
     /// The same scope with an item of `$forEach`.
@@ -116,13 +124,35 @@ impl<'w, 'a> Scope<'w, 'a> {
             return Err(Miss::Circle { chain: trail.join(" → ") });
         }
         trail.push(step);
-        Ok(Self { world: self.world, member, item: None, trail })
+        Ok(Self { world: self.world, member, item: None, asking: None, trail })
+    }
+
+    /// The scope in which something is looked up that is written beside what mentions it.
+    pub(super) fn deeper(&self, what: &str) -> Result<Self, Miss> {
+        let asking = self.asking.clone();
+        let what = match &asking {
+            Some(asking) => format!("{}.{}:{what}", asking.by.name(), asking.id),
+            None => what.to_owned(),
+        };
+        Ok(Self { asking, ..self.follow(self.member, &what)? })
     }
 
     /// What stands at a path.
     pub(super) fn path(&self, path: &str, problems: &mut Problems) -> Result<Found, Miss> {
         let (root, rest) = path.split_once('.').unwrap_or((path, ""));
+        let by_itself = self.asking.as_ref().map(|asking| asking.by_itself);
+        let in_sight = match (by_itself, root) {
+            (None, _) => true,
+            (Some(true), "self" | "param" | "out") => true,
+            (Some(_), root) => ROOTS_OF_A_GRANT.contains(&root),
+        };
+        if !in_sight {
+            let message = format!("`{path}` is not in sight of a grant");
+            return Err(Miss::unknown(message, root, ROOTS_OF_A_GRANT));
+        }
         match root {
+            "asked" => self.asked(rest),
+            "from" => self.from(rest, problems),
             "project" => self.project(rest),
             "cluster" => self.cluster(rest),
             "self" => self.itself(rest),

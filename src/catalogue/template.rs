@@ -58,7 +58,7 @@ fn path_part(text: &str) -> Result<Part, String> {
 
 /// Whether a path leads to what the platform wires: secrets, claims, what others provide.
 fn is_wiring(path: &str) -> bool {
-    matches!(path.split('.').next(), Some("secret" | "claim" | "use"))
+    matches!(path.split('.').next(), Some("secret" | "claim" | "use" | "from"))
 }
 
 /// Whether a value mentions what the platform wires anywhere.
@@ -66,12 +66,8 @@ pub(super) fn mentions_wiring(tree: &Located) -> bool {
     mentions(tree, &is_wiring)
 }
 
-/// Whether a value mentions what a use gives.
-pub(super) fn mentions_use(tree: &Located) -> bool {
-    mentions(tree, &|path| path.starts_with("use."))
-}
-
-fn mentions(tree: &Located, of_interest: &dyn Fn(&str) -> bool) -> bool {
+/// Whether a value mentions a path of interest anywhere.
+pub(super) fn mentions(tree: &Located, of_interest: &dyn Fn(&str) -> bool) -> bool {
     match &tree.node {
         Node::Text(text) => parse(text).is_ok_and(|parts| {
             parts.iter().any(|part| match part {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::expression::Expression;
+use super::grant::Grant;
 use super::param::Param;
 use super::rule::{ClaimWish, EndpointRule, OutputRule, SecretWish};
 use super::step::{self, Step};
@@ -59,6 +60,8 @@ pub struct Component {
     pub(super) profiles: BTreeMap<String, Profile>,
     pub(super) secrets: Vec<SecretWish>,
     pub(super) claims: Vec<ClaimWish>,
+    /// How it grants what others claim of it, by kind.
+    pub(super) grants: BTreeMap<String, Grant>,
     pub(super) steps: Vec<Step>,
     pub(super) outputs: Vec<OutputRule>,
     pub(super) endpoints: Vec<EndpointRule>,

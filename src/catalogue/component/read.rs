@@ -8,7 +8,7 @@ use super::{
     Requires, Status, Upgrade, Use, UseOf, end,
 };
 use crate::catalogue::fields::{Fields, always, text_of};
-use crate::catalogue::{ComponentFile, expression, param, requirement, rule, step};
+use crate::catalogue::{ComponentFile, expression, grant, param, requirement, rule, step};
 use crate::yaml::{Located, Node, Problem, Problems, Span};
 
 /// Reads a component; problems are collected, and with errors among them the result is of no use.
@@ -43,6 +43,7 @@ pub(in crate::catalogue) fn read(
         profiles: profiles(&mut fields, problems),
         secrets: each(fields.list("secrets", problems), problems, rule::secret),
         claims: each(fields.list("claims", problems), problems, rule::claim),
+        grants: each(fields.map("grants", problems), problems, grant::grants).into_iter().collect(),
         steps: each(fields.list("steps", problems), problems, step::read),
         outputs: each(fields.map("outputs", problems), problems, rule::output),
         endpoints: each(fields.list("endpoints", problems), problems, rule::endpoint),

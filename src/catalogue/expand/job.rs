@@ -15,7 +15,10 @@ impl Site<'_, '_, '_, '_> {
     pub(super) fn job(&mut self, step: &Step, job: &Job, namespace: &str) -> Option<JobSpec> {
         let name = match &job.name {
             Some(tree) => self.scope.text(tree, &mut self.yard.problems)?,
-            None => format!("{}-{}", self.member.release, step.id),
+            None => match &self.scope.asking {
+                Some(asking) => format!("{}-{}-{}", self.member.release, asking.id, step.id),
+                None => format!("{}-{}", self.member.release, step.id),
+            },
         };
         if name.len() > LONGEST {
             self.complain(

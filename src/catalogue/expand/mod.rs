@@ -1,5 +1,8 @@
 //! Instances to resources: names, namespaces, secrets, claims, steps, health; addresses and notes beside them.
 
+mod claim;
+#[cfg(test)]
+mod grant_tests;
 mod job;
 mod release;
 mod removal;
@@ -225,11 +228,16 @@ impl<'s, 'y, 'w, 'a> Site<'s, 'y, 'w, 'a> {
     fn build(&mut self) {
         self.namespace();
         self.refuse_what_is_not_built();
+        // What is granted comes first: secrets of the instance may copy from it.
+        let claims = || self.member.component.claims.iter();
+        for wish in claims().filter(|wish| wish.is_granted()) {
+            self.grant(wish);
+        }
         for wish in &self.member.component.secrets {
             self.secret(wish);
         }
-        for wish in &self.member.component.claims {
-            self.claim(wish);
+        for wish in claims().filter(|wish| !wish.is_granted()) {
+            self.volume(wish);
         }
         self.manner();
         for step in &self.member.component.steps {
@@ -284,13 +292,23 @@ impl<'s, 'y, 'w, 'a> Site<'s, 'y, 'w, 'a> {
 
     /// A resource of the instance in a namespace; it needs its host, what is wanted of it besides is added.
     fn resource(&mut self, kind: ResourceKind, name: &str, spec: KubernetesSpec) -> Resource {
-        let id = ResourceId::instance(self.member.name(), kind, name);
+        let id = self.id(kind, name);
         let mut resource = Resource::new(id, Spec::kubernetes(spec));
         resource.host = Some(self.home.clone());
         resource.needs.insert(self.home.clone());
         resource.extra = self.member.instance.extra;
         resource.ignore.clone_from(&self.member.instance.ignore);
         resource
+    }
+
+    /// The id of a part of the instance; what grants a claim bears the claim's name before its own.
+    fn id(&self, kind: ResourceKind, name: &str) -> ResourceId {
+        match &self.scope.asking {
+            Some(asking) => {
+                ResourceId::instance(self.member.name(), kind, &format!("{}-{name}", asking.id))
+            }
+            None => ResourceId::instance(self.member.name(), kind, name),
+        }
     }
 
     fn add(&mut self, resource: Resource) {

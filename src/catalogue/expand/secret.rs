@@ -1,17 +1,14 @@
-//! Secrets and claims of an instance.
+//! Secrets of an instance.
 
 use std::collections::BTreeMap;
 
-use super::{Site, not_built};
+use super::Site;
 use crate::catalogue::component::Keeping;
-use crate::catalogue::param::{is_above_zero, is_quantity};
-use crate::catalogue::rule::{
-    ClaimKind, ClaimWish, Generate, Generator, KeyOrigin, KeyWish, SecretWish,
-};
-use crate::catalogue::template::mentions_use;
+use crate::catalogue::rule::{Generate, Generator, KeyOrigin, KeyWish, SecretWish};
+use crate::catalogue::template::mentions;
 use crate::catalogue::world::ParamValue;
 use crate::model::{
-    ClaimSpec, KubernetesSpec, ResourceId, ResourceKind, SecretKey, SecretRef, SecretRule,
+    KubernetesSpec, Resource, ResourceId, ResourceKind, SecretKey, SecretRef, SecretRule,
     SecretSpec, Value,
 };
 use crate::yaml::{Located, Problem};
@@ -34,7 +31,9 @@ impl Site<'_, '_, '_, '_> {
                 keys.insert(key.key.clone(), SecretKey { rule });
             }
         }
-        let by_component = self.member.component.delete.secrets == Some(Keeping::Keep);
+        // What opens something granted stays as long as that.
+        let by_component = self.scope.asking.is_some()
+            || self.member.component.delete.secrets == Some(Keeping::Keep);
         let keep = wish.keep.unwrap_or(by_component);
         let secret_type = wish.secret_type.clone().unwrap_or_else(|| "Opaque".to_owned());
         let host = self.yard.namespace(&namespace);
@@ -45,7 +44,7 @@ impl Site<'_, '_, '_, '_> {
         resource.needs = [host].into();
         resource.keep = keep;
         resource.needs.extend(self.own_secrets(&sources, &wish.id));
-        if wish.keys.iter().any(uses_a_provider) {
+        if wish.keys.iter().any(|key| self.uses_a_provider(key)) {
             resource.needs.extend(self.providers.iter().cloned());
         }
         self.ground.insert(resource.id.clone());
@@ -55,7 +54,7 @@ impl Site<'_, '_, '_, '_> {
     /// The secrets of the instance that hold some sources, but the one of an id.
     fn own_secrets(&mut self, sources: &[SecretRef], but: &str) -> Vec<ResourceId> {
         let mut found = Vec::new();
-        for wish in self.member.component.secrets.iter().filter(|wish| wish.id != but) {
+        for wish in self.scope.secrets().iter().filter(|wish| wish.id != but) {
             if sources.is_empty() || !self.scope.holds(wish.when.as_ref(), &mut self.yard.problems)
             {
                 continue;
@@ -65,13 +64,10 @@ impl Site<'_, '_, '_, '_> {
                 sources.iter().any(|at| at.namespace == namespace && at.name == name)
             });
             if is_source {
-                found.push(ResourceId::instance(
-                    self.member.name(),
-                    ResourceKind::Secret,
-                    &wish.id,
-                ));
+                found.push(self.id(ResourceKind::Secret, &wish.id));
             }
         }
+        found.extend(self.granted_secrets(sources));
         found
     }
 
@@ -164,60 +160,32 @@ impl Site<'_, '_, '_, '_> {
         }
     }
 
-    pub(super) fn claim(&mut self, wish: &ClaimWish) {
-        if !self.scope.holds(wish.when.as_ref(), &mut self.yard.problems) {
-            return;
-        }
-        let (size, storage_class, access_modes, labels) = match &wish.want {
-            ClaimKind::Volume { size, storage_class, access_modes, labels } => {
-                (size, storage_class, access_modes, labels)
-            }
-            ClaimKind::Granted { word } => {
-                not_built(&format!("claims of kind {word}"), &wish.at, &mut self.yard.problems);
-                return;
-            }
+    /// The secrets of what was granted so far that hold some sources.
+    fn granted_secrets(&self, sources: &[SecretRef]) -> Vec<ResourceId> {
+        let holds =
+            |id: &&ResourceId| match self.yard.desired.get(id).and_then(Resource::kubernetes) {
+                Some(KubernetesSpec::Secret(spec)) => {
+                    sources.iter().any(|at| at.namespace == spec.namespace && at.name == spec.name)
+                }
+                _ => false,
+            };
+        self.ground.iter().filter(holds).cloned().collect()
+    }
+
+    /// Whether a key comes from whom the instance uses: directly, or by what that granted.
+    fn uses_a_provider(&self, key: &KeyWish) -> bool {
+        let granted = |path: &str| {
+            let id = path.strip_prefix("claim.").and_then(|rest| rest.split('.').next());
+            let claims = &self.member.component.claims;
+            claims.iter().any(|claim| Some(claim.id.as_str()) == id && claim.is_granted())
         };
-        let place = self.scope.claim_place(wish, &mut self.yard.problems);
-        let (Some((namespace, name)), Some(size)) = (place, size) else { return };
-        let Some(size) = self.quantity(size) else { return };
-        let problems = &mut self.yard.problems;
-        let storage_class = storage_class
-            .as_ref()
-            .and_then(|tree| self.scope.text(tree, problems))
-            .filter(|class| !class.is_empty());
-        let mut modes: Vec<String> =
-            access_modes.iter().filter_map(|tree| self.scope.text(tree, problems)).collect();
-        if modes.is_empty() {
-            modes.push("ReadWriteOnce".to_owned());
+        match &key.origin {
+            KeyOrigin::Value(tree) | KeyOrigin::Template(tree) | KeyOrigin::Copy(tree) => {
+                mentions(tree, &|path| {
+                    path.starts_with("use.") || path.starts_with("from.") || granted(path)
+                })
+            }
+            KeyOrigin::Generate(_) | KeyOrigin::Part { .. } | KeyOrigin::Param(_) => false,
         }
-        let labels = self.labels(labels.as_ref());
-        let host = self.yard.namespace(&namespace);
-        let spec = ClaimSpec { namespace, name, size, storage_class, access_modes: modes, labels };
-        let mut resource =
-            self.resource(ResourceKind::Claim, &wish.id, KubernetesSpec::Claim(spec));
-        resource.host = Some(host.clone());
-        resource.needs = [host].into();
-        resource.class = self.claim_class();
-        self.ground.insert(resource.id.clone());
-        self.add(resource);
-    }
-
-    fn quantity(&mut self, tree: &Located) -> Option<String> {
-        let text = self.scope.text(tree, &mut self.yard.problems)?;
-        if is_quantity(&text) && is_above_zero(&text) {
-            return Some(text);
-        }
-        let message = format!("`{text}` is no size such as `10Gi`");
-        self.yard.problems.push(Problem::error("wrong-value", message).at(&tree.span));
-        None
-    }
-}
-
-fn uses_a_provider(key: &KeyWish) -> bool {
-    match &key.origin {
-        KeyOrigin::Value(tree) | KeyOrigin::Template(tree) | KeyOrigin::Copy(tree) => {
-            mentions_use(tree)
-        }
-        KeyOrigin::Generate(_) | KeyOrigin::Part { .. } | KeyOrigin::Param(_) => false,
     }
 }

@@ -306,7 +306,6 @@ fn what_is_not_built_yet_says_so_when_it_is_used() {
             "not built yet: steps of kind patch",
         ),
         ("steps: [{id: a, kind: call, service: x, path: /}]", "not built yet: steps of kind call"),
-        ("claims: [{id: a, kind: bucket, from: store}]", "not built yet: claims of kind bucket"),
         ("images: {a: {context: .}}", "not built yet: `images` of a component"),
         (
             "delete: {before: [{pipelines: delete}]}",

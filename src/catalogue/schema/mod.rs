@@ -4,7 +4,7 @@ mod part;
 #[cfg(test)]
 mod tests;
 
-use part::{claim, condition, delete, endpoint, output, secret, step};
+use part::{claim, condition, delete, endpoint, grant, output, secret, step};
 use serde_json::{Map, Value as Json, json};
 
 /// The JSON Schema of a component file.
@@ -233,6 +233,7 @@ fn parts() -> Properties {
         ("profiles", named("parameters and values for a kind of target", &profile)),
         ("secrets", list("Secrets, drawn once", &secret())),
         ("claims", list("what it asks for", &claim())),
+        ("grants", named("how it grants what others claim of it, by kind", &grant())),
         ("steps", list("what is done, in this order", &step())),
         ("outputs", named("facts for others and for the user", &output())),
         ("endpoints", list("where it is reached", &endpoint())),

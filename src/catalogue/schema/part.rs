@@ -72,6 +72,18 @@ pub(super) fn claim() -> Json {
     )
 }
 
+/// How claims of a kind are granted.
+pub(super) fn grant() -> Json {
+    object(
+        &[],
+        keys([
+            ("secrets", list("Secrets of the one that asks, drawn or copied once", &secret())),
+            ("steps", list("what is done: objects, job, wait", &step())),
+            ("outputs", named("what the one that asks gets", &output())),
+        ]),
+    )
+}
+
 pub(super) fn output() -> Json {
     let secret_key = object(
         &["name", "key"],
