@@ -1,7 +1,7 @@
 //! What instances become: resources, addresses, notes.
 
 use super::Requirement;
-use crate::model::{Desired, Endpoint, Name};
+use crate::model::{Credential, Desired, Endpoint, Name};
 use crate::yaml::Problems;
 
 /// What a platform becomes.
@@ -11,6 +11,8 @@ pub struct Expansion {
     pub desired: Desired,
     /// Where things are reached.
     pub endpoints: Vec<Endpoint>,
+    /// What opens what was installed: logins of addresses, and the Secrets that outputs name.
+    pub credentials: Vec<Credential>,
     /// What an instance has to say after its installation.
     pub notes: Vec<(Name, String)>,
     /// What instances require of the cluster.

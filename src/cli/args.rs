@@ -199,6 +199,11 @@ pub enum Command {
     /// Show how everything is
     #[command(after_help = "Example:\n  datamill status -l -f flavours/demo.yaml")]
     Status(ReadArgs),
+    /// List logins and keys of what was installed, and where they are kept
+    #[command(
+        after_help = "Examples:\n  datamill credentials -l -f flavours/demo.yaml\n  datamill credentials -c demo-store --reveal    with the values"
+    )]
+    Credentials(CredentialArgs),
     /// List the programs that datamill drives, or get them
     #[command(after_help = "Examples:\n  datamill tools\n  datamill tools install")]
     Tools {
@@ -254,6 +259,17 @@ pub struct ReadArgs {
     /// Which components.
     #[command(flatten)]
     pub parts: PartArgs,
+}
+
+/// `credentials`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct CredentialArgs {
+    /// What it is about.
+    #[command(flatten)]
+    pub read: ReadArgs,
+    /// Show the values, which are secret
+    #[arg(long)]
+    pub reveal: bool,
 }
 
 /// Commands about the cluster alone.

@@ -30,7 +30,7 @@ const ELSEWHERE: [(&str, &str); 16] = [
 ];
 
 /// Commands that the design names and that later versions bring.
-const LATER: [&str; 22] = [
+const LATER: [&str; 18] = [
     "init",
     "render",
     "clusters",
@@ -38,10 +38,6 @@ const LATER: [&str; 22] = [
     "explain",
     "completions",
     "man",
-    "adopt",
-    "orphan",
-    "protect",
-    "credentials",
     "connect",
     "forward",
     "proxy",

@@ -52,6 +52,11 @@ pub enum Action {
     },
     /// `status`
     Status,
+    /// `credentials [--reveal]`
+    Credentials {
+        /// Whether values are shown.
+        reveal: bool,
+    },
     /// `tools`
     Tools,
     /// `tools install`
@@ -116,6 +121,7 @@ impl Action {
             Self::Orphan(_) => "orphan",
             Self::Protect { .. } => "protect",
             Self::Status => "status",
+            Self::Credentials { .. } => "credentials",
             Self::Tools | Self::ToolsInstall => "tools",
             Self::Schema(_) => "schema",
             Self::List(Listing::Components | Listing::Component(_)) => "components",
@@ -140,6 +146,7 @@ impl Action {
             | Self::Stop => Asked::Report,
             Self::Unlock(_)
             | Self::Status
+            | Self::Credentials { .. }
             | Self::Tools
             | Self::ToolsInstall
             | Self::Schema(_)
@@ -152,7 +159,9 @@ impl Action {
     /// The groups of options it takes.
     pub(super) fn takes(&self) -> &'static [Group] {
         match self {
-            Self::Validate | Self::Status => &[Group::Place, Group::Parts],
+            Self::Validate | Self::Status | Self::Credentials { .. } => {
+                &[Group::Place, Group::Parts]
+            }
             Self::Plan => &[
                 Group::Place,
                 Group::Parts,

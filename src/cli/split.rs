@@ -15,6 +15,10 @@ pub(super) fn split(command: Command) -> (Action, Options) {
         Command::Status(args) => {
             (Action::Status, Options { place: args.place, parts: args.parts, ..none })
         }
+        Command::Credentials(args) => {
+            let (place, parts) = (args.read.place, args.read.parts);
+            (Action::Credentials { reveal: args.reveal }, Options { place, parts, ..none })
+        }
         Command::Plan(args) => {
             let (place, parts, needs) = (args.place, args.parts, args.needs);
             let (consent, preflight, exit) = (args.consent, args.preflight, args.exit);

@@ -87,6 +87,19 @@ pub enum LoginPart {
     Secret(SecretRef),
 }
 
+/// What opens something of an instance: a login at an address, or a key for programs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// Of which instance.
+    pub instance: Name,
+    /// The id of the endpoint, or the name of the output.
+    pub name: String,
+    /// The user's name, where there is one.
+    pub user: Option<LoginPart>,
+    /// The password or key.
+    pub secret: LoginPart,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,6 +6,7 @@ mod adopt;
 mod apply;
 mod audit;
 mod consent;
+mod credentials;
 mod deletes;
 mod describe;
 mod destroy;
@@ -35,6 +36,7 @@ mod validate;
 
 pub use adopt::adopt;
 pub use apply::{apply, plan, uninstall};
+pub use credentials::credentials;
 pub use destroy::destroy;
 pub use draw::Goal;
 pub use listing::{

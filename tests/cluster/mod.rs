@@ -4,6 +4,7 @@ mod canaries;
 mod catalogue;
 mod causes;
 mod claims;
+mod credentials;
 mod deferred;
 mod drift;
 mod elsewhere;

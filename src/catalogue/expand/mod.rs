@@ -1,6 +1,7 @@
 //! Instances to resources: names, namespaces, secrets, claims, steps, health; addresses and notes beside them.
 
 mod claim;
+mod endpoint;
 #[cfg(test)]
 mod grant_tests;
 mod job;
@@ -17,14 +18,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::component::Keeping;
 use super::requirement;
-use super::scope::{Found, Scope};
+use super::scope::Scope;
 use super::step::Work;
 use super::wiring;
 use super::world::{Member, World};
 use super::{Catalogue, Expansion, Platform};
 use crate::model::{
-    Class, ClusterFacts, Desired, Endpoint, KubernetesSpec, Login, LoginPart, NamespaceSpec,
-    Resource, ResourceId, ResourceKind, Spec, WaitSpec,
+    Class, ClusterFacts, Desired, KubernetesSpec, NamespaceSpec, Resource, ResourceId,
+    ResourceKind, Spec, WaitSpec,
 };
 use crate::yaml::{Located, Node, Problem, Problems, Span};
 
@@ -62,6 +63,7 @@ pub fn expand(
         site.build();
         let (endpoints, note) = (site.endpoints(), site.note());
         shared.extend(site.shared_file());
+        expansion.credentials.extend(site.credentials(&endpoints));
         expansion.endpoints.extend(endpoints);
         expansion.notes.extend(note.map(|note| (member.name().clone(), note)));
     }
@@ -333,62 +335,6 @@ impl<'s, 'y, 'w, 'a> Site<'s, 'y, 'w, 'a> {
         self.yard.desired.insert(health);
     }
 
-    fn endpoints(&mut self) -> Vec<Endpoint> {
-        let rules = &self.member.component.endpoints;
-        rules.iter().filter_map(|rule| self.endpoint(rule)).collect()
-    }
-
-    fn endpoint(&mut self, rule: &super::rule::EndpointRule) -> Option<Endpoint> {
-        let problems = &mut self.yard.problems;
-        if !self.scope.holds(rule.when.as_ref(), problems) {
-            return None;
-        }
-        let namespace = match &rule.namespace {
-            Some(tree) => self.scope.text(tree, problems)?,
-            None => self.member.namespace.clone(),
-        };
-        let path = rule.path.as_ref().and_then(|tree| self.scope.text(tree, problems));
-        let tls = self.scope.flag(rule.tls.as_ref(), problems);
-        let forward = rule.forward.as_ref().and_then(|tree| self.scope.port(tree, problems));
-        let user = rule.user.as_ref().and_then(|tree| login_part(&self.scope, tree, problems));
-        let password =
-            rule.password.as_ref().and_then(|tree| login_part(&self.scope, tree, problems));
-        let login = (user.is_some() || password.is_some()).then_some(Login { user, password });
-        Some(Endpoint {
-            instance: self.member.name().clone(),
-            id: rule.id.clone(),
-            kind: rule.kind.to_owned(),
-            service: self.scope.text(&rule.service, problems)?,
-            namespace,
-            port: self.scope.port(&rule.port, problems)?,
-            path: path.unwrap_or_default(),
-            tls,
-            forward,
-            expose: rule.expose,
-            login,
-        })
-    }
-
-    fn note(&mut self) -> Option<String> {
-        let tree = self.member.component.notes.as_ref()?;
-        let problems = &mut self.yard.problems;
-        let value = self.scope.value(tree, problems)?;
-        if let Some(crate::model::Leaf::Secret(at)) =
-            value.leaves().into_iter().find(|leaf| matches!(leaf, crate::model::Leaf::Secret(_)))
-        {
-            problems.push(
-                Problem::error("secret-in-notes", "notes show no secret value")
-                    .at(&tree.span)
-                    .help(format!(
-                        "write how to read it: kubectl -n {} get secret {} -o jsonpath='{{.data.{}}}'",
-                        at.namespace, at.name, at.key
-                    )),
-            );
-            return None;
-        }
-        value.shown().as_str().map(str::to_owned)
-    }
-
     /// What is kept when the instance goes, by the component's word.
     fn claim_class(&self) -> Class {
         match self.member.component.delete.claims {
@@ -396,16 +342,4 @@ impl<'s, 'y, 'w, 'a> Site<'s, 'y, 'w, 'a> {
             Some(Keeping::Keep) | None => Class::Data,
         }
     }
-}
-
-/// A login is a text, or a reference to a key of a secret.
-fn login_part(scope: &Scope<'_, '_>, tree: &Located, problems: &mut Problems) -> Option<LoginPart> {
-    let text = tree.as_text().unwrap_or_default();
-    if let Ok(parts) = super::template::parse(text)
-        && let [super::template::Part::Path { path, .. }] = parts.as_slice()
-        && let Ok(Found::Ref(at)) = scope.path(path, &mut Problems::default())
-    {
-        return Some(LoginPart::Secret(at));
-    }
-    scope.text(tree, problems).map(LoginPart::Text)
 }

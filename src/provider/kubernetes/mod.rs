@@ -63,7 +63,7 @@ use crate::adapter::kube::KubeError;
 use crate::model::{
     ClusterFacts, Digest, Discovery, Failure, Health, Identity, Known, KubernetesSpec, Object,
     ObjectRef, Observed, Outputs, Progress, Redactor, ReleaseSpec, Rendered, Resource, ResourceId,
-    ResourceKind, Why,
+    ResourceKind, Secret, SecretRef, Why,
 };
 use crate::plan::Step;
 use crate::provider::{Provider, ProviderError, Renderer, RunContext};
@@ -184,6 +184,20 @@ impl Kubernetes {
     pub async fn chart_values(&self, spec: &ReleaseSpec) -> Result<Json, Failure> {
         let chart = self.settings.helm.chart(&spec.chart).await?;
         Ok(chart.content().await?.document("values.yaml").unwrap_or_default())
+    }
+
+    /// Values of Secrets in the only cluster that is known; what is not there has no entry.
+    pub async fn secrets(
+        &self,
+        known: &Known,
+        wanted: BTreeSet<SecretRef>,
+    ) -> Result<BTreeMap<SecretRef, Secret>, Failure> {
+        let redactor = &self.settings.redactor;
+        let failed = |error: KubeError| failure("cannot read Secrets", &error, redactor);
+        match self.links.open(known, None, redactor).await.map_err(failed)? {
+            Some(link) => secret::values(&link.cluster, redactor, wanted).await.map_err(failed),
+            None => Ok(BTreeMap::new()),
+        }
     }
 
     fn forget_marked(&self) {

@@ -16,10 +16,10 @@ use super::normal::compared;
 use super::owner::{class_of, owner_of};
 use super::session::Session;
 use super::snapshot::sealed;
-use crate::adapter::kube::{KubeError, Write};
+use crate::adapter::kube::{Cluster, KubeError, Write};
 use crate::model::{
-    AfterApply, Failure, FailureKind, Object, ObjectFound, ObjectRef, Owner, Rendered, Resource,
-    Secret, SecretPart, SecretRef, SecretRule, SecretSpec, Value, Version,
+    AfterApply, Failure, FailureKind, Object, ObjectFound, ObjectRef, Owner, Redactor, Rendered,
+    Resource, Secret, SecretPart, SecretRef, SecretRule, SecretSpec, Value, Version,
 };
 use crate::provider::ProviderError;
 
@@ -44,9 +44,13 @@ pub fn reference(namespace: &str, name: &str) -> ObjectRef {
 
 /// The value of a key of a Secret object, learned by the redactor.
 pub(super) fn value_of(session: &Session, object: &Object, key: &str) -> Option<String> {
+    value_in(&session.redactor, object, key).map(|value| value.reveal().to_owned())
+}
+
+fn value_in(redactor: &Redactor, object: &Object, key: &str) -> Option<Secret> {
     let encoded = object.0.get("data")?.get(key)?.as_str()?;
-    let value = String::from_utf8(BASE64.decode(encoded.as_bytes()).ok()?).ok()?;
-    session.redactor.learn(&Secret::new(value.clone()));
+    let value = Secret::new(String::from_utf8(BASE64.decode(encoded.as_bytes()).ok()?).ok()?);
+    redactor.learn(&value);
     Some(value)
 }
 
@@ -55,16 +59,26 @@ pub async fn read(
     session: &Session,
     refs: BTreeSet<SecretRef>,
 ) -> Result<BTreeMap<SecretRef, String>, KubeError> {
+    let values = values(&session.cluster, &session.redactor, refs).await?;
+    Ok(values.into_iter().map(|(at, value)| (at, value.reveal().to_owned())).collect())
+}
+
+/// The same without a session.
+pub async fn values(
+    cluster: &Cluster,
+    redactor: &Redactor,
+    refs: BTreeSet<SecretRef>,
+) -> Result<BTreeMap<SecretRef, Secret>, KubeError> {
     let mut values = BTreeMap::new();
     let mut objects: BTreeMap<ObjectRef, Option<Object>> = BTreeMap::new();
     for at in refs {
         let name = reference(&at.namespace, &at.name);
         if !objects.contains_key(&name) {
-            let object = session.cluster.get(&name).await?;
+            let object = cluster.get(&name).await?;
             objects.insert(name.clone(), object);
         }
         let object = objects.get(&name).and_then(Option::as_ref);
-        if let Some(value) = object.and_then(|object| value_of(session, object, &at.key)) {
+        if let Some(value) = object.and_then(|object| value_in(redactor, object, &at.key)) {
             values.insert(at, value);
         }
     }
