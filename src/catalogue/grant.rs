@@ -174,20 +174,18 @@ pub(super) fn check(
     problems: &mut Problems,
 ) {
     for (kind, grant) in &component.grants {
-        let provided = component.provides().iter();
-        let contract = provided
-            .filter_map(|provide| contracts.get(&provide.capability)?.claims.get(kind))
-            .next();
-        match contract {
-            Some(contract) => check_outputs(grant, contract, kind, problems),
-            None => {
-                let message = format!(
-                    "`{}` grants a {kind}, and nothing that it provides has such claims",
-                    component.name()
-                );
-                problems.push(Problem::error("unknown-claim", message).at(&grant.at));
-            }
+        let mut provided = component.provides().iter();
+        let contract =
+            provided.find_map(|provide| contracts.get(&provide.capability)?.claims.get(kind));
+        if let Some(contract) = contract {
+            check_outputs(grant, contract, kind, problems);
+            continue;
         }
+        let message = format!(
+            "`{}` grants a {kind}, and nothing that it provides has such claims",
+            component.name()
+        );
+        problems.push(Problem::error("unknown-claim", message).at(&grant.at));
     }
     for claim in &component.claims {
         check_claim(component, claim, contracts, problems);
@@ -202,12 +200,12 @@ fn check_claim(
 ) {
     let ClaimKind::Granted { kind, from, options } = &claim.want else { return };
     let alias = from.as_text().unwrap_or_default();
-    let uses = component.uses();
-    let Some(used) = uses.iter().find(|used| used.alias == alias) else {
+    let Some(used) = component.uses().iter().find(|used| used.alias == alias) else {
+        let known = component.uses().iter().map(|used| used.alias.as_str());
         problems.push(
             Problem::error("unknown-use", format!("there is no use `{alias}`"))
                 .at(&from.span)
-                .suggest(alias, uses.iter().map(|used| used.alias.as_str())),
+                .suggest(alias, known),
         );
         return;
     };
@@ -236,19 +234,16 @@ fn check_claim(
         return;
     };
     for entry in options {
-        match wanted.options.iter().find(|option| option.name == entry.key) {
-            Some(option) => {
-                option.check(&entry.value, problems);
-            }
-            None => {
-                let message = format!("a {kind} of `{capability}` has no `{}`", entry.key);
-                problems.push(
-                    Problem::error("unknown-option", message)
-                        .at(&entry.key_span)
-                        .suggest(&entry.key, wanted.options.iter().map(|o| o.name.as_str())),
-                );
-            }
+        if let Some(option) = wanted.options.iter().find(|option| option.name == entry.key) {
+            option.check(&entry.value, problems);
+            continue;
         }
+        let message = format!("a {kind} of `{capability}` has no `{}`", entry.key);
+        problems.push(
+            Problem::error("unknown-option", message)
+                .at(&entry.key_span)
+                .suggest(&entry.key, wanted.options.iter().map(|o| o.name.as_str())),
+        );
     }
     for option in wanted.options.iter().filter(|option| option.required) {
         if !options.iter().any(|entry| entry.key == option.name) {

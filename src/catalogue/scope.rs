@@ -142,8 +142,7 @@ impl<'w, 'a> Scope<'w, 'a> {
         let (root, rest) = path.split_once('.').unwrap_or((path, ""));
         let by_itself = self.asking.as_ref().map(|asking| asking.by_itself);
         let in_sight = match (by_itself, root) {
-            (None, _) => true,
-            (Some(true), "self" | "param" | "out") => true,
+            (None, _) | (Some(true), "self" | "param" | "out") => true,
             (Some(_), root) => ROOTS_OF_A_GRANT.contains(&root),
         };
         if !in_sight {

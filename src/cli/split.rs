@@ -1,6 +1,8 @@
 //! A command as clap gives it becomes what is to be done and its options.
 
-use super::args::{Command, ListCommand, LockCommand, SchemaArg, ToolsCommand};
+use super::args::{
+    Command, CredentialArgs, ListCommand, LockCommand, ReadArgs, SchemaArg, ToolsCommand,
+};
 use super::fold::{Action, Listing, Pins};
 use super::mark::{MarkArgs, OrphanArgs, ProtectCommand};
 use super::options::{ConsentArgs, Options};
@@ -9,15 +11,10 @@ use crate::ops::{SchemaKind, SchemaOf};
 pub(super) fn split(command: Command) -> (Action, Options) {
     let none = Options::default();
     match command {
-        Command::Validate(args) => {
-            (Action::Validate, Options { place: args.place, parts: args.parts, ..none })
-        }
-        Command::Status(args) => {
-            (Action::Status, Options { place: args.place, parts: args.parts, ..none })
-        }
-        Command::Credentials(args) => {
-            let (place, parts) = (args.read.place, args.read.parts);
-            (Action::Credentials { reveal: args.reveal }, Options { place, parts, ..none })
+        Command::Validate(args) => read(Action::Validate, args),
+        Command::Status(args) => read(Action::Status, args),
+        Command::Credentials(CredentialArgs { read: args, reveal }) => {
+            read(Action::Credentials { reveal }, args)
         }
         Command::Plan(args) => {
             let (place, parts, needs) = (args.place, args.parts, args.needs);
@@ -89,6 +86,11 @@ pub(super) fn split(command: Command) -> (Action, Options) {
         Command::Flavours { action } => list(action, Listing::Flavours, Listing::Flavour),
         Command::HelmPostRender => (Action::PostRender, none),
     }
+}
+
+/// A command that only reads.
+fn read(action: Action, args: ReadArgs) -> (Action, Options) {
+    (action, Options { place: args.place, parts: args.parts, ..Options::default() })
 }
 
 fn protected(action: ProtectCommand) -> (Action, Options) {

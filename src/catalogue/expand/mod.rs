@@ -307,7 +307,7 @@ impl<'s, 'y, 'w, 'a> Site<'s, 'y, 'w, 'a> {
     fn id(&self, kind: ResourceKind, name: &str) -> ResourceId {
         match &self.scope.asking {
             Some(asking) => {
-                ResourceId::instance(self.member.name(), kind, &format!("{}-{name}", asking.id))
+                ResourceId::instance(self.member.name(), kind, format!("{}-{name}", asking.id))
             }
             None => ResourceId::instance(self.member.name(), kind, name),
         }
