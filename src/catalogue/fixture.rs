@@ -41,6 +41,10 @@ capabilities:
     outputs: {bootstrap: string, ca: {type: secret, optional: true}}
     claims:
       topic: {options: {partitions: {type: int, required: true, doc: how many}}, outputs: {}}
+  ingress:
+    outputs: {class: string}
+  certificates:
+    outputs: {issuer: {type: string, optional: true}}
 "#;
 
 pub(super) const MINIO: &str = r#"

@@ -38,7 +38,7 @@ pub use expand::expand;
 pub use expansion::Expansion;
 pub use grant::ClaimContract;
 pub use param::{Param, ParamType};
-pub use platform::{External, Instance, Platform};
+pub use platform::{Expose, External, Instance, Platform};
 pub use requirement::Requirement;
 pub use schema::schema;
 

@@ -16,8 +16,10 @@ pub struct Platform {
     pub namespace: String,
     /// `project.domain`.
     pub domain: Option<String>,
-    /// `project.expose`: `none`, `loadbalancer` or `ingress`.
-    pub expose: Option<String>,
+    /// `project.expose`: how addresses for the outside are reached, unless an instance says otherwise.
+    pub expose: Expose,
+    /// Where that is written.
+    pub expose_at: Option<Span>,
     /// What is to be installed; the names differ.
     pub instances: Vec<Instance>,
     /// What exists outside of the platform and stands in for a provider, by name.
@@ -26,6 +28,29 @@ pub struct Platform {
     pub claims: Option<Located>,
     /// Profiles of the target and of the project, later wins; a component that lacks one passes over it.
     pub profiles: Vec<String>,
+}
+
+/// How an address for the outside is reached there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Expose {
+    /// Not at all: from inside of the cluster, or by a forward.
+    #[default]
+    No,
+    /// By a Service of type `LoadBalancer`, which the component makes.
+    LoadBalancer,
+    /// By an Ingress below the project's domain.
+    Ingress,
+}
+
+impl Expose {
+    /// The words of `expose`.
+    pub const WORDS: [(&str, Self); 3] =
+        [("none", Self::No), ("loadbalancer", Self::LoadBalancer), ("ingress", Self::Ingress)];
+
+    /// The word of `expose`.
+    pub fn word(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, known)| *known == self).map_or("none", |(word, _)| word)
+    }
 }
 
 /// One installation of a component under a name.
@@ -57,6 +82,8 @@ pub struct Instance {
     pub values_file_shared: bool,
     /// `values:` of the section, with `--values` and `--set` merged over it.
     pub values: Option<Located>,
+    /// How its addresses for the outside are reached; as the project says without.
+    pub expose: Option<(Expose, Span)>,
     /// No step may take longer; the component's own ceilings without.
     pub ceiling: Option<Duration>,
     /// Whether it was asked for by `-c` only and is not in the flavour.
@@ -86,6 +113,7 @@ impl Instance {
             values_file: None,
             values_file_shared: false,
             values: None,
+            expose: None,
             ceiling: None,
             extra: false,
             ignore: Vec::new(),

@@ -174,7 +174,7 @@ impl<'w, 'a> Scope<'w, 'a> {
                 Some(domain) => text_found(domain),
                 None => Err(Miss::absent("the flavour sets no `project.domain`")),
             },
-            "expose" => text_found(platform.expose.as_deref().unwrap_or("none")),
+            "expose" => text_found(platform.expose.word()),
             _ => Err(Miss::unknown(
                 format!("`project` has no `{rest}`"),
                 rest,
@@ -205,10 +205,11 @@ impl<'w, 'a> Scope<'w, 'a> {
             "namespace" => text_found(&member.namespace),
             "name" => text_found(member.component.name()),
             "instance" => text_found(member.name().as_str()),
+            "expose" => text_found(member.expose(self.world.platform).word()),
             _ => Err(Miss::unknown(
                 format!("`self` has no `{rest}`"),
                 rest,
-                ["release", "namespace", "name", "instance"],
+                ["release", "namespace", "name", "instance", "expose"],
             )),
         }
     }

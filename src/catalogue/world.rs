@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::scope::Scope;
 use super::wiring::Binding;
-use super::{Catalogue, Component, Instance, Param, ParamType, Platform};
+use super::{Catalogue, Component, Expose, Instance, Param, ParamType, Platform};
 use crate::model::{ClusterFacts, Name, Secret, SecretRef, Value};
 use crate::yaml::{Entry, Located, Node, Problem, Problems, Span, merge};
 
@@ -49,6 +49,11 @@ impl Member<'_> {
     /// The instance's name.
     pub(super) fn name(&self) -> &Name {
         &self.instance.name
+    }
+
+    /// How its addresses for the outside are reached.
+    pub(super) fn expose(&self, platform: &Platform) -> Expose {
+        self.instance.expose.as_ref().map_or(platform.expose, |(expose, _)| *expose)
     }
 
     /// Where the user speaks of the instance, else the component.

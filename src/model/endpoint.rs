@@ -25,8 +25,8 @@ pub struct Endpoint {
     pub tls: bool,
     /// The port on this machine that `forward` takes first.
     pub forward: Option<u16>,
-    /// Whether it is meant to be reached from outside of the cluster.
-    pub expose: bool,
+    /// Its address outside of the cluster, where the flavour exposes it.
+    pub outside: Option<String>,
     /// How to log in.
     pub login: Option<Login>,
 }
@@ -115,7 +115,7 @@ mod tests {
             path: String::new(),
             tls,
             forward: None,
-            expose: false,
+            outside: None,
             login: None,
         }
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::catalogue::{Component, Param, Status, UseOf};
+use crate::catalogue::{Component, Param, Status};
 use crate::ui::Screen;
 
 /// The status in a word.
@@ -31,7 +31,7 @@ pub(super) fn document(component: &Component) -> Json {
     json!({
         "name": component.name(), "title": component.title(), "summary": component.summary(),
         "status": status_word(component.status()), "license": component.license(),
-        "home": component.home(), "aliases": component.aliases(), "replacedBy": component.replaced_by(),
+        "version": component.pinned_version(), "home": component.home(), "aliases": component.aliases(), "replacedBy": component.replaced_by(),
         "profiles": component.profiles().collect::<Vec<_>>(),
         "uses": uses(component), "provides": provides(component), "params": params,
     })
@@ -47,7 +47,9 @@ pub(super) fn text(component: &Component, screen: &Screen) -> String {
         "" => "its file names no licence".to_owned(),
         licence => format!("licence {licence}"),
     };
-    lines.push(format!("  {}, {licence}", status_word(component.status())));
+    let version = component.pinned_version().map(|version| format!(", version {version}"));
+    let version = version.unwrap_or_default();
+    lines.push(format!("  {}{version}, {licence}", status_word(component.status())));
     let mut fact = |label: &str, words: Vec<String>| {
         if !words.is_empty() {
             lines.push(format!("  {label}: {}", words.join(", ")));
@@ -95,19 +97,25 @@ fn default(param: &Param) -> Json {
     }
 }
 
-fn uses(component: &Component) -> Vec<String> {
+/// What it does not go without.
+pub(super) fn needs(component: &Component) -> Vec<String> {
+    let needed = component.uses().iter().filter(|used| !used.optional);
+    needed.map(|used| used.of.word().to_owned()).collect()
+}
+
+/// What it uses, in words.
+pub(super) fn uses(component: &Component) -> Vec<String> {
     component
         .uses()
         .iter()
         .map(|used| {
-            let what = match &used.of {
-                UseOf::Capability(name) | UseOf::Component(name) => name,
-            };
-            if used.optional { format!("{what} (optional)") } else { what.clone() }
+            let what = used.of.word();
+            if used.optional { format!("{what} (optional)") } else { what.to_owned() }
         })
         .collect()
 }
 
-fn provides(component: &Component) -> Vec<String> {
+/// The capabilities it provides.
+pub(super) fn provides(component: &Component) -> Vec<String> {
     component.provides().iter().map(|provided| provided.capability.clone()).collect()
 }

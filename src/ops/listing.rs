@@ -51,18 +51,23 @@ pub async fn components_list(settings: &Settings, screen: &Screen) -> Result<End
     for entry in &entries {
         let Some(component) = catalogue.component(&entry.name) else { continue };
         let from = if entry.built_in { "datamill" } else { "project" };
+        let status = describe::status_word(component.status());
         rows.push(vec![
             entry.name.clone(),
-            describe::status_word(component.status()).to_owned(),
-            from.to_owned(),
+            status.to_owned(),
+            component.pinned_version().unwrap_or("-").to_owned(),
+            describe::needs(component).join(", "),
             component.summary().to_owned(),
         ]);
         listed.push(json!({
             "name": entry.name, "title": component.title(), "summary": component.summary(),
-            "status": describe::status_word(component.status()), "from": from,
+            "status": status, "version": component.pinned_version(),
+            "uses": describe::uses(component), "provides": describe::provides(component),
+            "license": component.license(), "replacedBy": component.replaced_by(), "from": from,
         }));
     }
-    let text = screen.table(&["component", "status", "from", "what it is"], &rows);
+    let headings = ["component", "status", "version", "needs", "what it is"];
+    let text = screen.table(&headings, &rows);
     screen.print_document("components", &json!({ "components": listed }), &text);
     Ok(Ended::Well)
 }

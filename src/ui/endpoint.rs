@@ -38,6 +38,9 @@ impl Screen {
             // An address stays on one line, so that it can be copied.
             let (what, address) = (what(endpoint), endpoint.address());
             writeln!(text, "  {what:column$}  {:7}  {address}", endpoint.kind).ok();
+            if let Some(outside) = &endpoint.outside {
+                writeln!(text, "  {:column$}  {:7}  {outside}", "", "outside").ok();
+            }
             if let Some(login) = &endpoint.login {
                 text.push_str(&wrap(&login.to_string(), self.look().width, "      ", "      "));
                 text.push('\n');
@@ -68,6 +71,7 @@ pub(super) fn endpoint_json(endpoint: &Endpoint) -> Json {
         "path": endpoint.path,
         "tls": endpoint.tls,
         "address": endpoint.address(),
+        "outside": endpoint.outside,
         "login": endpoint.login.as_ref().map(ToString::to_string),
     })
 }
@@ -88,7 +92,7 @@ mod tests {
             path: String::new(),
             tls: true,
             forward: None,
-            expose: false,
+            outside: None,
             login: None,
         };
         let command = forward_command(&endpoint, None);

@@ -320,7 +320,7 @@ mod tests {
             path: "/hub".to_owned(),
             tls: false,
             forward: Some(8000),
-            expose: false,
+            outside: None,
             login: None,
         };
         Summary {

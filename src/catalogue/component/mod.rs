@@ -162,6 +162,15 @@ pub enum UseOf {
     Component(String),
 }
 
+impl UseOf {
+    /// The name of the capability or component.
+    pub fn word(&self) -> &str {
+        match self {
+            Self::Capability(name) | Self::Component(name) => name,
+        }
+    }
+}
+
 /// Something that a component provides.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Provide {

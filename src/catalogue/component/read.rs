@@ -9,7 +9,7 @@ use super::{
 };
 use crate::catalogue::fields::{Fields, always, text_of};
 use crate::catalogue::{ComponentFile, expression, grant, param, requirement, rule, step};
-use crate::yaml::{Located, Node, Problem, Problems, Span};
+use crate::yaml::{Located, Problem, Problems, Span};
 
 /// Reads a component; problems are collected, and with errors among them the result is of no use.
 pub(in crate::catalogue) fn read(
@@ -296,19 +296,12 @@ fn idle(tree: &Located) -> Vec<(&'static str, Span, &'static str)> {
             "say it in `notes`, which is shown after each run",
         ),
     ];
-    let mut found: Vec<_> = keys
-        .into_iter()
+    keys.into_iter()
         .filter_map(|([part, key], what, meanwhile)| {
             let value = tree.get(part)?.get(key).filter(|value| !value.is_null())?;
             Some((what, value.span.clone(), meanwhile))
         })
-        .collect();
-    let endpoints = tree.get("endpoints").map(Located::items).unwrap_or_default();
-    let exposed = endpoints.iter().filter_map(|endpoint| endpoint.get("expose"));
-    let exposed = exposed.filter(|value| matches!(value.node, Node::Bool(true)));
-    let meanwhile = "it is reached from inside of the cluster, or by a forward";
-    found.extend(exposed.map(|value| ("`expose` of an endpoint", value.span.clone(), meanwhile)));
-    found
+        .collect()
 }
 
 /// Ids are unique within their list, and what is named exists.

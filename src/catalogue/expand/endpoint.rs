@@ -40,7 +40,7 @@ impl Site<'_, '_, '_, '_> {
             path: path.unwrap_or_default(),
             tls,
             forward,
-            expose: rule.expose,
+            outside: self.outside(rule),
             login,
         })
     }

@@ -2,6 +2,9 @@
 
 mod claim;
 mod endpoint;
+mod expose;
+#[cfg(test)]
+mod expose_tests;
 #[cfg(test)]
 mod grant_tests;
 mod job;
@@ -62,6 +65,7 @@ pub fn expand(
         let mut site = Site::new(&world, member, &mut yard);
         site.build();
         let (endpoints, note) = (site.endpoints(), site.note());
+        site.expose(&endpoints);
         shared.extend(site.shared_file());
         expansion.credentials.extend(site.credentials(&endpoints));
         expansion.endpoints.extend(endpoints);

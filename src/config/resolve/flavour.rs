@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::section::without_effect;
+use crate::catalogue::Expose;
 use crate::config::overlay::{Overlay, inside};
 use crate::config::reader::{Reader, text_of, words_of};
 use crate::config::request::LoadRequest;
@@ -45,7 +45,8 @@ pub(crate) struct ProjectSection {
     pub(crate) environment: Environment,
     pub(crate) profiles: Vec<(String, Span)>,
     pub(crate) domain: Option<String>,
-    pub(crate) expose: Option<String>,
+    pub(crate) expose: Expose,
+    pub(crate) expose_at: Option<Span>,
 }
 
 /// Reads a flavour file and lays it over what it extends. `null` removes a section of what is extended.
@@ -214,12 +215,8 @@ pub(super) fn project(
     };
     let profiles = reader.texts("profiles", problems);
     let domain = reader.text("domain", problems);
-    let exposed_at = reader.value("expose").map(|value| value.span.clone());
-    let expose = reader.word("expose", &EXPOSE, problems);
-    if let (Some("ingress"), Some(at)) = (expose, &exposed_at) {
-        let meanwhile = "no Ingress is made; what is for the outside is reached by a forward";
-        problems.push(without_effect("`project.expose: ingress`", at, meanwhile));
-    }
+    let expose_at = reader.value("expose").map(|value| value.span.clone());
+    let expose = reader.word("expose", &Expose::WORDS, problems);
     drop(reader.text("extends", problems));
     reader.finish(problems);
     let home = &input.request.home;
@@ -244,13 +241,10 @@ pub(super) fn project(
         environment,
         profiles,
         domain,
-        expose: expose.map(str::to_owned),
+        expose: expose.unwrap_or_default(),
+        expose_at,
     })
 }
-
-/// What `expose` takes.
-pub(super) const EXPOSE: [(&str, &str); 3] =
-    [("none", "none"), ("loadbalancer", "loadbalancer"), ("ingress", "ingress")];
 
 /// The names under `flavour`: split at commas and blanks, or a list; nothing means `all`.
 fn names(

@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::flavour::EXPOSE;
 use super::legacy;
 use super::secret::{self, SecretSetting};
-use crate::catalogue::{Component, Param, ParamType, RESERVED_KEYS};
+use crate::catalogue::{Component, Expose, Param, ParamType, RESERVED_KEYS};
 use crate::config::overlay::Overlay;
 use crate::config::reader::{Reader, flag_of, text_of};
 use crate::config::request::LoadRequest;
@@ -42,6 +41,7 @@ pub(super) struct Reserved {
     pub(super) ceiling: Option<Duration>,
     pub(super) bind: BTreeMap<String, (String, Span)>,
     pub(super) profiles: Vec<String>,
+    pub(super) expose: Option<(Expose, Span)>,
     pub(super) ignore: Vec<Ignore>,
     pub(super) moved: Option<(Name, Span)>,
 }
@@ -189,18 +189,12 @@ fn read_reserved(tree: &Located, title: &str, problems: &mut Problems) -> Reserv
             None => reader.wrong(&format!("bind.{}", entry.key), &entry.value, "a name", problems),
         }
     }
-    let expose = reader.value("expose").cloned();
-    if let Some(value) = &expose {
-        let flag = flag_of(value);
-        let word = if flag.is_none() { reader.word("expose", &EXPOSE, problems) } else { None };
-        if flag == Some(true) || word.is_some_and(|word| word != "none") {
-            problems.push(without_effect(
-                "`expose` of a section",
-                &value.span,
-                "its addresses are reached from inside of the cluster, or by a forward",
-            ));
-        }
-    }
+    // `true` is as the project says, which is what nothing written means.
+    let expose = match reader.value("expose").map(flag_of) {
+        None | Some(Some(true)) => None,
+        Some(Some(false)) => Some(Expose::No),
+        Some(None) => reader.word("expose", &Expose::WORDS, problems),
+    };
     let moved = reader.text("moved", problems);
     if let Some(moved) = &moved {
         check_name("moved", moved, 63, &at("moved"), title, problems);
@@ -215,6 +209,7 @@ fn read_reserved(tree: &Located, title: &str, problems: &mut Problems) -> Reserv
         ceiling: ceiling.filter(|seconds| *seconds > 0).map(Duration::from_secs),
         bind,
         profiles: reader.texts("profiles", problems).into_iter().map(|(name, _)| name).collect(),
+        expose: expose.map(|expose| (expose, at("expose"))),
         ignore: ignored(&mut reader, problems),
     }
 }

@@ -222,6 +222,7 @@ fn fill(instance: &mut Instance, reserved: Reserved) {
     instance.namespace = reserved.namespace;
     instance.bind = reserved.bind;
     instance.profiles = reserved.profiles;
+    instance.expose = reserved.expose;
     instance.ignore = reserved.ignore;
     instance.ceiling = reserved.ceiling;
 }
