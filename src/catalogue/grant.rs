@@ -44,10 +44,10 @@ pub(super) struct Grant {
 /// A claim on its way through a grant: who asks whom for what.
 #[derive(Debug, Clone)]
 pub(super) struct Asking<'w, 'a> {
-    pub(super) id: &'a str,
+    pub(super) id: &'w str,
     pub(super) by: &'w Member<'a>,
-    pub(super) of: &'w Binding,
-    pub(super) grant: &'a Grant,
+    pub(super) of: Binding,
+    pub(super) grant: &'w Grant,
     /// Whether the provider says itself how it grants, so that its own settings are in sight.
     pub(super) by_itself: bool,
     /// `name` and the options of the claim.
@@ -259,10 +259,10 @@ impl<'w, 'a> Scope<'w, 'a> {
     /// The scope in which a claim of the instance is granted.
     pub(super) fn granted(
         &self,
-        claim: &'a ClaimWish,
+        claim: &'w ClaimWish,
         problems: &mut Problems,
     ) -> Result<Self, Miss> {
-        let ClaimKind::Granted { kind, from, options } = &claim.want else {
+        let ClaimKind::Granted { from, .. } = &claim.want else {
             return Err(Miss::Reported);
         };
         let alias = from.as_text().unwrap_or_default();
@@ -271,10 +271,24 @@ impl<'w, 'a> Scope<'w, 'a> {
         let Some(UseOf::Capability(capability)) = used.map(|used: &Use| &used.of) else {
             return Err(Miss::Reported);
         };
+        self.granted_by(claim, of.clone(), capability, problems)
+    }
+
+    /// The same by whoever is bound, for a capability.
+    pub(super) fn granted_by(
+        &self,
+        claim: &'w ClaimWish,
+        of: Binding,
+        capability: &str,
+        problems: &mut Problems,
+    ) -> Result<Self, Miss> {
+        let ClaimKind::Granted { kind, options, .. } = &claim.want else {
+            return Err(Miss::Reported);
+        };
         let contract = self.world.catalogue.contract(capability);
         let contract = contract.and_then(|contract| contract.claims.get(*kind));
         let contract = contract.ok_or(Miss::Reported)?;
-        let provider = match of {
+        let provider = match &of {
             Binding::Nothing { why } => return Err(Miss::Absent { why: why.clone() }),
             Binding::External { .. } => None,
             Binding::Instance { name, .. } => self.world.find(name.as_str()),
@@ -284,17 +298,14 @@ impl<'w, 'a> Scope<'w, 'a> {
             (Some((member, grant)), _) => (member, grant, true),
             (None, Some(grant)) => (self.member, grant, false),
             (None, None) => {
-                let who = match of {
+                let who = match &of {
                     Binding::Instance { name, .. } => name.as_str(),
                     Binding::External { name } => name,
-                    Binding::Nothing { .. } => alias,
+                    Binding::Nothing { .. } => capability,
                 };
+                let help = format!("take another provider of `{capability}`, one that does");
                 let message = format!("`{who}` grants no {kind}");
-                problems.push(
-                    Problem::error("not-granted", message)
-                        .at(&claim.at)
-                        .help(format!("bind `{alias}` to a provider of `{capability}` that does")),
-                );
+                problems.push(Problem::error("not-granted", message).at(&claim.at).help(help));
                 return Err(Miss::Reported);
             }
         };
@@ -344,7 +355,7 @@ impl<'w, 'a> Scope<'w, 'a> {
     /// `from.…`: what the provider gives by its contract.
     pub(super) fn from(&self, rest: &str, problems: &mut Problems) -> Result<Found, Miss> {
         let Some(asking) = &self.asking else { return Err(outside_of_a_grant("from")) };
-        self.given(asking.of, rest, "from", problems)
+        self.given(&asking.of, rest, "from", problems)
     }
 
     /// An output of what was granted.

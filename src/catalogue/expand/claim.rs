@@ -1,13 +1,15 @@
 //! Claims of an instance: volumes of its own, and what a provider grants.
 
-use super::Site;
+use super::{Site, Yard};
 use crate::catalogue::param::{is_above_zero, is_quantity};
-use crate::catalogue::rule::{ClaimKind, ClaimWish};
-use crate::catalogue::scope::Miss;
+use crate::catalogue::rule::{self, ClaimKind, ClaimWish};
+use crate::catalogue::scope::{Miss, Scope};
+use crate::catalogue::wiring::Binding;
+use crate::catalogue::world::World;
 use crate::model::{ClaimSpec, KubernetesSpec, ResourceKind};
-use crate::yaml::{Located, Problem};
+use crate::yaml::{Entry, Located, Node, Problem, Problems};
 
-impl<'a> Site<'_, '_, '_, 'a> {
+impl<'w, 'a> Site<'_, '_, 'w, 'a> {
     /// Makes a volume claim.
     pub(super) fn volume(&mut self, wish: &ClaimWish) {
         if !self.scope.holds(wish.when.as_ref(), &mut self.yard.problems) {
@@ -52,7 +54,7 @@ impl<'a> Site<'_, '_, '_, 'a> {
     }
 
     /// Makes what grants a claim: resources of the instance that asks, in the order of the grant, before its own steps.
-    pub(super) fn grant(&mut self, wish: &'a ClaimWish) {
+    pub(super) fn grant(&mut self, wish: &'w ClaimWish) {
         if !self.scope.holds(wish.when.as_ref(), &mut self.yard.problems) {
             return;
         }
@@ -64,6 +66,10 @@ impl<'a> Site<'_, '_, '_, 'a> {
                 return;
             }
         };
+        self.make(scope);
+    }
+
+    fn make(&mut self, scope: Scope<'w, 'a>) {
         let Some(asking) = scope.asking.clone() else { return };
         let around = std::mem::replace(&mut self.scope, scope);
         for secret in &asking.grant.secrets {
@@ -75,5 +81,95 @@ impl<'a> Site<'_, '_, '_, 'a> {
         self.scope = around;
         // All that the instance does itself comes after it.
         self.ground.append(&mut self.previous);
+    }
+
+    /// Makes what a claim of the flavour itself gets of this provider: in its name, and when it is there.
+    fn grant_to_flavour(&mut self, wish: &'w ClaimWish) {
+        let member = self.member;
+        let contracts = |capability: &str| self.scope.world.catalogue.contract(capability);
+        let ClaimKind::Granted { kind, .. } = &wish.want else {
+            let message =
+                "a flavour claims what a provider grants, and a volume is granted by nobody";
+            self.yard.problems.push(
+                Problem::error("unknown-claim", message)
+                    .at(&wish.at)
+                    .help("volumes belong to components: write it in a component's `claims`"),
+            );
+            return;
+        };
+        let mut provides = member.component.provides().iter().enumerate();
+        let found = provides.find(|(_, provide)| {
+            contracts(&provide.capability).is_some_and(|known| known.claims.contains_key(*kind))
+        });
+        let Some((at, provide)) = found else {
+            let message = format!("`{}` grants no {kind}", member.name());
+            self.yard.problems.push(Problem::error("not-granted", message).at(&wish.at));
+            return;
+        };
+        let of = Binding::Instance { name: member.name().clone(), provide: Some(at) };
+        let problems = &mut self.yard.problems;
+        match self.scope.granted_by(wish, of, &provide.capability, problems) {
+            Ok(scope) => self.make(scope),
+            Err(miss) => miss.report(&format!("claims.{}", wish.id), &wish.at, problems),
+        }
+    }
+}
+
+/// Reads the claims of the flavour itself: `NAME: {kind: bucket, from: INSTANCE, …}`.
+pub(super) fn of_flavour(tree: &Located, problems: &mut Problems) -> Vec<ClaimWish> {
+    if !tree.items().is_empty() {
+        let message = "`claims` is a map by name, and here stands a list";
+        problems.push(
+            Problem::error("wrong-type", message)
+                .at(&tree.span)
+                .help("write: claims: {NAME: {kind: bucket, from: INSTANCE}}"),
+        );
+    }
+    let entries = tree.entries().iter();
+    entries
+        .filter_map(|entry| {
+            let mut wish = entry.value.clone();
+            if let Node::Map(fields) = &mut wish.node {
+                for key in ["id", "name"] {
+                    if fields.iter().all(|field| field.key != key) {
+                        let node = Node::Text(entry.key.clone());
+                        let value = Located { node, span: entry.key_span.clone() };
+                        let key_span = entry.key_span.clone();
+                        fields.push(Entry { key: key.to_owned(), key_span, value });
+                    }
+                }
+            }
+            rule::claim(&wish, problems)
+        })
+        .collect()
+}
+
+/// Makes the claims of the flavour, each in the name of the instance that grants it.
+pub(super) fn grant_to_flavour<'w>(
+    world: &'w World<'_>,
+    wishes: &'w [ClaimWish],
+    yard: &mut Yard<'_>,
+) {
+    for wish in wishes {
+        let from = match &wish.want {
+            ClaimKind::Granted { from, .. } => from.as_text().unwrap_or_default(),
+            ClaimKind::Volume { .. } => "",
+        };
+        let Some(member) = world.find(from).or_else(|| world.members.first()) else { continue };
+        if !from.is_empty() && member.name().as_str() != from {
+            let names = world.members.iter().map(|member| member.name().as_str());
+            yard.problems.push(
+                Problem::error(
+                    "unknown-instance",
+                    format!("nothing in the flavour is called `{from}`"),
+                )
+                .at(&wish.at)
+                .suggest(from, names),
+            );
+            continue;
+        }
+        let mut site = Site::new(world, member, yard);
+        site.providers = [site.scope.health_id()].into();
+        site.grant_to_flavour(wish);
     }
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::catalogue::fixture::{
     KAFKA, MINIO, chart, component, errors, expanded, external, load, messages, needs, platform,
-    resource, values, well,
+    resource, tree, values, well,
 };
 use crate::model::{Class, KubernetesSpec, SecretRef, SecretRule};
 
@@ -154,7 +154,7 @@ fn a_provider_that_grants_nothing_of_the_kind_is_named() {
     );
     assert_eq!(
         errors(&[KAFKA, &asks], &["kafka", "asks"]),
-        ["`kafka` grants no topic | bind `bus` to a provider of `kafka` that does"]
+        ["`kafka` grants no topic | take another provider of `kafka`, one that does"]
     );
 }
 
@@ -232,4 +232,41 @@ fn a_grant_gives_what_the_contract_promises_and_mentions_what_is_in_sight() {
             "`use.other.url` is not in sight of a grant | known here: asked, cluster, from, item, project, secret"
         ]
     );
+}
+
+#[test]
+fn a_flavour_claims_in_the_name_of_the_provider() {
+    let mut platform = platform(&["minio"]);
+    platform.claims = Some(tree("examples: {kind: bucket, from: minio, versioning: true}"));
+    let expansion = expanded(&[MINIO], &platform)
+        .unwrap_or_else(|problems| panic!("{}", messages(&problems).join("\n")));
+    let made = job(&expansion, "minio/job/examples-make");
+    let command = &made["spec"]["template"]["spec"]["containers"][0]["command"];
+    assert_eq!(*command, json!(["make", "examples", "--versioning", "true"]));
+    let make = needs(&expansion, "minio/job/examples-make");
+    assert!(make.contains(&"minio/health/installed".to_owned()), "{make:?}");
+    let health = needs(&expansion, "minio/health/installed");
+    assert!(!health.iter().any(|id| id.contains("examples")), "{health:?}");
+}
+
+#[test]
+fn what_a_flavour_claims_wrongly_is_said_where_it_stands() {
+    let table = [
+        (
+            "a: {kind: bucket, from: mini}",
+            "nothing in the flavour is called `mini` | did you mean `minio`?",
+        ),
+        ("a: {kind: topic, from: minio}", "`minio` grants no topic"),
+        (
+            "a: {kind: volume, size: 1Gi}",
+            "a flavour claims what a provider grants, and a volume is granted by nobody",
+        ),
+        ("[{kind: bucket}]", "`claims` is a map by name, and here stands a list"),
+    ];
+    for (claims, message) in table {
+        let mut platform = platform(&["minio"]);
+        platform.claims = Some(tree(claims));
+        let found = messages(&expanded(&[MINIO], &platform).unwrap_err());
+        assert!(found.iter().any(|found| found.starts_with(message)), "{claims}: {found:?}");
+    }
 }

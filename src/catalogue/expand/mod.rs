@@ -46,14 +46,8 @@ pub fn expand(
     wiring::check_cycles(&world, &mut problems);
     wiring::check_conflicts(&world, &mut problems);
     let mut yard = Yard { cluster, installation, desired: Desired::default(), problems };
-    if let Some(claims) = &platform.claims {
-        for entry in claims.entries() {
-            not_built("claims of a flavour", &entry.key_span, &mut yard.problems);
-        }
-        for item in claims.items() {
-            not_built("claims of a flavour", &item.span, &mut yard.problems);
-        }
-    }
+    let tree = platform.claims.as_ref();
+    let claims = tree.map(|tree| claim::of_flavour(tree, &mut yard.problems)).unwrap_or_default();
     wiring::check_unused(&world, &mut yard.problems);
     let mut expansion = Expansion::default();
     let mut shared = Vec::new();
@@ -71,6 +65,7 @@ pub fn expand(
         expansion.endpoints.extend(endpoints);
         expansion.notes.extend(note.map(|note| (member.name().clone(), note)));
     }
+    claim::grant_to_flavour(&world, &claims, &mut yard);
     release::share(&mut yard.desired, &shared);
     yard.check_names();
     let Yard { desired, problems, .. } = yard;
