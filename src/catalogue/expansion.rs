@@ -1,7 +1,7 @@
 //! What instances become: resources, addresses, notes.
 
 use super::Requirement;
-use crate::model::{Credential, Desired, Endpoint, Name};
+use crate::model::{Connection, Credential, Desired, Endpoint, Name};
 use crate::yaml::Problems;
 
 /// What a platform becomes.
@@ -13,6 +13,8 @@ pub struct Expansion {
     pub endpoints: Vec<Endpoint>,
     /// What opens what was installed: logins of addresses, and the Secrets that outputs name.
     pub credentials: Vec<Credential>,
+    /// How clients are set up.
+    pub connections: Vec<Connection>,
     /// What an instance has to say after its installation.
     pub notes: Vec<(Name, String)>,
     /// What instances require of the cluster.

@@ -199,6 +199,11 @@ pub enum Command {
     /// Show how everything is
     #[command(after_help = "Example:\n  datamill status -l -f flavours/demo.yaml")]
     Status(ReadArgs),
+    /// Show how a client connects to what was installed
+    #[command(
+        after_help = "Examples:\n  datamill connect -k -f flavours/demo.yaml         all that there are\n  datamill connect psql -c postgres --reveal    one, with its secrets"
+    )]
+    Connect(ConnectArgs),
     /// List logins and keys of what was installed, and where they are kept
     #[command(
         after_help = "Examples:\n  datamill credentials -l -f flavours/demo.yaml\n  datamill credentials -c demo-store --reveal    with the values"
@@ -259,6 +264,19 @@ pub struct ReadArgs {
     /// Which components.
     #[command(flatten)]
     pub parts: PartArgs,
+}
+
+/// `connect`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct ConnectArgs {
+    /// The client, such as psql or s3
+    pub client: Option<String>,
+    /// What it is about.
+    #[command(flatten)]
+    pub read: ReadArgs,
+    /// Show secrets, in place of commands that read them
+    #[arg(long)]
+    pub reveal: bool,
 }
 
 /// `credentials`.

@@ -30,7 +30,7 @@ const ELSEWHERE: [(&str, &str); 16] = [
 ];
 
 /// Commands that the design names and that later versions bring.
-const LATER: [&str; 18] = [
+const LATER: [&str; 17] = [
     "init",
     "render",
     "clusters",
@@ -38,7 +38,6 @@ const LATER: [&str; 18] = [
     "explain",
     "completions",
     "man",
-    "connect",
     "forward",
     "proxy",
     "debug",

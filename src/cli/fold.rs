@@ -52,6 +52,13 @@ pub enum Action {
     },
     /// `status`
     Status,
+    /// `connect [CLIENT] [--reveal]`
+    Connect {
+        /// The client.
+        client: Option<String>,
+        /// Whether secrets are shown.
+        reveal: bool,
+    },
     /// `credentials [--reveal]`
     Credentials {
         /// Whether values are shown.
@@ -121,6 +128,7 @@ impl Action {
             Self::Orphan(_) => "orphan",
             Self::Protect { .. } => "protect",
             Self::Status => "status",
+            Self::Connect { .. } => "connect",
             Self::Credentials { .. } => "credentials",
             Self::Tools | Self::ToolsInstall => "tools",
             Self::Schema(_) => "schema",
@@ -146,6 +154,7 @@ impl Action {
             | Self::Stop => Asked::Report,
             Self::Unlock(_)
             | Self::Status
+            | Self::Connect { .. }
             | Self::Credentials { .. }
             | Self::Tools
             | Self::ToolsInstall
@@ -159,7 +168,7 @@ impl Action {
     /// The groups of options it takes.
     pub(super) fn takes(&self) -> &'static [Group] {
         match self {
-            Self::Validate | Self::Status | Self::Credentials { .. } => {
+            Self::Validate | Self::Status | Self::Connect { .. } | Self::Credentials { .. } => {
                 &[Group::Place, Group::Parts]
             }
             Self::Plan => &[

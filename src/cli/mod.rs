@@ -148,6 +148,9 @@ fn command<'a>(
         Action::Orphan(what) => Box::pin(ops::orphan(settings, screen, cancel, what)),
         Action::Protect { on, what } => Box::pin(ops::protect(settings, screen, cancel, *on, what)),
         Action::Status => Box::pin(ops::status(settings, screen)),
+        Action::Connect { client, reveal } => {
+            Box::pin(ops::connect(settings, screen, client.as_deref(), *reveal))
+        }
         Action::Credentials { reveal } => Box::pin(ops::credentials(settings, screen, *reveal)),
         Action::Tools => Box::pin(ops::tools(settings, screen)),
         Action::ToolsInstall => Box::pin(ops::tools_install(settings, screen)),

@@ -1,7 +1,8 @@
 //! A command as clap gives it becomes what is to be done and its options.
 
 use super::args::{
-    Command, CredentialArgs, ListCommand, LockCommand, ReadArgs, SchemaArg, ToolsCommand,
+    Command, ConnectArgs, CredentialArgs, ListCommand, LockCommand, ReadArgs, SchemaArg,
+    ToolsCommand,
 };
 use super::fold::{Action, Listing, Pins};
 use super::mark::{MarkArgs, OrphanArgs, ProtectCommand};
@@ -13,6 +14,9 @@ pub(super) fn split(command: Command) -> (Action, Options) {
     match command {
         Command::Validate(args) => read(Action::Validate, args),
         Command::Status(args) => read(Action::Status, args),
+        Command::Connect(ConnectArgs { client, reveal, read: args }) => {
+            read(Action::Connect { client, reveal }, args)
+        }
         Command::Credentials(CredentialArgs { read: args, reveal }) => {
             read(Action::Credentials { reveal }, args)
         }

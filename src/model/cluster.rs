@@ -142,6 +142,20 @@ pub struct NodeSpec {
     pub taints: Vec<Taint>,
 }
 
+impl NodeSpec {
+    /// The labels that it will bear: those that every node has, under its own.
+    pub fn all_labels(&self) -> BTreeMap<String, String> {
+        let architecture = if std::env::consts::ARCH == "aarch64" { "arm64" } else { "amd64" };
+        let mut labels = BTreeMap::from([
+            ("kubernetes.io/hostname".to_owned(), self.name.clone()),
+            ("kubernetes.io/os".to_owned(), "linux".to_owned()),
+            ("kubernetes.io/arch".to_owned(), architecture.to_owned()),
+        ]);
+        labels.extend(self.labels.clone());
+        labels
+    }
+}
+
 /// A taint of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Taint {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Name, SecretRef};
+use super::{Name, SecretRef, Value};
 
 /// Where an instance answers inside its cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +98,17 @@ pub struct Credential {
     pub user: Option<LoginPart>,
     /// The password or key.
     pub secret: LoginPart,
+}
+
+/// How a client of an instance is set up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Connection {
+    /// Of which instance.
+    pub instance: Name,
+    /// The client: `psql`, `s3`, `spark`.
+    pub client: String,
+    /// Its settings; secrets in them by reference.
+    pub settings: Value,
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ pub use cluster::{
     Port, StorageFound, Survey, Taint,
 };
 pub use digest::Digest;
-pub use endpoint::{Credential, Endpoint, Login, LoginPart};
+pub use endpoint::{Connection, Credential, Endpoint, Login, LoginPart};
 pub use failure::{Failure, FailureKind};
 pub use id::{Family, Name, NameError, ResourceId, ResourceIdError, ResourceKind, Scope};
 pub use identity::{Adopts, Identity, InstallationId, Renames, RunId};

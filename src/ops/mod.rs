@@ -5,6 +5,7 @@ mod accept;
 mod adopt;
 mod apply;
 mod audit;
+mod connect;
 mod consent;
 mod credentials;
 mod deletes;
@@ -36,6 +37,7 @@ mod validate;
 
 pub use adopt::adopt;
 pub use apply::{apply, plan, uninstall};
+pub use connect::connect;
 pub use credentials::credentials;
 pub use destroy::destroy;
 pub use draw::Goal;

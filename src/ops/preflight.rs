@@ -80,7 +80,7 @@ fn node(spec: &NodeSpec) -> Object {
     Object(json!({
         "apiVersion": "v1",
         "kind": "Node",
-        "metadata": {"name": spec.name, "labels": spec.labels},
+        "metadata": {"name": spec.name, "labels": spec.all_labels()},
         "spec": {"taints": spec.taints},
         "status": {"allocatable": spec.capacity},
     }))

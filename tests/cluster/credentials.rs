@@ -48,3 +48,50 @@ fn logins_are_listed_by_where_they_are_kept_and_shown_when_it_is_asked_for() {
     ends_with(&on(&[]), 0, &["demo-store"]);
     succeeds(&sandbox.datamill(["destroy", "-l", "-f", DEMO]));
 }
+
+#[test]
+fn a_client_is_set_up_without_its_secrets_on_the_screen() {
+    let sandbox = with_demo();
+    // On a simulated cluster nothing answers.
+    succeeds(&sandbox.datamill(["-l", "-i", "-f", DEMO]));
+    let none = sandbox.datamill(["connect", "-l", "-f", DEMO]);
+    ends_with(&none, 8, &["no container runs", "--provider kind"]);
+    succeeds(&sandbox.datamill(["destroy", "-l", "-f", DEMO]));
+
+    let context = kit::host(&sandbox);
+    let file = sandbox.project().join("components/demo-store/component.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let client = "connect:\n  valkey: \"valkey-cli -h demo-store.${self.namespace} -a ${out.password.value}\"\n";
+    std::fs::write(&file, format!("{text}{client}")).unwrap();
+    let flavour = "project: {name: kit, k8s_namespace: kit, flavour: demo-store}\nhybrid: {}\n";
+    sandbox.write("flavours/kit.yaml", flavour);
+    let on = |words: &[&str]| {
+        let target = ["-k", "--context", &context, "-f", "flavours/kit.yaml"];
+        sandbox.datamill(words.iter().copied().chain(target))
+    };
+    succeeds(&on(&["-i"]));
+    let encoded = sandbox.kubectl([
+        "get",
+        "secret",
+        "demo-store-auth",
+        "-n",
+        "kit",
+        "-o",
+        "jsonpath={.data.password}",
+    ]);
+    let password = data_encoding::BASE64.decode(encoded.trim().as_bytes()).unwrap();
+    let password = String::from_utf8(password).unwrap();
+    let shown = on(&["connect"]);
+    ends_with(
+        &shown,
+        0,
+        &["valkey-cli -h demo-store.kit -a $(kubectl --context", "get secret demo-store-auth"],
+    );
+    assert!(!shown.stdout.contains(&password), "{}", shown.stdout);
+    let revealed = on(&["connect", "valkey", "--reveal"]);
+    succeeds(&revealed);
+    assert_eq!(revealed.stdout.trim(), format!("valkey-cli -h demo-store.kit -a {password}"));
+    ends_with(&on(&["connect", "valky"]), 10, &["known here: valkey", "did you mean `valkey`?"]);
+    succeeds(&on(&["destroy", "--yes", "--include-data", "--confirm-project", "kit"]));
+    kit::end_host(&sandbox);
+}

@@ -4,7 +4,7 @@ use super::Site;
 use crate::catalogue::rule::{EndpointRule, OutputOrigin, OutputRule};
 use crate::catalogue::scope::{Found, Scope};
 use crate::catalogue::template::{self, Part};
-use crate::model::{Credential, Endpoint, Leaf, Login, LoginPart};
+use crate::model::{Connection, Credential, Endpoint, Leaf, Login, LoginPart};
 use crate::yaml::{Located, Problem, Problems};
 
 impl Site<'_, '_, '_, '_> {
@@ -68,6 +68,19 @@ impl Site<'_, '_, '_, '_> {
             }
         }
         found
+    }
+
+    /// How its clients are set up.
+    pub(super) fn connections(&mut self) -> Vec<Connection> {
+        let problems = &mut self.yard.problems;
+        let clients = self.member.component.connect.iter();
+        clients
+            .filter_map(|entry| {
+                let settings = self.scope.value(&entry.value, problems)?;
+                let (instance, client) = (self.member.name().clone(), entry.key.clone());
+                Some(Connection { instance, client, settings })
+            })
+            .collect()
     }
 
     /// What it has to say after its installation.

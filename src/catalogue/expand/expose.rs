@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::Site;
+use super::job::map;
 use crate::catalogue::platform::Expose;
 use crate::catalogue::rule::EndpointRule;
 use crate::catalogue::scope::{Found, Scope};
@@ -16,7 +17,7 @@ use crate::yaml::{Problem, Problems, Span};
 
 /// Who puts Ingresses into effect.
 struct Controller {
-    /// The IngressClass.
+    /// The name of its `IngressClass`.
     class: Value,
     /// Its health, where it is part of the platform.
     ready: Option<ResourceId>,
@@ -110,23 +111,27 @@ impl Site<'_, '_, '_, '_> {
             "path": "/", "pathType": "Prefix",
             "backend": {"service": {"name": endpoint.service, "port": {"number": endpoint.port}}},
         });
-        let mut object = json!({
-            "apiVersion": "networking.k8s.io/v1",
-            "kind": "Ingress",
-            "metadata": {"name": name, "namespace": endpoint.namespace},
-            "spec": {"rules": [{"host": host, "http": {"paths": [path]}}]},
-        });
-        if let Some(issuer) = self.issuer() {
-            object["metadata"]["annotations"] = json!({"cert-manager.io/cluster-issuer": issuer});
-            object["spec"]["tls"] = json!([{"hosts": [host], "secretName": format!("{name}-tls")}]);
-        }
-        let mut object = Value::from_json(&object);
-        if let Value::Map(map) = &mut object
-            && let Some(Value::Map(spec)) = map.get_mut("spec")
-        {
-            spec.insert("ingressClassName".to_owned(), controller.class.clone());
-        }
-        Some(object)
+        let issuer = self.issuer();
+        let annotations = issuer.as_ref().map(|by| json!({"cert-manager.io/cluster-issuer": by}));
+        let tls = issuer.map(|_| json!([{"hosts": [host], "secretName": format!("{name}-tls")}]));
+        let rules = json!([{"host": host, "http": {"paths": [path]}}]);
+        let metadata = [
+            ("name", Some(json!(name))),
+            ("namespace", Some(json!(endpoint.namespace))),
+            ("annotations", annotations),
+        ];
+        let spec = [
+            ("ingressClassName", Some(controller.class.clone())),
+            ("rules", Some(Value::from_json(&rules))),
+            ("tls", tls.as_ref().map(Value::from_json)),
+        ];
+        let metadata = metadata.map(|(key, value)| (key, value.as_ref().map(Value::from_json)));
+        Some(map([
+            ("apiVersion", Some(Value::text("networking.k8s.io/v1"))),
+            ("kind", Some(Value::text("Ingress"))),
+            ("metadata", Some(map(metadata))),
+            ("spec", Some(map(spec))),
+        ]))
     }
 
     /// The one provider of `ingress`.
@@ -169,10 +174,8 @@ impl Site<'_, '_, '_, '_> {
         let providers = self.providers_of("certificates");
         let provider = providers.first()?;
         let scope = Scope::new(self.scope.world, provider);
-        match provided(&scope, provider, "certificates", "issuer")? {
-            Value::Text(issuer) if !issuer.is_empty() => Some(issuer),
-            _ => None,
-        }
+        let issuer = provided(&scope, provider, "certificates", "issuer")?.shown();
+        issuer.as_str().filter(|issuer| !issuer.is_empty()).map(str::to_owned)
     }
 
     fn providers_of(&self, capability: &str) -> Vec<&Member<'_>> {

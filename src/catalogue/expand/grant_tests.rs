@@ -243,8 +243,8 @@ fn a_flavour_claims_in_the_name_of_the_provider() {
     let made = job(&expansion, "minio/job/examples-make");
     let command = &made["spec"]["template"]["spec"]["containers"][0]["command"];
     assert_eq!(*command, json!(["make", "examples", "--versioning", "true"]));
-    let make = needs(&expansion, "minio/job/examples-make");
-    assert!(make.contains(&"minio/health/installed".to_owned()), "{make:?}");
+    let needed = needs(&expansion, "minio/job/examples-make");
+    assert!(needed.contains(&"minio/health/installed".to_owned()), "{needed:?}");
     let health = needs(&expansion, "minio/health/installed");
     assert!(!health.iter().any(|id| id.contains("examples")), "{health:?}");
 }

@@ -253,7 +253,7 @@ fn as_text(value: Value) -> Value {
 }
 
 /// A map of what is there.
-fn map<const N: usize>(entries: [(&str, Option<Value>); N]) -> Value {
+pub(super) fn map<const N: usize>(entries: [(&str, Option<Value>); N]) -> Value {
     Value::Map(
         entries.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect(),
     )

@@ -62,6 +62,7 @@ pub fn expand(
         site.expose(&endpoints);
         shared.extend(site.shared_file());
         expansion.credentials.extend(site.credentials(&endpoints));
+        expansion.connections.extend(site.connections());
         expansion.endpoints.extend(endpoints);
         expansion.notes.extend(note.map(|note| (member.name().clone(), note)));
     }

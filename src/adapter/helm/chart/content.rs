@@ -127,7 +127,7 @@ impl ChartContent {
         let mut crds = Vec::new();
         for (path, bytes) in &self.files {
             let is_yaml = ["yaml", "yml", "json"].iter().any(|end| has_extension(path, end));
-            if is_yaml && (path.starts_with("crds/") || path.contains("/crds/")) {
+            if is_yaml && lies_in_crds(path) {
                 crds.extend(yaml::manifests(&String::from_utf8_lossy(bytes))?);
             }
         }
@@ -157,6 +157,15 @@ fn is_subchart(path: &str) -> bool {
         && path
             .rsplit_once('/')
             .is_some_and(|(folder, _)| folder == "charts" || folder.ends_with("/charts"))
+}
+
+/// Whether Helm takes a file for a custom resource definition: in the folder `crds` of the chart, or of a subchart.
+fn lies_in_crds(path: &str) -> bool {
+    let mut path = path;
+    while let Some((_, rest)) = path.strip_prefix("charts/").and_then(|rest| rest.split_once('/')) {
+        path = rest;
+    }
+    path.starts_with("crds/")
 }
 
 fn has_extension(path: &str, extension: &str) -> bool {
@@ -261,6 +270,8 @@ mod tests {
             ("Chart.yaml", "name: c\nversion: 1.2.3\n"),
             ("templates/x.yaml", "a: {{ .Values.b }}\n"),
             ("crds/k.yaml", "kind: CustomResourceDefinition\n"),
+            ("charts/sub/charts/deep/crds/k.yaml", "kind: CustomResourceDefinition\n"),
+            ("templates/crds/k.yaml", "kind: {{ .Values.kind }}\n"),
             ("charts/sub/templates/y.yaml", "z\n"),
         ] {
             files::write(&chart.join(path), text).unwrap();
@@ -273,8 +284,8 @@ mod tests {
         let unpacked = ChartContent::read(&archive).unwrap();
         assert_eq!(unpacked, ChartContent::read(&chart).unwrap());
         assert_eq!(unpacked.title(), ("c".to_owned(), "1.2.3".to_owned()));
-        assert_eq!(unpacked.templates().count(), 2);
-        assert_eq!(unpacked.crds().unwrap().len(), 1);
+        assert_eq!(unpacked.templates().count(), 3);
+        assert_eq!(unpacked.crds().unwrap().len(), 2);
         files::write(&archive, "no archive").unwrap();
         assert!(ChartContent::read(&archive).is_err());
     }

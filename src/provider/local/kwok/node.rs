@@ -22,12 +22,7 @@ pub(super) fn object(node: &NodeSpec) -> Object {
     let mut capacity = node.capacity.clone();
     capacity.entry("pods".to_owned()).or_insert_with(|| "110".to_owned());
     let capacity = json!(capacity).to_string();
-    let mut labels = BTreeMap::from([
-        ("kubernetes.io/hostname".to_owned(), node.name.clone()),
-        ("kubernetes.io/os".to_owned(), "linux".to_owned()),
-        ("kubernetes.io/arch".to_owned(), architecture().to_owned()),
-    ]);
-    labels.extend(node.labels.clone());
+    let labels = node.all_labels();
     let taints: Vec<_> = node.taints.iter().map(taint_json).collect();
     Object(json!({
         "apiVersion": "v1",
@@ -115,10 +110,6 @@ fn address(name: &str) -> String {
         u8::from_str_radix(hex, 16).unwrap_or_default().clamp(1, 254)
     };
     format!("198.19.{}.{}", byte(0), byte(2))
-}
-
-fn architecture() -> &'static str {
-    if std::env::consts::ARCH == "aarch64" { "arm64" } else { "amd64" }
 }
 
 #[cfg(test)]
