@@ -204,6 +204,11 @@ pub enum Command {
         after_help = "Examples:\n  datamill connect -k -f flavours/demo.yaml         all that there are\n  datamill connect psql -c postgres --reveal    one, with its secrets"
     )]
     Connect(ConnectArgs),
+    /// Bring addresses of what was installed to ports of this machine, until Ctrl-C
+    #[command(
+        after_help = "Examples:\n  datamill forward -k -f flavours/demo.yaml    all of them\n  datamill forward -c demo-ui                  those of one component"
+    )]
+    Forward(ReadArgs),
     /// List logins and keys of what was installed, and where they are kept
     #[command(
         after_help = "Examples:\n  datamill credentials -l -f flavours/demo.yaml\n  datamill credentials -c demo-store --reveal    with the values"

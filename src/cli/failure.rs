@@ -30,7 +30,7 @@ const ELSEWHERE: [(&str, &str); 16] = [
 ];
 
 /// Commands that the design names and that later versions bring.
-const LATER: [&str; 17] = [
+const LATER: [&str; 16] = [
     "init",
     "render",
     "clusters",
@@ -38,7 +38,6 @@ const LATER: [&str; 17] = [
     "explain",
     "completions",
     "man",
-    "forward",
     "proxy",
     "debug",
     "logs",

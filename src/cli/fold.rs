@@ -59,6 +59,8 @@ pub enum Action {
         /// Whether secrets are shown.
         reveal: bool,
     },
+    /// `forward`
+    Forward,
     /// `credentials [--reveal]`
     Credentials {
         /// Whether values are shown.
@@ -129,6 +131,7 @@ impl Action {
             Self::Protect { .. } => "protect",
             Self::Status => "status",
             Self::Connect { .. } => "connect",
+            Self::Forward => "forward",
             Self::Credentials { .. } => "credentials",
             Self::Tools | Self::ToolsInstall => "tools",
             Self::Schema(_) => "schema",
@@ -155,6 +158,7 @@ impl Action {
             Self::Unlock(_)
             | Self::Status
             | Self::Connect { .. }
+            | Self::Forward
             | Self::Credentials { .. }
             | Self::Tools
             | Self::ToolsInstall
@@ -168,9 +172,11 @@ impl Action {
     /// The groups of options it takes.
     pub(super) fn takes(&self) -> &'static [Group] {
         match self {
-            Self::Validate | Self::Status | Self::Connect { .. } | Self::Credentials { .. } => {
-                &[Group::Place, Group::Parts]
-            }
+            Self::Validate
+            | Self::Status
+            | Self::Connect { .. }
+            | Self::Forward
+            | Self::Credentials { .. } => &[Group::Place, Group::Parts],
             Self::Plan => &[
                 Group::Place,
                 Group::Parts,

@@ -151,6 +151,7 @@ fn command<'a>(
         Action::Connect { client, reveal } => {
             Box::pin(ops::connect(settings, screen, client.as_deref(), *reveal))
         }
+        Action::Forward => Box::pin(ops::forward(settings, screen, cancel)),
         Action::Credentials { reveal } => Box::pin(ops::credentials(settings, screen, *reveal)),
         Action::Tools => Box::pin(ops::tools(settings, screen)),
         Action::ToolsInstall => Box::pin(ops::tools_install(settings, screen)),

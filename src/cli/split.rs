@@ -17,6 +17,7 @@ pub(super) fn split(command: Command) -> (Action, Options) {
         Command::Connect(ConnectArgs { client, reveal, read: args }) => {
             read(Action::Connect { client, reveal }, args)
         }
+        Command::Forward(args) => read(Action::Forward, args),
         Command::Credentials(CredentialArgs { read: args, reveal }) => {
             read(Action::Credentials { reveal }, args)
         }
@@ -78,14 +79,7 @@ pub(super) fn split(command: Command) -> (Action, Options) {
         Command::Tools { action: None } => (Action::Tools, none),
         Command::Tools { action: Some(ToolsCommand::Install) } => (Action::ToolsInstall, none),
         Command::Schema { kind } => (Action::Schema(kind.map(schema)), none),
-        Command::Lock { action: None, place } => {
-            (Action::Lock(Pins::Show), Options { place, ..none })
-        }
-        Command::Lock { action: Some(LockCommand::Update { name, place: own }), place } => {
-            let options = Options { place: own, ..none };
-            let below = Options { place, ..Options::default() };
-            (Action::Lock(Pins::Update(name)), options.over(below))
-        }
+        Command::Lock { action, place } => lock(action, Options { place, ..none }),
         Command::Components { action } => list(action, Listing::Components, Listing::Component),
         Command::Flavours { action } => list(action, Listing::Flavours, Listing::Flavour),
         Command::HelmPostRender => (Action::PostRender, none),
@@ -95,6 +89,16 @@ pub(super) fn split(command: Command) -> (Action, Options) {
 /// A command that only reads.
 fn read(action: Action, args: ReadArgs) -> (Action, Options) {
     (action, Options { place: args.place, parts: args.parts, ..Options::default() })
+}
+
+fn lock(action: Option<LockCommand>, below: Options) -> (Action, Options) {
+    match action {
+        None => (Action::Lock(Pins::Show), below),
+        Some(LockCommand::Update { name, place }) => {
+            let options = Options { place, ..Options::default() };
+            (Action::Lock(Pins::Update(name)), options.over(below))
+        }
+    }
 }
 
 fn protected(action: ProtectCommand) -> (Action, Options) {

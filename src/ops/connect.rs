@@ -8,7 +8,8 @@ use crate::model::{Connection, Failure, FailureKind, Leaf, Secret, SecretRef};
 use crate::ui::Screen;
 use crate::yaml::nearest;
 
-use super::{Ended, Settings, load, scene};
+use super::scene::{self, Scene};
+use super::{Ended, Settings, load};
 
 /// Shows the settings of one client, or of all that there are; secrets are read when the settings are used, unless `reveal` shows
 /// them.
@@ -20,11 +21,7 @@ pub async fn connect(
 ) -> Result<Ended, Failure> {
     let project = load::load(settings, screen)?;
     let scene = scene::look_at(settings, screen, project).await?;
-    if scene.simulated() {
-        return Err(Failure::new(FailureKind::Preflight, "nothing can be connected to")
-            .because("no container runs in a simulated cluster")
-            .hint("take a provider that runs containers:\n    datamill apply --provider kind"));
-    }
+    needs_containers(&scene)?;
     let expansion = scene.project.expand(&scene.facts).map_err(|problems| {
         screen.show_problems(&problems);
         load::refused(&problems)
@@ -65,6 +62,20 @@ pub async fn connect(
         .collect();
     screen.print_document("connect", &json!({ "clients": listed }), text.trim_end());
     Ok(Ended::Well)
+}
+
+/// Refuses what only a cluster with containers can do.
+pub(super) fn needs_containers(scene: &Scene<'_>) -> Result<(), Failure> {
+    if scene.simulated() {
+        return Err(Failure::new(FailureKind::Preflight, "nothing answers in this cluster")
+            .because("no container runs in a simulated cluster")
+            .hint("take a provider that runs containers:\n    datamill apply --provider kind"));
+    }
+    if !scene.runs() {
+        return Err(Failure::new(FailureKind::Preflight, "the cluster does not run")
+            .hint("start it:\n    datamill start"));
+    }
+    Ok(())
 }
 
 fn unknown(client: &str, all: &[Connection]) -> Failure {

@@ -12,6 +12,7 @@ mod deletes;
 mod describe;
 mod destroy;
 mod draw;
+mod forward;
 mod history;
 mod installation;
 mod listing;
@@ -41,6 +42,7 @@ pub use connect::connect;
 pub use credentials::credentials;
 pub use destroy::destroy;
 pub use draw::Goal;
+pub use forward::forward;
 pub use listing::{
     SchemaOf, components_list, components_show, flavours_list, flavours_show, post_render, schema,
 };

@@ -27,6 +27,7 @@ mod objects;
 mod observe;
 mod owner;
 mod preflight;
+mod reach;
 pub mod readiness;
 pub mod release;
 mod removal;
@@ -54,6 +55,7 @@ pub use failure::{failure, foreign, provider_error, stale};
 pub use manifests::Fetch;
 pub use normal::{compared, normal};
 pub use owner::{class_of, manager_of, owner_of};
+pub use reach::Backend;
 
 use self::discover::Marked;
 use self::release::{HelmSettings, RenderContext};
