@@ -108,11 +108,12 @@ impl Kwok {
         if self.folder.marker().is_some() || begun.is_none() {
             return Ok(None);
         }
+        // It outlives whoever called it, runs from elsewhere, and is about to start the others. Looked at first: once it has let
+        // go, all that it started is there to be seen.
+        let locked = self.folder.is_locked(&self.settings.locks);
+        let locked = locked.map_err(|error| error.to_string())?;
         let mut names = self.running_names().await;
-        // It outlives whoever called it, runs from elsewhere, and is about to start the others.
-        if self.folder.is_locked(&self.settings.locks).map_err(|error| error.to_string())? {
-            names.push("kwokctl".to_owned());
-        }
+        names.extend(locked.then(|| "kwokctl".to_owned()));
         Ok(Some(names))
     }
 
