@@ -198,7 +198,7 @@ fn check_claim(
     contracts: &BTreeMap<String, Contract>,
     problems: &mut Problems,
 ) {
-    let ClaimKind::Granted { kind, from, options } = &claim.want else { return };
+    let ClaimKind::Granted { from, .. } = &claim.want else { return };
     let alias = from.as_text().unwrap_or_default();
     let Some(used) = component.uses().iter().find(|used| used.alias == alias) else {
         let known = component.uses().iter().map(|used| used.alias.as_str());
@@ -223,7 +223,15 @@ fn check_claim(
         );
     }
     // A capability without a contract is reported where it is used.
-    let Some(contract) = contracts.get(capability) else { return };
+    if let Some(contract) = contracts.get(capability) {
+        check_options(claim, contract, problems);
+    }
+}
+
+/// Checks what a claim asks for against the contract of the capability.
+pub(super) fn check_options(claim: &ClaimWish, contract: &Contract, problems: &mut Problems) {
+    let ClaimKind::Granted { kind, options, .. } = &claim.want else { return };
+    let capability = &contract.name;
     let Some(wanted) = contract.claims.get(*kind) else {
         let message = format!("nobody who provides `{capability}` grants a {kind}");
         problems.push(
@@ -271,15 +279,16 @@ impl<'w, 'a> Scope<'w, 'a> {
         let Some(UseOf::Capability(capability)) = used.map(|used: &Use| &used.of) else {
             return Err(Miss::Reported);
         };
-        self.granted_by(claim, of.clone(), capability, problems)
+        self.granted_by(claim, of.clone(), capability, &|tree, problems| self.value(tree, problems), problems)
     }
 
-    /// The same by whoever is bound, for a capability.
+    /// The same by whoever is bound, for a capability; `value` reads what the claim says.
     pub(super) fn granted_by(
         &self,
         claim: &'w ClaimWish,
         of: Binding,
         capability: &str,
+        value: &dyn Fn(&Located, &mut Problems) -> Option<Value>,
         problems: &mut Problems,
     ) -> Result<Self, Miss> {
         let ClaimKind::Granted { kind, options, .. } = &claim.want else {
@@ -315,7 +324,7 @@ impl<'w, 'a> Scope<'w, 'a> {
         for option in &contract.options {
             let said = options.iter().find(|entry| entry.key == option.name);
             let value = match (said, &option.default) {
-                (Some(said), _) => self.value(&said.value, problems),
+                (Some(said), _) => value(&said.value, problems),
                 // A default may mention the name and the options before it.
                 (None, Some(default)) => {
                     self.inside(member, asking.clone()).value(default, problems)

@@ -2,11 +2,12 @@
 
 use super::{Site, Yard};
 use crate::catalogue::param::{is_above_zero, is_quantity};
+use crate::catalogue::grant;
 use crate::catalogue::rule::{self, ClaimKind, ClaimWish};
 use crate::catalogue::scope::{Miss, Scope};
 use crate::catalogue::wiring::Binding;
-use crate::catalogue::world::World;
-use crate::model::{ClaimSpec, KubernetesSpec, ResourceKind};
+use crate::catalogue::world::{World, plain};
+use crate::model::{ClaimSpec, KubernetesSpec, Name, ResourceKind};
 use crate::yaml::{Entry, Located, Node, Problem, Problems};
 
 impl<'w, 'a> Site<'_, '_, 'w, 'a> {
@@ -108,7 +109,18 @@ impl<'w, 'a> Site<'_, '_, 'w, 'a> {
         };
         let of = Binding::Instance { name: member.name().clone(), provide: Some(at) };
         let problems = &mut self.yard.problems;
-        match self.scope.granted_by(wish, of, &provide.capability, problems) {
+        let mut found = Problems::default();
+        if let Some(contract) = self.scope.world.catalogue.contract(&provide.capability) {
+            grant::check_options(wish, contract, &mut found);
+        }
+        let is_wrong = found.has_errors();
+        problems.append(found);
+        if is_wrong {
+            return;
+        }
+        // What a user writes is taken as it is.
+        let as_it_is = |tree: &Located, _: &mut Problems| Some(plain(tree));
+        match self.scope.granted_by(wish, of, &provide.capability, &as_it_is, problems) {
             Ok(scope) => self.make(scope),
             Err(miss) => miss.report(&format!("claims.{}", wish.id), &wish.at, problems),
         }
@@ -128,6 +140,11 @@ pub(super) fn of_flavour(tree: &Located, problems: &mut Problems) -> Vec<ClaimWi
     let entries = tree.entries().iter();
     entries
         .filter_map(|entry| {
+            if let Err(why) = entry.key.parse::<Name>() {
+                let problem = Problem::error("bad-name", why.to_string());
+                problems.push(problem.at(&entry.key_span));
+                return None;
+            }
             let mut wish = entry.value.clone();
             if let Node::Map(fields) = &mut wish.node {
                 for key in ["id", "name"] {

@@ -42,9 +42,14 @@ impl Site<'_, '_, '_, '_> {
             ("resources", self.maybe(job.resources.as_ref())),
             ("volumeMounts", mounts),
         ]);
+        // Pods of a grant are nobody's pods: a Service of the provider must not choose them.
+        let (app, instance) = match &self.scope.asking {
+            Some(asking) => ("claim", format!("{}-{}", self.member.release, asking.id)),
+            None => (self.member.component.name(), self.member.release.clone()),
+        };
         let labels = map([
-            ("app.kubernetes.io/name", Some(text(self.member.component.name()))),
-            ("app.kubernetes.io/instance", Some(text(&self.member.release))),
+            ("app.kubernetes.io/name", Some(text(app))),
+            ("app.kubernetes.io/instance", Some(text(&instance))),
             ("app.kubernetes.io/component", Some(text(&step.id))),
         ]);
         let pod = map([

@@ -314,6 +314,13 @@ impl<'s, 'y, 'w, 'a> Site<'s, 'y, 'w, 'a> {
     }
 
     fn add(&mut self, resource: Resource) {
+        if self.yard.desired.get(&resource.id).is_some() {
+            let message = format!("two parts of `{}` are called `{}`", self.member.name(), resource.id);
+            let help = "a claim's parts bear its id before their own: give one of the two another id";
+            self.yard.problems.push(
+                Problem::error("same-id", message).at(self.member.at()).help(help),
+            );
+        }
         self.own.insert(resource.id.clone());
         self.yard.desired.insert(resource);
     }
