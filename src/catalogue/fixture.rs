@@ -41,6 +41,13 @@ capabilities:
     outputs: {bootstrap: string, ca: {type: secret, optional: true}}
     claims:
       topic: {options: {partitions: {type: int, required: true, doc: how many}}, outputs: {}}
+  postgres:
+    outputs: {host: string}
+    claims:
+      database:
+        options: {owner: {type: string, default: "${asked.name}"}}
+        outputs: {}
+        grant: {}
   ingress:
     outputs: {class: string}
   certificates:

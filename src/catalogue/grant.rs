@@ -45,6 +45,7 @@ pub(super) struct Grant {
 #[derive(Debug, Clone)]
 pub(super) struct Asking<'w, 'a> {
     pub(super) id: &'w str,
+    pub(super) kind: &'static str,
     pub(super) by: &'w Member<'a>,
     pub(super) of: Binding,
     pub(super) grant: &'w Grant,
@@ -279,7 +280,13 @@ impl<'w, 'a> Scope<'w, 'a> {
         let Some(UseOf::Capability(capability)) = used.map(|used: &Use| &used.of) else {
             return Err(Miss::Reported);
         };
-        self.granted_by(claim, of.clone(), capability, &|tree, problems| self.value(tree, problems), problems)
+        self.granted_by(
+            claim,
+            of.clone(),
+            capability,
+            &|tree, problems| self.value(tree, problems),
+            problems,
+        )
     }
 
     /// The same by whoever is bound, for a capability; `value` reads what the claim says.
@@ -320,7 +327,8 @@ impl<'w, 'a> Scope<'w, 'a> {
         };
         let (_, name) = self.claim_place(claim, problems).ok_or(Miss::Reported)?;
         let wishes = IndexMap::from([("name".to_owned(), Value::Text(name))]);
-        let mut asking = Asking { id: &claim.id, by: self.member, of, grant, by_itself, wishes };
+        let mut asking =
+            Asking { id: &claim.id, kind, by: self.member, of, grant, by_itself, wishes };
         for option in &contract.options {
             let said = options.iter().find(|entry| entry.key == option.name);
             let value = match (said, &option.default) {

@@ -118,13 +118,17 @@ fn every_shipped_file_satisfies_its_schema() {
     let components = Path::new(env!("CARGO_MANIFEST_DIR")).join("components");
     for folder in files::list(&components).unwrap().into_iter().filter(|p| files::is_folder(p)) {
         cases.push((SchemaKind::Component, folder.join("component.yaml")));
-        cases.push((SchemaKind::Settings, folder.join("config.yaml")));
+        // What is retired has nothing to set.
+        let settings = Some(folder.join("config.yaml")).filter(|path| path.exists());
+        cases.extend(settings.map(|path| (SchemaKind::Settings, path)));
     }
     assert!(cases.len() > 15, "{cases:?}");
-    for (kind, path) in cases {
-        let found = faults(&schema(kind), &tree(&path), "");
-        assert!(found.is_empty(), "{}: {found:#?}", path.display());
-    }
+    let wrong: Vec<_> = cases
+        .into_iter()
+        .map(|(kind, path)| (faults(&schema(kind), &tree(&path), ""), path))
+        .filter(|(found, _)| !found.is_empty())
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use serde_json::json;
 use tokio::sync::watch;
 
 use crate::adapter::kube::Forward;
@@ -51,28 +50,23 @@ pub async fn forward(
         return Err(Failure::new(FailureKind::Usage, "there is no address to forward")
             .because("the components that are meant name none"));
     }
-    for way in &mut ways {
-        way.look(&scene).await?;
-    }
-    screen.print_document("forward", &document(&ways), &text(screen, &ways));
     screen.note("Ctrl-C ends it");
-    loop {
-        tokio::select! {
-            biased;
-            _ = cancel.changed() => return Ok(Ended::Well),
-            () = tokio::time::sleep(POLL) => {}
+    let forwarding = async {
+        loop {
+            for way in &mut ways {
+                way.look(&scene).await;
+            }
+            tokio::time::sleep(POLL).await;
         }
-        for way in &mut ways {
-            way.look(&scene).await?;
-        }
+    };
+    tokio::select! {
+        biased;
+        _ = cancel.changed() => Ok(Ended::Well),
+        () = forwarding => Ok(Ended::Well),
     }
 }
 
 impl Way {
-    fn name(&self) -> String {
-        format!("{}/{}", self.endpoint.instance, self.endpoint.id)
-    }
-
     /// The address on this machine.
     fn address(&self) -> String {
         let Endpoint { kind, tls, path, .. } = &self.endpoint;
@@ -84,39 +78,37 @@ impl Way {
         }
     }
 
-    /// Opens it when something answers, and anew when that is another pod than before. What hinders it is said once.
-    async fn look(&mut self, scene: &Scene<'_>) -> Result<(), Failure> {
-        let backend = match scene.kubernetes.backend(&scene.known, &self.endpoint).await {
-            Ok(Some(backend)) => backend,
-            Ok(None) => {
-                self.open = None;
-                self.say(scene, "waits for a pod that is ready".to_owned());
-                return Ok(());
-            }
+    /// Opens it when something answers, and anew when what answered is gone. What hinders it is said once and tried again.
+    async fn look(&mut self, scene: &Scene<'_>) {
+        let backends = match scene.kubernetes.backends(&scene.known, &self.endpoint).await {
+            Ok(backends) => backends,
             // A server that does not answer for a while is no reason to give up what stands.
-            Err(failure) => {
-                self.say(scene, failure.what);
-                return Ok(());
-            }
+            Err(failure) => return self.say(scene, in_words(&failure)),
         };
-        if let Some((known, forward)) = &self.open
-            && *known == backend
-        {
-            if let Some(problem) = forward.problem() {
-                self.say(scene, problem);
+        if let Some((known, forward)) = &self.open {
+            // As long as the pod is there its connections stay, whoever else is ready.
+            if backends.contains(known) {
+                if let Some(problem) = forward.problem() {
+                    self.say(scene, problem);
+                }
+                return;
             }
-            return Ok(());
+            // The old one lets its port go first.
+            self.open = None;
         }
-        let again = self.local != 0;
-        // The old one lets its port go first.
-        self.open = None;
-        let forward = self.bind(scene, &backend).await?;
-        self.local = forward.address().port();
-        if again {
-            self.say(scene, format!("goes to Pod {} now", backend.pod.name));
+        let Some(backend) = backends.into_iter().next() else {
+            return self.say(scene, "waits for a pod that is ready".to_owned());
+        };
+        match self.bind(scene, &backend).await {
+            Ok(forward) => {
+                self.local = forward.address().port();
+                self.says = None;
+                let name = format!("{}/{}", self.endpoint.instance, self.endpoint.id);
+                scene.screen.forwarded(&name, &self.address());
+                self.open = Some((backend, forward));
+            }
+            Err(failure) => self.say(scene, in_words(&failure)),
         }
-        self.open = Some((backend, forward));
-        Ok(())
     }
 
     /// Takes the port that it had, else the one that the component names, else its own, else any.
@@ -137,33 +129,14 @@ impl Way {
 
     fn say(&mut self, scene: &Scene<'_>, says: String) {
         if self.says.as_ref() != Some(&says) {
-            scene.screen.note(&format!("{}: {says}", self.name()));
+            let Endpoint { instance, id, .. } = &self.endpoint;
+            scene.screen.note(&format!("{instance}/{id}: {says}"));
             self.says = Some(says);
         }
     }
 }
 
-fn text(screen: &Screen, ways: &[Way]) -> String {
-    let rows: Vec<_> = ways
-        .iter()
-        .map(|way| {
-            let address = match &way.open {
-                Some(_) => way.address(),
-                None => "not yet".to_owned(),
-            };
-            vec![way.name(), address, way.endpoint.address()]
-        })
-        .collect();
-    screen.table(&["address", "on this machine", "in the cluster"], &rows)
-}
-
-fn document(ways: &[Way]) -> serde_json::Value {
-    let ways = ways.iter().map(|way| {
-        json!({
-            "instance": way.endpoint.instance, "id": way.endpoint.id,
-            "local": way.open.as_ref().map(|_| way.address()),
-            "address": way.endpoint.address(),
-        })
-    });
-    json!({ "forwards": ways.collect::<Vec<_>>() })
+fn in_words(failure: &Failure) -> String {
+    let causes = failure.causes.iter().map(String::as_str);
+    std::iter::once(failure.what.as_str()).chain(causes).collect::<Vec<_>>().join(": ")
 }

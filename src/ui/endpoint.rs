@@ -59,6 +59,17 @@ impl Screen {
     }
 }
 
+impl Screen {
+    /// An address that is on this machine from now on: a person and a pipe read it now, a script gets an event.
+    pub fn forwarded(&self, endpoint: &str, address: &str) {
+        if self.look().is_document() {
+            self.event(&json!({"event": "forwarded", "endpoint": endpoint, "address": address}));
+        } else {
+            self.answer(&format!("{endpoint}  {address}"));
+        }
+    }
+}
+
 /// An endpoint for scripts.
 pub(super) fn endpoint_json(endpoint: &Endpoint) -> Json {
     json!({

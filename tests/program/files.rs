@@ -345,7 +345,7 @@ fn what_is_read_and_has_no_effect_is_said() {
         "components/thing/component.yaml",
         "schema: component/v1\nname: thing\ngpu: {resource: x.com/gpu, runtimeClass: x}\n\
          upgrade: {crdsFirst: false, maxMinorStep: 1, notes: careful}\n\
-         endpoints: [{id: ui, kind: ui, service: thing, port: 80, expose: true}]\n\
+         endpoints: [{id: ui, kind: ui, service: thing, port: 80}]\n\
          steps:\n  - {id: map, kind: objects, timeout: 1m, ceiling: 2m, objects: []}\n  \
          - {id: crds, kind: crds, serverSide: false, from: {files: crds.yaml}}\n",
     );
@@ -363,9 +363,8 @@ fn what_is_read_and_has_no_effect_is_said() {
         "`upgrade.notes` has no effect",
         "`crdsFirst: false` has no effect",
         "`serverSide: false` has no effect",
-        "`expose` of an endpoint has no effect",
         "`timeout` and `ceiling` are the same",
-        "`project.expose: ingress` has no effect",
+        "nothing in the flavour has an address for the outside",
         "`storage.lake` has no effect",
         "`images.mine` has no effect",
     ];

@@ -7,6 +7,7 @@ mod kind;
 mod newcomer;
 mod output;
 mod saved;
+mod shipped;
 
 use crate::support::sandbox::{Run, Sandbox};
 

@@ -1,13 +1,13 @@
 //! Claims of an instance: volumes of its own, and what a provider grants.
 
 use super::{Site, Yard};
+use crate::catalogue::grant::{self, Asking};
 use crate::catalogue::param::{is_above_zero, is_quantity};
-use crate::catalogue::grant;
 use crate::catalogue::rule::{self, ClaimKind, ClaimWish};
-use crate::catalogue::scope::{Miss, Scope};
+use crate::catalogue::scope::{Found, Miss, Scope};
 use crate::catalogue::wiring::Binding;
 use crate::catalogue::world::{World, plain};
-use crate::model::{ClaimSpec, KubernetesSpec, Name, ResourceKind};
+use crate::model::{ClaimSpec, Credential, KubernetesSpec, LoginPart, Name, ResourceKind, Value};
 use crate::yaml::{Entry, Located, Node, Problem, Problems};
 
 impl<'w, 'a> Site<'_, '_, 'w, 'a> {
@@ -72,6 +72,9 @@ impl<'w, 'a> Site<'_, '_, 'w, 'a> {
 
     fn make(&mut self, scope: Scope<'w, 'a>) {
         let Some(asking) = scope.asking.clone() else { return };
+        if asking.kind == "database" {
+            self.have_alone(&asking);
+        }
         let around = std::mem::replace(&mut self.scope, scope);
         for secret in &asking.grant.secrets {
             self.secret(secret);
@@ -84,8 +87,31 @@ impl<'w, 'a> Site<'_, '_, 'w, 'a> {
         self.ground.append(&mut self.previous);
     }
 
+    /// A database and its owner belong to one claim: two would set the owner's password by turns.
+    fn have_alone(&mut self, asking: &Asking<'_, '_>) {
+        let provider = match &asking.of {
+            Binding::Instance { name, .. } => name.to_string(),
+            Binding::External { name } => format!("external.{name}"),
+            Binding::Nothing { .. } => return,
+        };
+        let claim = format!("{}.{}", asking.by.name(), asking.id);
+        for option in ["name", "owner"] {
+            let Some(Value::Text(word)) = asking.wishes.get(option) else { continue };
+            let what = if option == "name" { "database" } else { "owner" };
+            let key = (provider.clone(), what, word.clone());
+            let Some(other) = self.yard.granted.insert(key, claim.clone()) else { continue };
+            let message =
+                format!("`{other}` and `{claim}` claim the same {what} `{word}` of `{provider}`");
+            self.yard.problems.push(
+                Problem::error("same-claim", message)
+                    .at(asking.by.at())
+                    .help("give one of the two instances another name for it, in its section"),
+            );
+        }
+    }
+
     /// Makes what a claim of the flavour itself gets of this provider: in its name, and when it is there.
-    fn grant_to_flavour(&mut self, wish: &'w ClaimWish) {
+    fn grant_to_flavour(&mut self, wish: &'w ClaimWish) -> Vec<Credential> {
         let member = self.member;
         let contracts = |capability: &str| self.scope.world.catalogue.contract(capability);
         let ClaimKind::Granted { kind, .. } = &wish.want else {
@@ -96,7 +122,7 @@ impl<'w, 'a> Site<'_, '_, 'w, 'a> {
                     .at(&wish.at)
                     .help("volumes belong to components: write it in a component's `claims`"),
             );
-            return;
+            return Vec::new();
         };
         let mut provides = member.component.provides().iter().enumerate();
         let found = provides.find(|(_, provide)| {
@@ -105,7 +131,7 @@ impl<'w, 'a> Site<'_, '_, 'w, 'a> {
         let Some((at, provide)) = found else {
             let message = format!("`{}` grants no {kind}", member.name());
             self.yard.problems.push(Problem::error("not-granted", message).at(&wish.at));
-            return;
+            return Vec::new();
         };
         let of = Binding::Instance { name: member.name().clone(), provide: Some(at) };
         let problems = &mut self.yard.problems;
@@ -116,15 +142,39 @@ impl<'w, 'a> Site<'_, '_, 'w, 'a> {
         let is_wrong = found.has_errors();
         problems.append(found);
         if is_wrong {
-            return;
+            return Vec::new();
         }
         // What a user writes is taken as it is.
         let as_it_is = |tree: &Located, _: &mut Problems| Some(plain(tree));
         match self.scope.granted_by(wish, of, &provide.capability, &as_it_is, problems) {
-            Ok(scope) => self.make(scope),
-            Err(miss) => miss.report(&format!("claims.{}", wish.id), &wish.at, problems),
+            Ok(scope) => {
+                let opens = credentials(&scope);
+                self.make(scope);
+                opens
+            }
+            Err(miss) => {
+                miss.report(&format!("claims.{}", wish.id), &wish.at, problems);
+                Vec::new()
+            }
         }
     }
+}
+
+/// What opens what is granted: the outputs that are kept in Secrets.
+fn credentials(scope: &Scope<'_, '_>) -> Vec<Credential> {
+    let Some(asking) = &scope.asking else { return Vec::new() };
+    let outputs = asking.grant.outputs.iter();
+    let secrets = outputs.filter_map(|rule| {
+        let found = scope.granted_output(&rule.name, &mut Problems::default());
+        let Ok(Found::Ref(at)) = found else { return None };
+        Some(Credential {
+            instance: asking.by.name().clone(),
+            name: format!("{}.{}", asking.id, rule.name),
+            user: None,
+            secret: LoginPart::Secret(at),
+        })
+    });
+    secrets.collect()
 }
 
 /// Reads the claims of the flavour itself: `NAME: {kind: bucket, from: INSTANCE, …}`.
@@ -161,12 +211,13 @@ pub(super) fn of_flavour(tree: &Located, problems: &mut Problems) -> Vec<ClaimWi
         .collect()
 }
 
-/// Makes the claims of the flavour, each in the name of the instance that grants it.
+/// Makes the claims of the flavour, each in the name of the instance that grants it; gives what opens them.
 pub(super) fn grant_to_flavour<'w>(
     world: &'w World<'_>,
     wishes: &'w [ClaimWish],
     yard: &mut Yard<'_>,
-) {
+) -> Vec<Credential> {
+    let mut opens = Vec::new();
     for wish in wishes {
         let from = match &wish.want {
             ClaimKind::Granted { from, .. } => from.as_text().unwrap_or_default(),
@@ -187,6 +238,7 @@ pub(super) fn grant_to_flavour<'w>(
         }
         let mut site = Site::new(world, member, yard);
         site.providers = [site.scope.health_id()].into();
-        site.grant_to_flavour(wish);
+        opens.extend(site.grant_to_flavour(wish));
     }
+    opens
 }

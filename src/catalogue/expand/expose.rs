@@ -9,7 +9,7 @@ use super::job::map;
 use crate::catalogue::platform::Expose;
 use crate::catalogue::rule::EndpointRule;
 use crate::catalogue::scope::{Found, Scope};
-use crate::catalogue::world::Member;
+use crate::catalogue::world::{Member, World};
 use crate::model::{
     Endpoint, KubernetesSpec, LoginPart, Manifests, ObjectsSpec, ResourceId, ResourceKind, Value,
 };
@@ -80,10 +80,20 @@ impl Site<'_, '_, '_, '_> {
                     "`{}/{}` would be open to everybody who knows its usual password",
                     endpoint.instance, endpoint.id
                 );
-                let help = "set a password of your own, or `expose: none` in its section";
+                let help = "write `expose: none` in its section";
                 self.yard
                     .problems
                     .push(Problem::error("default-login", message).at(&at).help(help));
+                continue;
+            }
+            if endpoint.tls || !["ui", "api"].contains(&endpoint.kind.as_str()) {
+                let message = format!(
+                    "`{}/{}` is not reached by Ingress: it does not speak plain HTTP",
+                    endpoint.instance, endpoint.id
+                );
+                let help =
+                    "write `expose: none` in its section, or `loadbalancer` where it knows that";
+                self.yard.problems.push(Problem::error("not-http", message).at(&at).help(help));
                 continue;
             }
             objects.extend(self.ingress(endpoint, &controller));
@@ -172,7 +182,11 @@ impl Site<'_, '_, '_, '_> {
     /// The issuer that signs certificates for addresses, where the platform has one.
     fn issuer(&self) -> Option<String> {
         let providers = self.providers_of("certificates");
-        let provider = providers.first()?;
+        let Some(provider) = providers.first() else {
+            let mut outside = self.scope.world.platform.external.values();
+            let outside = outside.find(|external| external.capability == "certificates")?;
+            return outside.outputs.get("issuer")?.as_text().map(str::to_owned);
+        };
         let scope = Scope::new(self.scope.world, provider);
         let issuer = provided(&scope, provider, "certificates", "issuer")?.shown();
         issuer.as_str().filter(|issuer| !issuer.is_empty()).map(str::to_owned)
@@ -189,6 +203,28 @@ impl Site<'_, '_, '_, '_> {
             })
         };
         members.filter(provides).collect()
+    }
+}
+
+/// Says where something is to be exposed and has no address for the outside.
+pub(super) fn check(world: &World<'_>, problems: &mut Problems) {
+    let platform = world.platform;
+    let has_one = |member: &Member<'_>| member.component.endpoints.iter().any(|rule| rule.expose);
+    for member in &world.members {
+        if let Some((expose, at)) = &member.instance.expose
+            && *expose == Expose::Ingress
+            && !has_one(member)
+        {
+            let message = format!("`{}` has no address for the outside", member.name());
+            let help = "it is reached from inside of the cluster, or by `datamill forward`";
+            problems.push(Problem::warning("nothing-exposed", message).at(at).help(help));
+        }
+    }
+    if let (Expose::Ingress, Some(at)) = (platform.expose, &platform.expose_at)
+        && !world.members.iter().any(has_one)
+    {
+        let message = "nothing in the flavour has an address for the outside";
+        problems.push(Problem::warning("nothing-exposed", message).at(at));
     }
 }
 

@@ -143,7 +143,7 @@ fn a_usual_password_is_not_exposed() {
     assert_eq!(
         refused(&[TRAEFIK, &open], &exposed(&["traefik", "hub"])),
         [
-            "`hub/ui` would be open to everybody who knows its usual password | set a password of your own, or `expose: none` in its section"
+            "`hub/ui` would be open to everybody who knows its usual password | write `expose: none` in its section"
         ]
     );
 }

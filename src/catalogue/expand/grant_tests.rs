@@ -262,6 +262,9 @@ fn what_a_flavour_claims_wrongly_is_said_where_it_stands() {
             "a flavour claims what a provider grants, and a volume is granted by nobody",
         ),
         ("[{kind: bucket}]", "`claims` is a map by name, and here stands a list"),
+        ("a: {kind: bucket, from: minio, partitions: 3}", "a bucket of `s3` has no `partitions`"),
+        ("a: {kind: bucket, from: minio, versioning: maybe}", "`versioning` is"),
+        ("My_Bucket: {kind: bucket, from: minio}", "`My_Bucket` may hold lower-case letters"),
     ];
     for (claims, message) in table {
         let mut platform = platform(&["minio"]);
@@ -269,4 +272,34 @@ fn what_a_flavour_claims_wrongly_is_said_where_it_stands() {
         let found = messages(&expanded(&[MINIO], &platform).unwrap_err());
         assert!(found.iter().any(|found| found.starts_with(message)), "{claims}: {found:?}");
     }
+}
+
+#[test]
+fn a_database_is_one_claims_alone() {
+    let postgres =
+        component("postgres", "provides: [{capability: postgres}]\noutputs: {host: {value: db}}");
+    let asks = component(
+        "asks",
+        "uses: [{as: db, capability: postgres}]\nclaims: [{id: runs, kind: database, from: db, name: runs}]",
+    );
+    assert_eq!(
+        errors(&[&postgres, &asks], &["postgres", "asks", "more=asks"]),
+        [
+            "`asks.runs` and `more.runs` claim the same database `runs` of `postgres` | give one of the two instances another name for it, in its section",
+            "`asks.runs` and `more.runs` claim the same owner `runs` of `postgres` | give one of the two instances another name for it, in its section",
+        ]
+    );
+}
+
+#[test]
+fn parts_that_would_hide_one_another_are_told() {
+    let hidden = ASKS.replace("id: login", "id: artifacts-keys");
+    let found = errors(&[MINIO, &chart("asks", &hidden, "{}")], &["minio", "asks"]);
+    assert!(
+        found
+            .iter()
+            .any(|one| one
+                .starts_with("two parts of `asks` are called `asks/secret/artifacts-keys`")),
+        "{found:?}"
+    );
 }

@@ -45,10 +45,12 @@ pub fn expand(
     world.bindings = Some(wiring::bind(&world, &mut problems));
     wiring::check_cycles(&world, &mut problems);
     wiring::check_conflicts(&world, &mut problems);
-    let mut yard = Yard { cluster, installation, desired: Desired::default(), problems };
+    let granted = BTreeMap::new();
+    let mut yard = Yard { cluster, installation, desired: Desired::default(), problems, granted };
     let tree = platform.claims.as_ref();
     let claims = tree.map(|tree| claim::of_flavour(tree, &mut yard.problems)).unwrap_or_default();
     wiring::check_unused(&world, &mut yard.problems);
+    expose::check(&world, &mut yard.problems);
     let mut expansion = Expansion::default();
     let mut shared = Vec::new();
     for member in &world.members {
@@ -66,7 +68,7 @@ pub fn expand(
         expansion.endpoints.extend(endpoints);
         expansion.notes.extend(note.map(|note| (member.name().clone(), note)));
     }
-    claim::grant_to_flavour(&world, &claims, &mut yard);
+    expansion.credentials.extend(claim::grant_to_flavour(&world, &claims, &mut yard));
     release::share(&mut yard.desired, &shared);
     yard.check_names();
     let Yard { desired, problems, .. } = yard;
@@ -88,6 +90,8 @@ struct Yard<'y> {
     installation: &'y ResourceId,
     desired: Desired,
     problems: Problems,
+    /// What was granted to one claim alone, by provider, kind and name.
+    granted: BTreeMap<(String, &'static str, String), String>,
 }
 
 impl Yard<'_> {
@@ -315,11 +319,13 @@ impl<'s, 'y, 'w, 'a> Site<'s, 'y, 'w, 'a> {
 
     fn add(&mut self, resource: Resource) {
         if self.yard.desired.get(&resource.id).is_some() {
-            let message = format!("two parts of `{}` are called `{}`", self.member.name(), resource.id);
-            let help = "a claim's parts bear its id before their own: give one of the two another id";
-            self.yard.problems.push(
-                Problem::error("same-id", message).at(self.member.at()).help(help),
-            );
+            let message =
+                format!("two parts of `{}` are called `{}`", self.member.name(), resource.id);
+            let help =
+                "a claim's parts bear its id before their own: give one of the two another id";
+            self.yard
+                .problems
+                .push(Problem::error("same-id", message).at(self.member.at()).help(help));
         }
         self.own.insert(resource.id.clone());
         self.yard.desired.insert(resource);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::scope::Scope;
 use super::world::{Member, World};
-use super::{Component, Status, Use, UseOf};
+use super::{Component, Expose, Status, Use, UseOf};
 use crate::model::Name;
 use crate::yaml::{Problem, Problems, Span};
 
@@ -296,7 +296,10 @@ pub(super) fn check_unused(world: &World<'_>, problems: &mut Problems) {
         })
         .collect();
     for (name, external) in &world.platform.external {
-        if !used.contains(name) {
+        // What is exposed takes its Ingress and its certificates from where they are.
+        let serves = ["ingress", "certificates"].contains(&external.capability.as_str());
+        let exposed = world.members.iter().any(|m| m.expose(world.platform) == Expose::Ingress);
+        if !(used.contains(name) || serves && exposed) {
             problems.push(
                 Problem::warning("unused-external", format!("`external.{name}` is used by nobody"))
                     .at(&external.at)

@@ -17,17 +17,17 @@ pub struct Backend {
 }
 
 impl Kubernetes {
-    /// A pod that is ready behind an endpoint in the only cluster that is known; nothing while there is none.
-    pub async fn backend(
+    /// The pods that are ready behind an endpoint in the only cluster that is known.
+    pub async fn backends(
         &self,
         known: &Known,
         endpoint: &Endpoint,
-    ) -> Result<Option<Backend>, Failure> {
+    ) -> Result<Vec<Backend>, Failure> {
         let what = || format!("cannot see what answers at {}", endpoint.address());
         let failed = |error: KubeError| failure(what(), &error, &self.settings.redactor);
         let link = self.open(known, None).await.map_err(failed)?;
         let Some(link) = link else { return Err(Failure::new(FailureKind::Preflight, what())) };
-        backend(&link.cluster, endpoint).await.map_err(failed)
+        backends(&link.cluster, endpoint).await.map_err(failed)
     }
 
     /// Opens a port of this machine, on the loopback only, that leads to a pod; with 0, any that is free.
@@ -45,14 +45,16 @@ impl Kubernetes {
     }
 }
 
-async fn backend(cluster: &Cluster, endpoint: &Endpoint) -> Result<Option<Backend>, KubeError> {
+async fn backends(cluster: &Cluster, endpoint: &Endpoint) -> Result<Vec<Backend>, KubeError> {
     let service = ObjectRef {
         api_version: "v1".to_owned(),
         kind: "Service".to_owned(),
         namespace: Some(endpoint.namespace.clone()),
         name: endpoint.service.clone(),
     };
-    let Some(service) = cluster.get(&service).await? else { return Ok(None) };
+    let Some(service) = cluster.get(&service).await? else {
+        return Err(KubeError::NotFound(format!("{service} is not there")));
+    };
     let Some(port) = port_name(&service, endpoint.port) else {
         let message = format!(
             "Service {}/{} has no port {}",
@@ -64,7 +66,7 @@ async fn backend(cluster: &Cluster, endpoint: &Endpoint) -> Result<Option<Backen
         .namespace(&endpoint.namespace)
         .labels(format!("kubernetes.io/service-name={}", endpoint.service));
     let slices = cluster.list(&slices).await?;
-    Ok(slices.iter().find_map(|slice| ready(slice, port)))
+    Ok(slices.iter().flat_map(|slice| ready(slice, port)).collect())
 }
 
 /// The name of a Service's port, by its number; empty where its only port has none.
@@ -74,21 +76,22 @@ fn port_name(service: &Object, number: u16) -> Option<&str> {
     Some(ports.iter().find(is_it)?.get("name").and_then(Json::as_str).unwrap_or_default())
 }
 
-/// The first pod of a slice that is ready, with the port of a name.
-fn ready(slice: &Object, port: &str) -> Option<Backend> {
-    let ports = slice.0.get("ports")?.as_array()?;
+/// The pods of a slice that are ready, with the port of a name.
+fn ready(slice: &Object, port: &str) -> Vec<Backend> {
+    let list = |key: &str| slice.0.get(key).and_then(Json::as_array).into_iter().flatten();
     let named = |one: &&Json| one.get("name").and_then(Json::as_str).unwrap_or_default() == port;
-    let port = ports.iter().find(named)?.get("port")?.as_u64()?;
-    let endpoints = slice.0.get("endpoints")?.as_array()?.iter();
+    let port = list("ports").find(named).and_then(|one| one.get("port")?.as_u64());
+    let Some(port) = port.and_then(|port| u16::try_from(port).ok()) else { return Vec::new() };
     let is_ready = |one: &&Json| one.pointer("/conditions/ready") != Some(&Json::Bool(false));
-    let pod = endpoints.filter(is_ready).find_map(|one| {
+    let pods = list("endpoints").filter(is_ready).filter_map(|one| {
         let target = one.get("targetRef")?;
         let text = |key: &str| target.get(key).and_then(Json::as_str).map(str::to_owned);
-        (text("kind")? == "Pod").then_some(())?;
-        let (api_version, kind) = ("v1".to_owned(), "Pod".to_owned());
-        Some(ObjectRef { api_version, kind, namespace: text("namespace"), name: text("name")? })
-    })?;
-    Some(Backend { pod, port: u16::try_from(port).ok()? })
+        let (api_version, kind) = ("v1".to_owned(), text("kind").filter(|kind| kind == "Pod")?);
+        let pod =
+            ObjectRef { api_version, kind, namespace: text("namespace"), name: text("name")? };
+        Some(Backend { pod, port })
+    });
+    pods.collect()
 }
 
 #[cfg(test)]
@@ -109,11 +112,12 @@ mod tests {
             "ports": [{"name": "metrics", "port": 9090}, {"name": "http", "port": 8080}],
             "endpoints": [pod("starting", false), pod("there", true)],
         }));
-        let found = ready(&slice, "http").unwrap();
+        let found = ready(&slice, "http");
+        let [found] = found.as_slice() else { panic!("{found:?}") };
         assert_eq!((found.pod.name.as_str(), found.port), ("there", 8080));
-        assert_eq!(ready(&slice, "grpc"), None);
+        assert_eq!(ready(&slice, "grpc"), []);
         let none = Object(json!({"ports": [{"port": 80}], "endpoints": null}));
-        assert_eq!(ready(&none, ""), None);
+        assert_eq!(ready(&none, ""), []);
     }
 
     #[test]
@@ -124,6 +128,6 @@ mod tests {
             "ports": [{"name": "", "port": 6379}],
             "endpoints": [{"targetRef": {"kind": "Pod", "namespace": "n", "name": "a"}}],
         }));
-        assert_eq!(ready(&slice, "").map(|found| found.port), Some(6379));
+        assert_eq!(ready(&slice, "").first().map(|found| found.port), Some(6379));
     }
 }
