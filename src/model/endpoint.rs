@@ -43,7 +43,11 @@ pub struct Login {
 impl Endpoint {
     /// The address inside the cluster.
     pub fn address(&self) -> String {
-        let host = format!("{}.{}:{}", self.service, self.namespace, self.port);
+        self.address_at(&format!("{}.{}:{}", self.service, self.namespace, self.port))
+    }
+
+    /// The address where `host:port` leads to it.
+    pub fn address_at(&self, host: &str) -> String {
         match (self.kind.as_str(), self.tls) {
             ("ui" | "api" | "metrics", true) => format!("https://{host}{}", self.path),
             ("ui" | "api" | "metrics", false) => format!("http://{host}{}", self.path),

@@ -22,15 +22,8 @@ pub async fn connect(
     let project = load::load(settings, screen)?;
     let scene = scene::look_at(settings, screen, project).await?;
     needs_containers(&scene)?;
-    let expansion = scene.project.expand(&scene.facts).map_err(|problems| {
-        screen.show_problems(&problems);
-        load::refused(&problems)
-    })?;
-    let chosen = &settings.files.components;
-    let is_chosen = |one: &Connection| {
-        chosen.is_empty() || chosen.iter().any(|name| *name == one.instance.as_str())
-    };
-    let all: Vec<_> = expansion.connections.into_iter().filter(is_chosen).collect();
+    let all = scene.expanded()?.connections.into_iter();
+    let all: Vec<_> = all.filter(|one| scene.is_meant(&one.instance)).collect();
     let found: Vec<_> =
         all.iter().filter(|one| client.is_none_or(|client| one.client == client)).collect();
     if let (true, Some(client)) = (found.is_empty(), client) {

@@ -17,16 +17,8 @@ pub async fn credentials(
 ) -> Result<Ended, Failure> {
     let project = load::load(settings, screen)?;
     let scene = scene::look_at(settings, screen, project).await?;
-    let expansion = scene.project.expand(&scene.facts).map_err(|problems| {
-        screen.show_problems(&problems);
-        load::refused(&problems)
-    })?;
-    let chosen = &settings.files.components;
-    let found: Vec<Credential> = expansion
-        .credentials
-        .into_iter()
-        .filter(|one| chosen.is_empty() || chosen.iter().any(|name| *name == one.instance.as_str()))
-        .collect();
+    let found = scene.expanded()?.credentials.into_iter();
+    let found: Vec<_> = found.filter(|one| scene.is_meant(&one.instance)).collect();
     let mut values = BTreeMap::new();
     if reveal {
         if !scene.runs() {

@@ -35,15 +35,8 @@ pub async fn forward(
     let project = load::load(settings, screen)?;
     let scene = scene::look_at(settings, screen, project).await?;
     connect::needs_containers(&scene)?;
-    let expansion = scene.project.expand(&scene.facts).map_err(|problems| {
-        screen.show_problems(&problems);
-        load::refused(&problems)
-    })?;
-    let chosen = &settings.files.components;
-    let is_chosen = |one: &Endpoint| {
-        chosen.is_empty() || chosen.iter().any(|name| *name == one.instance.as_str())
-    };
-    let endpoints = expansion.endpoints.into_iter().filter(is_chosen);
+    let endpoints = scene.expanded()?.endpoints.into_iter();
+    let endpoints = endpoints.filter(|one| scene.is_meant(&one.instance));
     let mut ways: Vec<Way> =
         endpoints.map(|endpoint| Way { local: 0, open: None, says: None, endpoint }).collect();
     if ways.is_empty() {
@@ -67,17 +60,6 @@ pub async fn forward(
 }
 
 impl Way {
-    /// The address on this machine.
-    fn address(&self) -> String {
-        let Endpoint { kind, tls, path, .. } = &self.endpoint;
-        let host = format!("127.0.0.1:{}", self.local);
-        match (kind.as_str(), tls) {
-            ("ui" | "api" | "metrics", true) => format!("https://{host}{path}"),
-            ("ui" | "api" | "metrics", false) => format!("http://{host}{path}"),
-            (_, _) => host,
-        }
-    }
-
     /// Opens it when something answers, and anew when what answered is gone. What hinders it is said once and tried again.
     async fn look(&mut self, scene: &Scene<'_>) {
         let backends = match scene.kubernetes.backends(&scene.known, &self.endpoint).await {
@@ -104,7 +86,8 @@ impl Way {
                 self.local = forward.address().port();
                 self.says = None;
                 let name = format!("{}/{}", self.endpoint.instance, self.endpoint.id);
-                scene.screen.forwarded(&name, &self.address());
+                let address = self.endpoint.address_at(&format!("127.0.0.1:{}", self.local));
+                scene.screen.forwarded(&name, &address);
                 self.open = Some((backend, forward));
             }
             Err(failure) => self.say(scene, in_words(&failure)),

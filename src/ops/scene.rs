@@ -6,10 +6,11 @@ use std::sync::Arc;
 use rand::RngExt as _;
 
 use crate::adapter::{clock, process};
+use crate::catalogue::Expansion;
 use crate::config::{Environment, Project, Target};
 use crate::model::{
     ClusterFacts, Desired, Failure, Family, Health, Identity, InstallationId, Known,
-    KubernetesSpec, Observed, Power, Redactor, Resource, RunId, Spec,
+    KubernetesSpec, Name, Observed, Power, Redactor, Resource, RunId, Spec,
 };
 use crate::plan::Permits;
 use crate::provider::kubernetes::Kubernetes;
@@ -106,6 +107,20 @@ impl Scene<'_> {
         let mut lock = before.clone();
         lock.forget_target(flavour, &self.identity.target);
         if lock == before { Ok(()) } else { lock.write(&self.project.lock_file) }
+    }
+
+    /// What the files say of the cluster that is there, without drawing it.
+    pub(super) fn expanded(&self) -> Result<Expansion, Failure> {
+        self.project.expand(&self.facts).map_err(|problems| {
+            self.screen.show_problems(&problems);
+            load::refused(&problems)
+        })
+    }
+
+    /// Whether a command is about an instance: all of them where none is named.
+    pub(super) fn is_meant(&self, instance: &Name) -> bool {
+        let chosen = &self.settings.files.components;
+        chosen.is_empty() || chosen.iter().any(|name| name == instance.as_str())
     }
 
     /// Whether the cluster runs, so that it can be asked.

@@ -295,10 +295,10 @@ pub(super) fn check_unused(world: &World<'_>, problems: &mut Problems) {
             Binding::Instance { .. } | Binding::Nothing { .. } => None,
         })
         .collect();
+    let exposed = world.members.iter().any(|m| m.expose(world.platform) == Expose::Ingress);
     for (name, external) in &world.platform.external {
         // What is exposed takes its Ingress and its certificates from where they are.
         let serves = ["ingress", "certificates"].contains(&external.capability.as_str());
-        let exposed = world.members.iter().any(|m| m.expose(world.platform) == Expose::Ingress);
         if !(used.contains(name) || serves && exposed) {
             problems.push(
                 Problem::warning("unused-external", format!("`external.{name}` is used by nobody"))
